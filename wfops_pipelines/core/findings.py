@@ -1,0 +1,104 @@
+"""What the examiners of a snapshot say: check results and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+class Severity(Enum):
+    """How much a finding weighs in the verdict."""
+
+    INFO = "info"  # shown
+    WARNING = "warning"  # shown; holds where the policy says so
+    CRITICAL = "critical"  # holds
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+
+class Outcome(Enum):
+    """How one check of a snapshot ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"  # the examiner could not tell: holds, like a critical failure
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One observation about a snapshot (`keys` empty) or about some of its rows.
+
+    `check` is `<examiner>` or `<examiner>:<name>`, for example `expectation:email_is_never_empty`
+    or `anomaly`. `keys` are the values of the sync's key column, as text. `measured` and
+    `expected` are JSON values or short texts in the column's own units.
+    """
+
+    check: str
+    severity: Severity
+    sentence: str
+    column: str | None = None
+    measured: Json = None
+    expected: Json = None
+    keys: tuple[str, ...] = ()
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def about_rows(self) -> bool:
+        return bool(self.keys)
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "check": self.check,
+            "severity": self.severity.value,
+            "sentence": self.sentence,
+            "column": self.column,
+            "measured": self.measured,
+            "expected": self.expected,
+            "keys": list(self.keys),
+            "details": dict(self.details),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Finding:
+        keys, details, column = body["keys"], body["details"], body["column"]
+        assert isinstance(keys, list)
+        assert isinstance(details, dict)
+        return cls(
+            check=str(body["check"]),
+            severity=Severity(body["severity"]),
+            sentence=str(body["sentence"]),
+            column=None if column is None else str(column),
+            measured=body["measured"],
+            expected=body["expected"],
+            keys=tuple(str(k) for k in keys),
+            details=details,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The outcome of one expectation on one snapshot.
+
+    `name` is a stable identifier (letters, digits, underscores) unique in its suite; `words` say
+    what is expected ("email is never empty"). `rows` is the number of rows examined, `failed_keys`
+    every failing row's key as text (empty for expectations about the whole snapshot),
+    `failed_rows` their count. `error` explains an outcome of ERROR.
+    """
+
+    name: str
+    words: str
+    outcome: Outcome
+    severity: Severity
+    column: str | None = None
+    measured: Json = None
+    expected: Json = None
+    rows: int = 0
+    failed_rows: int = 0
+    failed_keys: tuple[str, ...] = ()
+    error: str | None = None
