@@ -1,0 +1,88 @@
+"""What check results and schemas say, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA = "schema"
+
+
+def findings_of(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
+    """One finding for each expectation that did not pass; an error weighs as critical."""
+    return tuple(_finding(r) for r in results if r.outcome is not Outcome.PASSED)
+
+
+def schema_drift(previous: pa.Schema | None, current: pa.Schema) -> tuple[Finding, ...]:
+    """How the columns differ from the last published snapshot's; nothing for a first snapshot.
+
+    An added column is a warning; a removed, renamed or retyped one is critical. A column that is
+    gone while another of the same type came, with a similar name, is called renamed.
+    """
+    if previous is None:
+        return ()
+    before = {f.name: str(f.type) for f in previous}
+    after = {f.name: str(f.type) for f in current}
+    return tuple(_drift(before, after))
+
+
+def _finding(result: CheckResult) -> Finding:
+    error = result.outcome is Outcome.ERROR
+    return Finding(
+        check=f"expectation:{result.name}",
+        severity=Severity.CRITICAL if error else result.severity,
+        sentence=_sentence(result),
+        column=result.column,
+        measured=result.measured,
+        expected=result.expected,
+        keys=() if error else result.failed_keys,
+        details={"rows": result.rows, "failed_rows": result.failed_rows},
+    )
+
+
+def _sentence(result: CheckResult) -> str:
+    if result.outcome is Outcome.ERROR:
+        return f"expected: {result.words}; it could not be told: {result.error}"
+    if result.failed_rows:
+        rows = "row does" if result.failed_rows == 1 else "rows do"
+        return f"expected: {result.words}; {result.failed_rows:,} of {result.rows:,} {rows} not"
+    return f"expected: {result.words}; measured: {result.measured}"
+
+
+def _drift(before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
+    gone = [c for c in before if c not in after]
+    new = [c for c in after if c not in before]
+    renamed: dict[str, str] = {}
+    for old in gone:
+        free = [c for c in new if c not in renamed.values() and after[c] == before[old]]
+        if name := _likely_new_name(old, free):
+            renamed[old] = name
+    for old, name in renamed.items():
+        yield _critical(f"column {old} seems to be renamed to {name}", name, name, old)
+    for column in (c for c in gone if c not in renamed):
+        yield _critical(f"column {column} ({before[column]}) is gone", column, None, before[column])
+    for column in (c for c in before if c in after and before[c] != after[c]):
+        was, now = before[column], after[column]
+        yield _critical(f"column {column} changed its type from {was} to {now}", column, now, was)
+    for column in (c for c in new if c not in renamed.values()):
+        sentence = f"column {column} ({after[column]}) is new"
+        yield Finding(SCHEMA, Severity.WARNING, sentence, column, after[column])
+
+
+def _likely_new_name(old: str, candidates: list[str]) -> str | None:
+    alike = [c for c in candidates if _similarity(old, c) >= 0.6]
+    return max(alike, key=lambda c: _similarity(old, c), default=None)
+
+
+def _similarity(one: str, other: str) -> float:
+    return SequenceMatcher(None, one.lower(), other.lower()).ratio()
+
+
+def _critical(sentence: str, column: str, measured: str | None, expected: str) -> Finding:
+    return Finding(SCHEMA, Severity.CRITICAL, sentence, column, measured, expected)

@@ -1,0 +1,1 @@
+"""Great Expectations, and nothing else of ours imports it (inside functions, it is heavy)."""
