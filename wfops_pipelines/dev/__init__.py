@@ -1,0 +1,1 @@
+"""What `wfops dev` runs on: the embedded database and the process supervisor."""
