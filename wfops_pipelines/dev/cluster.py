@@ -109,6 +109,7 @@ def remove(state: Path) -> None:
         return
     orphans.stop(cluster.data)
     shutil.rmtree(cluster.home)
+    shutil.rmtree(cluster.home.with_suffix(".old"), ignore_errors=True)
     for file in (state / "postgres", cluster.password_file):
         file.unlink(missing_ok=True)
 
