@@ -1,0 +1,147 @@
+"""Review requests and the decisions that people take on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
+
+
+class ReviewState(Enum):
+    """Where a review request is."""
+
+    PENDING = "pending"  # waits for a person
+    APPROVED = "approved"  # a person let rows go
+    REJECTED = "rejected"  # a person refused; the rows are quarantined
+    RETRIED = "retried"  # a person asked for another try of what failed
+    SUPERSEDED = "superseded"  # a newer snapshot made it moot
+    EXPIRED = "expired"  # the policy's default at the deadline; the machine's act
+
+
+class Verb(Enum):
+    """What a person can answer."""
+
+    APPROVE = "approve"  # publish everything that is held
+    APPROVE_CLEAN = "approve_clean"  # publish what is not flagged, quarantine the rest
+    REJECT = "reject"  # quarantine everything that is held
+    RETRY = "retry"  # run what failed again
+
+
+class ReviewKind(Enum):
+    """What a review request is about."""
+
+    WHOLE = "whole"  # a whole snapshot is held
+    ROWS = "rows"  # some rows of a snapshot are held; the others went
+    FAILURE = "failure"  # a step failed after its retries
+
+
+OUTCOME_OF = {
+    Verb.APPROVE: ReviewState.APPROVED,
+    Verb.APPROVE_CLEAN: ReviewState.APPROVED,
+    Verb.REJECT: ReviewState.REJECTED,
+    Verb.RETRY: ReviewState.RETRIED,
+}
+
+VERBS_OF = {
+    ReviewKind.WHOLE: (Verb.APPROVE, Verb.APPROVE_CLEAN, Verb.REJECT),
+    ReviewKind.ROWS: (Verb.APPROVE, Verb.REJECT),
+    ReviewKind.FAILURE: (Verb.RETRY, Verb.REJECT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts. `verified` is true only where a trusted proxy vouched for the name."""
+
+    name: str
+    kind: str = "person"  # or "machine"
+    verified: bool = False
+
+    def __str__(self) -> str:
+        if self.kind == "machine":
+            return f"machine:{self.name}"
+        return self.name if self.verified else f"{self.name} (unverified)"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One review request. `keys` are the held rows' keys (empty for the whole snapshot)."""
+
+    id: str
+    sync: str
+    seq: int | None
+    kind: ReviewKind
+    state: ReviewState
+    evidence_hash: str
+    summary: str
+    group: str
+    opened_at: datetime
+    requested_by: str
+    keys: tuple[str, ...] = ()
+    approvals_needed: int = 1
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    run_id: str | None = None
+
+    @property
+    def verbs(self) -> tuple[Verb, ...]:
+        return VERBS_OF[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's answer, as given: nothing here was checked yet."""
+
+    review: str
+    evidence: str
+    verb: Verb
+    reason: str
+    actor: Actor
+
+
+def parse_verb(text: str) -> Verb:
+    """Raises BadDecision naming the choices."""
+    try:
+        return Verb(text.strip())
+    except ValueError:
+        choices = ", ".join(v.value for v in Verb)
+        raise BadDecision(f"decision: {text!r} is none of {choices}. Write one of them.") from None
+
+
+def check_decision(decision: Decision, review: Review) -> None:
+    """Everything that must hold before a decision is taken; raises a DecisionRefused."""
+    if review.state is not ReviewState.PENDING:
+        raise AlreadyDecided(
+            f"review {review.id} is already {review.state.value} by {review.decided_by} "
+            f"at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC; your answer changed nothing."
+        )
+    if decision.evidence != review.evidence_hash:
+        raise EvidenceChanged(
+            f"the evidence of review {review.id} is not what you were shown "
+            f"({decision.evidence[:12]}… against {review.evidence_hash[:12]}…). Open "
+            f"/wfops/r/{review.id}, read it again and decide from there."
+        )
+    if decision.verb not in review.verbs:
+        choices = ", ".join(v.value for v in review.verbs)
+        raise BadDecision(f"decision: {decision.verb.value} does not fit here; use {choices}.")
+    if not decision.reason.strip():
+        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    if decision.actor.kind != "person":
+        raise NotAllowed(
+            f"you may not: {decision.actor} is not a person. Decide from the Dagster UI."
+        )
+
+
+def check_eligible(decision: Decision, review: Review, members: frozenset[str]) -> None:
+    """Raises NotAllowed unless the actor is a member of the group and did not request this."""
+    if decision.actor.name not in members:
+        raise NotAllowed(
+            f"you may not: {decision.actor.name} is not a member of the reviewer group "
+            f"{review.group!r}. An owner of the project adds members in reviewers.yaml."
+        )
+    if decision.actor.name == review.requested_by:
+        raise NotAllowed(
+            f"you may not: {decision.actor.name} requested this; four eyes are needed."
+        )

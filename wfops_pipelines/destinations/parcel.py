@@ -1,0 +1,45 @@
+"""What a destination is handed, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Rows of one snapshot on their way to the destination.
+
+    rows: an Arrow table; `key` is its key column, unique and never null. seq: the snapshot's
+    number, which guards newer rows against older ones. environ: for URLs and tokens.
+    """
+
+    sync: str
+    seq: int
+    key: str
+    rows: pa.Table
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def keys(self) -> list[str]:
+        """The key of each row, as text."""
+        return [str(k) for k in self.rows[self.key].to_pylist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What the destination holds now: for each key (as text) the asked columns' values."""
+
+    rows: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What publishing changed. `stale` rows were left out: the destination holds newer ones."""
+
+    inserted: int = 0
+    updated: int = 0
+    stale: int = 0

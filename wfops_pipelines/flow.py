@@ -1,0 +1,175 @@
+"""A snapshot's life on one page: stage → examine → decide → publish, or hold → release.
+
+Every step is one transaction with its audit event, and can be run again after a crash: it goes on
+where the database says it stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from wfops_pipelines import publishing
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.findings import Finding
+from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
+from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds
+from wfops_pipelines.examination import Examined, examine
+from wfops_pipelines.extraction import stage
+from wfops_pipelines.history import read_past
+from wfops_pipelines.project import Project
+from wfops_pipelines.publishing import Publication
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, database, files, reviews, snapshots
+from wfops_pipelines.sync import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Who lets the flow run: a machine's schedule or a person, and the Dagster run, if any."""
+
+    actor: Actor
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A snapshot with its evidence, the verdict, and the review request that a hold opened."""
+
+    snapshot: Snapshot
+    evidence: Evidence
+    verdict: Verdict
+    review: Review | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What one run of a sync did."""
+
+    judged: tuple[Judged, ...] = ()
+    publications: tuple[Publication, ...] = ()
+
+
+def run_sync(
+    project: Project, sync: Sync, services: Services, run: Run, until: datetime | None = None
+) -> Passed:
+    """The whole way of one sync: extract what is new, judge what is staged, publish what may go."""
+    judged = stage_and_judge(project, sync, services, run, until)
+    return Passed(judged, publishing.publish_cleared(sync, services, run.actor))
+
+
+def stage_and_judge(
+    project: Project, sync: Sync, services: Services, run: Run, until: datetime | None = None
+) -> tuple[Judged, ...]:
+    """Stage what is new, then judge every staged snapshot, also those that a crash left behind."""
+    stage(sync, services, run.actor, run.run_id, until)
+    with services.engine.connect() as conn:
+        waiting = snapshots.in_state(conn, sync.name, SnapshotState.STAGED)
+    return tuple(judge(project, sync, s, services, run) for s in waiting)
+
+
+def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, run: Run) -> Judged:
+    """Examine a staged snapshot, decide, and record both; a hold opens a review request."""
+    table = files.read(services.folder(sync.name), snapshot.digest)
+    past = read_past(sync, snapshot, table, services)
+    examined = examine(sync, project.suites[sync.name], snapshot, table, past)
+    evidence = examined.evidence
+    verdict = decide(evidence.findings, evidence.rows, sync.policy)
+    review = _review(sync, snapshot, evidence, verdict, services, run)
+    _record(sync, snapshot, examined, verdict, review, services, run)
+    return Judged(snapshot, evidence, verdict, review)
+
+
+def _record(
+    sync: Sync,
+    snapshot: Snapshot,
+    examined: Examined,
+    verdict: Verdict,
+    review: Review | None,
+    services: Services,
+    run: Run,
+) -> None:
+    held = verdict.keys if isinstance(verdict, Hold) else None
+    state = SnapshotState.CLEARED if held is not None else _state(verdict)
+    with database.transaction(services.engine) as conn:
+        now = snapshots.get(conn, sync.name, snapshot.seq, lock=True)
+        if now.state is not SnapshotState.STAGED:
+            return  # another run judged it in the meantime; its verdict stands
+        snapshots.add_evidence(conn, examined.evidence, held)
+        if examined.profile is not None:
+            snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
+        snapshots.set_state(conn, sync.name, snapshot.seq, state)
+        audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
+        if review is not None:
+            reviews.open_review(conn, review)
+            audit.append(conn, _opened(review, services))
+
+
+def _state(verdict: Verdict) -> SnapshotState:
+    return SnapshotState.CLEARED if isinstance(verdict, Publish) else SnapshotState.HELD
+
+
+def _review(
+    sync: Sync,
+    snapshot: Snapshot,
+    evidence: Evidence,
+    verdict: Verdict,
+    services: Services,
+    run: Run,
+) -> Review | None:
+    if not isinstance(verdict, Hold):
+        return None
+    whole = verdict.keys is None
+    return Review(
+        id=services.id("rv"),
+        sync=sync.name,
+        seq=snapshot.seq,
+        kind=ReviewKind.WHOLE if whole else ReviewKind.ROWS,
+        state=ReviewState.PENDING,
+        evidence_hash=evidence.hash,
+        summary=_summary(evidence, verdict, sync),
+        group=sync.policy.reviewers,
+        opened_at=services.clock(),
+        requested_by=run.actor.name if run.actor.verified else "",
+        keys=tuple(sorted(verdict.keys or ())),
+        approvals_needed=sync.policy.approvals,
+        run_id=run.run_id,
+    )
+
+
+def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
+    """One sentence for the inbox: what is held, and the first reasons."""
+    held = evidence.rows if verdict.keys is None else len(verdict.keys)
+    reasons = [_said(f, sync) for f in evidence.findings if holds(f, sync.policy)]
+    more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
+    return f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
+
+
+def _said(finding: Finding, sync: Sync) -> str:
+    masked = finding.column is not None and finding.column in sync.policy.masked
+    return f"{finding.check} ({finding.column} is masked)" if masked else finding.sentence
+
+
+def _examined(
+    snapshot: Snapshot, evidence: Evidence, verdict: Verdict, services: Services, run: Run
+) -> AuditEvent:
+    said = "publish" if isinstance(verdict, Publish) else "hold"
+    return AuditEvent(
+        at=services.clock(),
+        actor=run.actor,
+        action=Action.EXAMINED,
+        subject=snapshot.name,
+        details={"evidence": evidence.hash, "verdict": said, "findings": len(evidence.findings)},
+    )
+
+
+def _opened(review: Review, services: Services) -> AuditEvent:
+    return AuditEvent(
+        at=services.clock(),
+        actor=Actor("gate", "machine"),
+        action=Action.REVIEW_OPENED,
+        subject=f"{review.sync} #{review.seq}",
+        reason=review.summary,
+        details={"review": review.id, "group": review.group, "evidence": review.evidence_hash},
+    )

@@ -1,0 +1,81 @@
+"""What earlier snapshots and the destination say about a sync, read before examining."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select
+
+from wfops_pipelines.core.policy import NewRow
+from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.destinations import Existing, Parcel
+from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.examination import Past
+from wfops_pipelines.publishing import CLEAN, HELD, select_rows
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import files, snapshots
+from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TRAINING_SNAPSHOTS = 20
+
+
+def read_past(
+    sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
+) -> Past | Exception:
+    """The past of a snapshot; the error itself where it cannot be read, for the examiners."""
+    try:
+        with services.engine.connect() as conn:
+            return _past(conn, sync, snapshot, table, services)
+    except Exception as error:
+        return error
+
+
+def _past(
+    conn: Connection, sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
+) -> Past:
+    published = [p for p in _published(conn, sync, snapshot, services) if p.num_rows]
+    usable = sync.key in table.column_names and not table[sync.key].null_count
+    parcel = Parcel(sync.name, snapshot.seq, sync.key, table, services.environ)
+    wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
+    critical = [c for c in sync.policy.critical_fields if c in table.column_names]
+    return Past(
+        schema=published[-1].schema if published else None,
+        profiles=snapshots.published_profiles(conn, sync.name, snapshot.seq),
+        published=published,
+        existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
+        diff=sync.destination.diff(conn, parcel, critical) if usable else None,
+    )
+
+
+def _published(
+    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+) -> list[pa.Table]:
+    """The rows that were published of the last snapshots, oldest first; a lost file is left out."""
+    p = t.publications.c
+    query = select(p.seq, p.digest, p.part).where(p.sync == sync.name, p.seq < snapshot.seq)
+    rows = conn.execute(query.order_by(p.seq.desc()).limit(TRAINING_SNAPSHOTS * 2)).all()
+    parts: dict[tuple[int, str], set[str]] = {}
+    for row in rows:
+        parts.setdefault((int(row.seq), str(row.digest)), set()).add(str(row.part))
+    newest = list(parts.items())[:TRAINING_SNAPSHOTS]
+    found = [_rows(conn, sync, seq, digest, p, services) for (seq, digest), p in newest]
+    return [table for table in found[::-1] if table is not None]
+
+
+def _rows(
+    conn: Connection, sync: Sync, seq: int, digest: str, parts: set[str], services: Services
+) -> pa.Table | None:
+    try:
+        table = files.read(services.folder(sync.name), digest)
+    except SnapshotDamaged:
+        return None
+    held = snapshots.held_keys(conn, sync.name, seq)
+    if held is None or parts == {CLEAN, HELD}:
+        return table
+    if parts == {CLEAN}:
+        return select_rows(table, sync.key, None, held)
+    return select_rows(table, sync.key, held, frozenset())

@@ -1,0 +1,27 @@
+"""All Dagster definitions of one project."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from wfops_pipelines.orchestration.decide_job import decide_job, release_job
+from wfops_pipelines.orchestration.sync_assets import sync_assets, sync_job, sync_schedule
+from wfops_pipelines.project import Project
+
+
+def assemble(project: Project) -> dg.Definitions:
+    """Assets, checks, jobs, schedules and sensors of everything the project declares."""
+    syncs = list(project.syncs.values())
+    schedules = [s for s in map(sync_schedule, syncs) if s is not None]
+    return dg.Definitions(
+        assets=[sync_assets(s, project.suites[s.name]) for s in syncs],
+        jobs=[*map(sync_job, syncs), decide_job, release_job],
+        schedules=schedules,
+        sensors=_sensors(project),
+        executor=dg.in_process_executor,
+    )
+
+
+def _sensors(project: Project) -> list[dg.SensorDefinition]:
+    found = [v for module in project.sensors for v in vars(module).values()]
+    return [v for v in found if isinstance(v, dg.SensorDefinition)]

@@ -1,0 +1,46 @@
+"""What the sensors in `sensors/` do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from wfops_pipelines import workbench
+from wfops_pipelines.core.reviews import Verb
+from wfops_pipelines.gate import report_failure
+from wfops_pipelines.publishing import may_release
+from wfops_pipelines.store import reviews
+
+HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
+MOST_ATTEMPTS = 6
+DECISION_TAG = "wfops/decision"
+
+
+def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """A run for each decision that was recorded and not acted on yet; each at most once a try."""
+    services, project = workbench.services(), workbench.project()
+    requests: list[dg.RunRequest | dg.SkipReason] = []
+    with services.engine.connect() as conn:
+        for errand in reviews.waiting(conn, services.clock() - HEAD_START):
+            sync = project.syncs.get(errand.sync)
+            if sync is not None and may_release(conn, sync, errand, services.clock()):
+                requests.append(_request(errand))
+    yield from requests or [dg.SkipReason("every decision has been acted on")]
+
+
+def _request(errand: reviews.Errand) -> dg.RunRequest:
+    key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
+    if errand.verb is Verb.RETRY or errand.seq is None:
+        return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags)
+    config = {"ops": {"release": {"inputs": {"decision": errand.decision}}}}
+    return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)
+
+
+def review_crashed_run(context: dg.RunFailureSensorContext) -> None:
+    """Open a review request for a sync's run whose process died before it could do so itself."""
+    sync = workbench.project().syncs.get(context.dagster_run.job_name)
+    if sync is not None:
+        error = RuntimeError(context.failure_event.message or "the run's process died")
+        report_failure(sync, "run", error, workbench.services(), context.dagster_run.run_id)

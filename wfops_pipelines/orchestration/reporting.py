@@ -1,0 +1,166 @@
+"""What a run tells Dagster: materializations, check results, failures, each with its links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from wfops_pipelines.core import links
+from wfops_pipelines.core.findings import Outcome, Severity
+from wfops_pipelines.core.reviews import Review, ReviewState
+from wfops_pipelines.core.verdict import Publish
+from wfops_pipelines.errors import SyncFailure
+from wfops_pipelines.flow import Judged
+from wfops_pipelines.publishing import Publication
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import reviews
+from wfops_pipelines.sync import Sync
+
+INLINE = 900  # characters of Markdown that Dagster shows without a dialog
+EXAMINERS = ("anomaly", "critical_changes", "high_impact")
+
+
+def staged_events(sync: Sync, judged: Judged) -> Iterator[Any]:
+    """The materialization of `staged`, and the result of each check."""
+    snapshot, evidence = judged.snapshot, judged.evidence
+    report = links.report_page(sync.name, snapshot.seq)
+    yield dg.MaterializeResult(
+        asset_key=dg.AssetKey([sync.name, "staged"]),
+        metadata={
+            "verdict": dg.MetadataValue.md(verdict_words(judged)),
+            "expectation report": dg.MetadataValue.url(report),
+            "dagster/row_count": snapshot.rows,
+            "snapshot": f"#{snapshot.seq}",
+            "digest": snapshot.digest,
+            "duplicates dropped": snapshot.duplicates,
+        },
+        data_version=dg.DataVersion(snapshot.digest),
+    )
+    yield from check_results(sync, snapshot.seq, evidence.as_json())
+
+
+def verdict_words(judged: Judged) -> str:
+    """One Markdown paragraph: the verdict, and where to decide."""
+    if isinstance(judged.verdict, Publish):
+        return f"**Published**: all {judged.evidence.rows:,} rows passed every check."
+    assert judged.review is not None
+    return held_words(judged.review)
+
+
+def held_words(review: Review) -> str:
+    """What is held and the two links a reviewer needs."""
+    links_ = (
+        f"[Read the evidence]({links.review_page(review.id)}) · "
+        f"[Decide in the Launchpad]({links.decide_launchpad(review)})"
+    )
+    summary = escape(review.summary)[: INLINE - len(links_) - 20]
+    return f"**Held.** {summary}\n\n{links_}"
+
+
+def check_results(
+    sync: Sync, seq: int, evidence: Mapping[str, Any]
+) -> Iterator[dg.AssetCheckResult]:
+    """One result for each expectation and examiner, from the evidence as it is stored."""
+    staged = dg.AssetKey([sync.name, "staged"])
+    report = dg.MetadataValue.url(links.report_page(sync.name, seq))
+    for result in evidence["results"]:
+        yield dg.AssetCheckResult(
+            asset_key=staged,
+            check_name=result["name"],
+            passed=result["outcome"] == Outcome.PASSED.value,
+            severity=_severity(result["severity"]),
+            description=result["error"] or result["words"],
+            metadata={
+                "measured": _text(result["measured"]),
+                "expected": _text(result["expected"]),
+                "failing rows": result["failed_rows"],
+                "report": report,
+            },
+        )
+    for examiner in EXAMINERS:
+        found = [f for f in evidence["findings"] if f["check"].split(":")[0] == examiner]
+        bad = [f for f in found if f["severity"] != Severity.INFO.value]
+        yield dg.AssetCheckResult(
+            asset_key=staged,
+            check_name=examiner,
+            passed=not bad,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(f["sentence"] for f in bad)[:INLINE] or None,
+            metadata={"findings": len(bad), "report": report},
+        )
+
+
+def published_events(
+    context: dg.AssetExecutionContext, sync: Sync, services: Services, done: Sequence[Publication]
+) -> Iterator[Any]:
+    """The materialization of `published` where rows went, and where the gate stands."""
+    published = dg.AssetKey([sync.name, "published"])
+    with services.engine.connect() as conn:
+        pending = [r for r in reviews.listed(conn, sync=sync.name) if r.seq is not None]
+    if done:
+        yield dg.MaterializeResult(
+            asset_key=published, metadata=publication_metadata(done, pending)
+        )
+    elif pending:
+        observed: dict[str, Any] = {
+            "gate": dg.MetadataValue.md(held_words(pending[0])),
+            "waiting": len(pending),
+        }
+        context.log_event(dg.AssetObservation(published, metadata=observed))
+    yield approval_result(sync, pending)
+
+
+def publication_metadata(done: Sequence[Publication], pending: Sequence[Review]) -> dict[str, Any]:
+    last = done[-1]
+    gate = {"gate": dg.MetadataValue.md(held_words(pending[0]))} if pending else {}
+    return {
+        **gate,
+        "dagster/row_count": sum(p.rows for p in done),
+        "inserted": sum(p.inserted for p in done),
+        "updated": sum(p.updated for p in done),
+        "left out (the destination holds newer rows)": sum(p.stale for p in done),
+        "snapshot": f"#{last.seq}",
+        "digest": last.digest,
+    }
+
+
+def approval_result(sync: Sync, pending: Sequence[Review]) -> dg.AssetCheckResult:
+    """Fails, as a warning, while something of this sync waits for a person."""
+    metadata: dict[str, Any] = {"waiting": len(pending)}
+    if pending:
+        metadata["review"] = dg.MetadataValue.url(links.review_page(pending[0].id))
+        metadata["findings"] = dg.MetadataValue.md(held_words(pending[0]))
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey([sync.name, "published"]),
+        check_name="approval",
+        passed=not pending,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=escape(pending[0].summary)[:INLINE] if pending else "nothing waits",
+        metadata=metadata,
+    )
+
+
+def failure(error: SyncFailure, review: Review | None) -> dg.Failure:
+    """A red run that says what a person can do, and where."""
+    metadata: dict[str, Any] = {"kind": error.kind.value}
+    if review is not None:
+        assert review.state is ReviewState.PENDING
+        metadata["review"] = dg.MetadataValue.url(links.review_page(review.id))
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
+
+
+def escape(text: str) -> str:
+    """Text from a SaaS system as harmless Markdown: no links, images, HTML or code."""
+    table = str.maketrans({c: f"\\{c}" for c in "\\`*_[]()#!|<>~"})
+    return " ".join(text.translate(table).split())
+
+
+def _severity(severity: str) -> dg.AssetCheckSeverity:
+    critical = severity == Severity.CRITICAL.value
+    return dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)[:INLINE]

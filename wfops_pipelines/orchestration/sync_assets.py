@@ -1,0 +1,187 @@
+"""A sync in Dagster: two assets, its checks, a job and a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from wfops_pipelines import flow, gate, publishing, workbench
+from wfops_pipelines.checks.suite import Suite
+from wfops_pipelines.errors import SyncFailure
+from wfops_pipelines.orchestration import reporting
+from wfops_pipelines.orchestration.gate_sensors import DECISION_TAG
+from wfops_pipelines.orchestration.identity import actor_of
+from wfops_pipelines.project import Project
+from wfops_pipelines.store import database, reviews, snapshots
+from wfops_pipelines.sync import Sync
+
+RETRIES = 2
+RETRY_SECONDS = 5
+EXAMINERS = {
+    "anomaly": "the snapshot looks like the ones before it",
+    "critical_changes": "no critical field changes in rows that the destination holds",
+    "high_impact": "no row needs a person's approval by rule",
+}
+
+
+def staged_key(sync: str) -> dg.AssetKey:
+    return dg.AssetKey([sync, "staged"])
+
+
+def published_key(sync: str) -> dg.AssetKey:
+    return dg.AssetKey([sync, "published"])
+
+
+def sync_assets(sync: Sync, suite: Suite) -> dg.AssetsDefinition:
+    """`<sync>/staged` and `<sync>/published` with their checks.
+
+    `published` is not materialized by a run whose snapshot is held: such a run succeeds.
+    """
+
+    @dg.multi_asset(
+        name=f"{sync.name}__sync",
+        specs=_specs(sync),
+        check_specs=_check_specs(sync, suite),
+        can_subset=True,
+        group_name=None,
+    )
+    def run(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        selected = context.selected_asset_keys | context.selected_asset_check_keys
+        for event in _run(context, sync):
+            if _key_of(event) in selected:
+                yield event
+
+    return run
+
+
+def _key_of(event: Any) -> dg.AssetKey | dg.AssetCheckKey:
+    key: dg.AssetKey = event.asset_key
+    if isinstance(event, dg.AssetCheckResult):
+        assert event.check_name is not None
+        return dg.AssetCheckKey(key, event.check_name)
+    return key
+
+
+def sync_job(sync: Sync) -> Any:
+    return dg.define_asset_job(
+        sync.name,
+        selection=dg.AssetSelection.assets(staged_key(sync.name), published_key(sync.name)),
+        description=f"Stage, examine and publish {sync.name}.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def sync_schedule(sync: Sync) -> dg.ScheduleDefinition | None:
+    if sync.schedule is None:
+        return None
+    return dg.ScheduleDefinition(
+        name=f"{sync.name}_schedule",
+        job_name=sync.name,
+        cron_schedule=sync.schedule,
+        description=f"Runs {sync.name}. Switch it on in the Automation tab.",
+    )
+
+
+def _specs(sync: Sync) -> list[dg.AssetSpec]:
+    shared: dict[str, Any] = {"group_name": sync.group, "owners": list(sync.owners)}
+    staged, published = staged_key(sync.name), published_key(sync.name)
+    first = sync.words.splitlines()[0] if sync.words else sync.name
+    return [
+        dg.AssetSpec(staged, description=f"{first} (staged)", skippable=True, **shared),
+        dg.AssetSpec(
+            published,
+            deps=[staged],
+            description=f"{first} Published to {sync.destination.words}.",
+            skippable=True,
+            **shared,
+        ),
+    ]
+
+
+def _check_specs(sync: Sync, suite: Suite) -> list[dg.AssetCheckSpec]:
+    staged = staged_key(sync.name)
+    expected = {e.name: e.words for e in suite.expectations}
+    specs = [
+        dg.AssetCheckSpec(name, asset=staged, description=words)
+        for name, words in {**expected, **EXAMINERS}.items()
+    ]
+    words = "every row is published or decided upon"
+    return [
+        *specs,
+        dg.AssetCheckSpec("approval", asset=published_key(sync.name), description=words),
+    ]
+
+
+def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
+    services, project = workbench.services(), workbench.project()
+    _acknowledge_retry(context, sync)
+    if staged_key(sync.name) in context.selected_asset_keys:
+        judged = _guarded(context, sync, "extraction", lambda: _judge(context, project, sync))
+        for one in judged:
+            yield from reporting.staged_events(sync, one)
+            _tag(context, one)
+    if published_key(sync.name) in context.selected_asset_keys:
+        actor = actor_of(context)
+        done = _guarded(
+            context,
+            sync,
+            "publishing",
+            lambda: publishing.publish_cleared(sync, services, actor),
+        )
+        yield from reporting.published_events(context, sync, services, done)
+    elif staged_key(sync.name) not in context.selected_asset_keys:
+        yield from _reported_again(sync)
+
+
+def _judge(
+    context: dg.AssetExecutionContext, project: Project, sync: Sync
+) -> tuple[flow.Judged, ...]:
+    run = flow.Run(actor_of(context), context.run_id)
+    try:
+        return flow.stage_and_judge(project, sync, workbench.services(), run)
+    except snapshots.HeadMoved as moved:
+        context.log.info(f"{moved}")
+        return ()
+
+
+def _guarded(context: dg.AssetExecutionContext, sync: Sync, step: str, work: Any) -> Any:
+    """Retry what is transient; else open a review request, once, and fail the run."""
+    try:
+        return work()
+    except SyncFailure as error:
+        if error.transient and context.retry_number < RETRIES:
+            raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
+        review = gate.report_failure(sync, step, error, workbench.services(), context.run_id)
+        raise reporting.failure(error, review) from error
+    except Exception as error:
+        gate.report_failure(sync, step, error, workbench.services(), context.run_id)
+        raise
+
+
+def _tag(context: dg.AssetExecutionContext, judged: flow.Judged) -> None:
+    if judged.review is not None:
+        tags = {"wfops/gate": "held", "wfops/review": judged.review.id}
+        context.instance.add_run_tags(context.run_id, tags)
+
+
+def _acknowledge_retry(context: dg.AssetExecutionContext, sync: Sync) -> None:
+    """A run that a decision `retry` asked for has started: the errand is done."""
+    decision = context.run.tags.get(DECISION_TAG)
+    if decision is None:
+        return
+    services = workbench.services()
+    with database.transaction(services.engine) as conn:
+        errand = reviews.claim(conn, decision)
+        if errand is not None and errand.seq is None and errand.sync == sync.name:
+            reviews.finish(conn, decision, services.clock())
+
+
+def _reported_again(sync: Sync) -> Iterator[Any]:
+    """Only checks were asked for: say again what the newest snapshot's evidence says."""
+    with workbench.services().engine.connect() as conn:
+        for snapshot in snapshots.latest(conn, sync.name, 1):
+            found = snapshots.evidence(conn, sync.name, snapshot.seq)
+            if found is not None:
+                yield from reporting.check_results(sync, snapshot.seq, found[1])

@@ -1,0 +1,260 @@
+"""Publish what may go: the exact staged bytes, each part of a snapshot at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, insert, select
+
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
+from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.core.verdict import holds
+from wfops_pipelines.destinations import Parcel
+from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
+from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CLEAN, HELD = "clean", "held"
+BACK_OFF = timedelta(seconds=20)
+
+
+class Paused(WfopsError):
+    """The sync is paused: nothing is published until somebody resumes it."""
+
+
+class OutOfTurn(WfopsError):
+    """An earlier snapshot of a sync that keeps its order still waits for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Rows of one snapshot that became current. `part` is "clean" or "held"."""
+
+    sync: str
+    seq: int
+    part: str
+    digest: str
+    rows: int
+    inserted: int
+    updated: int
+    stale: int
+
+
+def publish_cleared(sync: Sync, services: Services, actor: Actor) -> tuple[Publication, ...]:
+    """Publish all rows that the verdict let go, oldest snapshot first. Nothing while paused."""
+    with services.engine.connect() as conn:
+        if controls.paused(conn, sync.name):
+            return ()
+        cleared = snapshots.in_state(conn, sync.name, SnapshotState.CLEARED)
+    done = [_publish_clean(sync, s.seq, services, actor) for s in cleared]
+    return tuple(p for p in done if p is not None)
+
+
+def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Publication | None:
+    with database.transaction(services.engine) as conn:
+        snapshot = snapshots.get(conn, sync.name, seq, lock=True)
+        if snapshot.state is not SnapshotState.CLEARED or _must_wait(conn, sync, seq):
+            return None
+        held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
+        done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=held)
+        snapshots.set_state(conn, sync.name, seq, SnapshotState.SETTLED)
+        return done
+
+
+def _must_wait(conn: Connection, sync: Sync, seq: int) -> bool:
+    return sync.policy.while_held == "queue" and reviews.pending_before(conn, sync.name, seq)
+
+
+def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publication | None:
+    """Do what a decision asked for, once: publish or quarantine, in one transaction.
+
+    None when there was nothing (left) to publish. Raises Paused or OutOfTurn when it must wait,
+    SnapshotDamaged or DestinationRefused when it cannot be done; the errand then stays.
+    """
+    with database.transaction(services.engine) as conn:
+        errand = reviews.claim(conn, decision)
+        if errand is None or errand.seq is None:
+            return None
+        review = reviews.get(conn, errand.review)
+        assert review is not None
+        snapshot = snapshots.get(conn, sync.name, errand.seq, lock=True)
+        _refuse_early(conn, sync, snapshot)
+        done = _carry_out(conn, sync, snapshot, review, errand, services, actor)
+        if review.kind is ReviewKind.WHOLE:
+            snapshots.set_state(conn, sync.name, snapshot.seq, SnapshotState.SETTLED)
+        reviews.finish(conn, decision, services.clock())
+        return done
+
+
+def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datetime) -> bool:
+    """Whether another try of this errand makes sense now: nothing in its way, back-off over."""
+    if errand.attempts and now < errand.created_at + errand.attempts**2 * BACK_OFF:
+        return False
+    if errand.seq is None:
+        return True
+    return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, errand.seq)
+
+
+def _refuse_early(conn: Connection, sync: Sync, snapshot: Snapshot) -> None:
+    if paused := controls.paused(conn, sync.name):
+        raise Paused(f"{sync.name} is paused ({paused}). `wfops resume {sync.name}` lets it go on.")
+    if _must_wait(conn, sync, snapshot.seq):
+        raise OutOfTurn(
+            f"{snapshot.name} keeps its turn: an earlier snapshot still waits for a decision."
+        )
+
+
+def _carry_out(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    review: Review,
+    errand: reviews.Errand,
+    services: Services,
+    actor: Actor,
+) -> Publication | None:
+    held = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
+    match errand.verb:
+        case Verb.APPROVE:
+            return _publish(
+                conn, sync, snapshot, services, actor, HELD, only=held, decision=errand.decision
+            )
+        case Verb.APPROVE_CLEAN:
+            flagged = _flagged(conn, sync, snapshot)
+            done = _publish(
+                conn, sync, snapshot, services, actor, CLEAN, without=flagged,
+                decision=errand.decision,
+            )  # fmt: skip
+            _quarantine(conn, snapshot, services, actor, HELD, errand.decision, flagged)
+            return done
+        case Verb.REJECT:
+            _quarantine(conn, snapshot, services, actor, HELD, errand.decision, held)
+            return None
+        case Verb.RETRY:
+            return None
+
+
+def _flagged(conn: Connection, sync: Sync, snapshot: Snapshot) -> frozenset[str]:
+    found = snapshots.evidence(conn, sync.name, snapshot.seq)
+    assert found is not None
+    findings = [Finding.from_json(f) for f in found[1]["findings"]]
+    return frozenset(k for f in findings if holds(f, sync.policy) for k in f.keys)
+
+
+def _publish(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    services: Services,
+    actor: Actor,
+    part: str,
+    *,
+    only: frozenset[str] | None = None,
+    without: Iterable[str] = (),
+    decision: str | None = None,
+) -> Publication:
+    table = files.read(services.folder(sync.name), snapshot.digest)
+    rows = select_rows(table, sync.key, only, frozenset(without))
+    parcel = Parcel(sync.name, snapshot.seq, sync.key, rows, services.environ)
+    written = sync.destination.publish(conn, services.engine, parcel)
+    done = Publication(
+        sync.name,
+        snapshot.seq,
+        part,
+        snapshot.digest,
+        rows.num_rows,
+        written.inserted,
+        written.updated,
+        written.stale,
+    )
+    _enter(conn, done, decision, services, actor)
+    return done
+
+
+def select_rows(
+    table: pa.Table, key: str, only: frozenset[str] | None, without: frozenset[str]
+) -> pa.Table:
+    """The rows whose key (as text) is in `only` (None: all) and not in `without`, in order."""
+    import pyarrow as pa
+
+    if only is None and not without:
+        return table
+    keys = [str(k) for k in table[key].to_pylist()]
+    mask = [(only is None or k in only) and k not in without for k in keys]
+    return table.filter(pa.array(mask, pa.bool_()))
+
+
+def _enter(
+    conn: Connection, done: Publication, decision: str | None, services: Services, actor: Actor
+) -> None:
+    """The ledger's primary key makes a second publication of the same part impossible."""
+    at = services.clock()
+    conn.execute(
+        insert(t.publications).values(
+            sync=done.sync,
+            seq=done.seq,
+            part=done.part,
+            digest=done.digest,
+            rows=done.rows,
+            inserted=done.inserted,
+            updated=done.updated,
+            stale=done.stale,
+            decision=decision,
+            published_at=at,
+        )
+    )
+    details: dict[str, Json] = {
+        "part": done.part, "digest": done.digest, "rows": done.rows, "inserted": done.inserted,
+        "updated": done.updated, "stale": done.stale, "decision": decision,
+    }  # fmt: skip
+    subject = f"{done.sync} #{done.seq}"
+    audit.append(conn, AuditEvent(at, actor, Action.PUBLISHED, subject, "", details))
+
+
+def _quarantine(
+    conn: Connection,
+    snapshot: Snapshot,
+    services: Services,
+    actor: Actor,
+    part: str,
+    decision: str,
+    keys: frozenset[str] | None,
+) -> None:
+    at, count = services.clock(), snapshot.rows if keys is None else len(keys)
+    conn.execute(
+        insert(t.quarantine).values(
+            sync=snapshot.sync,
+            seq=snapshot.seq,
+            part=part,
+            rows=count,
+            keys=None if keys is None else sorted(keys),
+            decision=decision,
+            at=at,
+        )
+    )
+    details: dict[str, Json] = {
+        "part": part,
+        "digest": snapshot.digest,
+        "rows": count,
+        "decision": decision,
+    }
+    event = AuditEvent(at, actor, Action.QUARANTINED, snapshot.name, "", details)
+    audit.append(conn, event)
+
+
+def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
+    """What was published of a snapshot so far."""
+    c = t.publications.c
+    query = select(t.publications).where(c.sync == sync, c.seq == seq).order_by(c.published_at)
+    names = ("sync", "seq", "part", "digest", "rows", "inserted", "updated", "stale")
+    return [Publication(*(getattr(r, n) for n in names)) for r in conn.execute(query)]

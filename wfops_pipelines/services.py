@@ -1,0 +1,71 @@
+"""What the flow works with, made once for each process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from wfops_pipelines.core.ids import ENTROPY_BYTES, new_id
+from wfops_pipelines.errors import SettingsError
+from wfops_pipelines.settings import Settings
+from wfops_pipelines.store import database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The database, the snapshots' folder, the environment, the clock and the dice."""
+
+    engine: Engine
+    snapshots: Path
+    environ: Mapping[str, str]
+    groups: Mapping[str, frozenset[str]]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    entropy: Callable[[int], bytes] = secrets.token_bytes
+
+    def id(self, prefix: str) -> str:
+        return new_id(prefix, self.clock(), self.entropy(ENTROPY_BYTES))
+
+    def folder(self, sync: str) -> Path:
+        return self.snapshots / sync
+
+
+def open_services(settings: Settings, groups: Mapping[str, frozenset[str]]) -> Services:
+    """Connect to the database that `settings` name, or to the embedded one that is running.
+
+    Raises SettingsError when neither is there.
+    """
+    engine = database.connect(database_url(settings))
+    database.set_up(engine)
+    return Services(engine, settings.snapshots, settings.environ, groups)
+
+
+def database_url(settings: Settings) -> str:
+    """The product's database. Raises SettingsError when none is running or named."""
+    from wfops_pipelines.dev.postgres import running_url
+
+    url = settings.postgres_url or running_url(settings.state / "postgres")
+    if url is None:
+        raise SettingsError(
+            "No database: WFOPS_POSTGRES_URL is not set and the embedded one is not running. "
+            "Start it with `wfops dev` (or `make demo`), or set WFOPS_POSTGRES_URL."
+        )
+    return url
+
+
+def identity_secret(settings: Settings) -> bytes:
+    """The key that signs who launched a run; made on first use, readable by its owner only."""
+    path = settings.identity_key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(32))
+    return path.read_bytes()

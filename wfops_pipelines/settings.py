@@ -1,0 +1,66 @@
+"""The environment, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wfops_pipelines.errors import SettingsError
+
+PROJECT_MARKS = ("assets", "expectations")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where this project is and what it talks to.
+
+    root: the folder with the rooms `assets/`, `expectations/`, `sensors/`.
+    state: snapshots, logs, keys and the embedded database; `<root>/.wfops` unless set.
+    postgres_url: the database (WFOPS_POSTGRES_URL), or None for the embedded one.
+    environ: all variables, for the sources' and destinations' own URLs and tokens.
+    """
+
+    root: Path
+    state: Path
+    postgres_url: str | None
+    environ: Mapping[str, str]
+
+    @property
+    def snapshots(self) -> Path:
+        return self.state / "snapshots"
+
+    @property
+    def identity_key(self) -> Path:
+        return self.state / "identity.key"
+
+
+def read_settings(environ: Mapping[str, str] | None = None, start: Path | None = None) -> Settings:
+    """Raises SettingsError when no project is found above `start` (the current folder)."""
+    env = os.environ if environ is None else environ
+    root = _project(env, start or Path.cwd())
+    state = Path(env["WFOPS_STATE"]) if env.get("WFOPS_STATE") else root / ".wfops"
+    return Settings(root, state.absolute(), env.get("WFOPS_POSTGRES_URL") or None, dict(env))
+
+
+def _project(env: Mapping[str, str], start: Path) -> Path:
+    if named := env.get("WFOPS_PROJECT"):
+        root = Path(named).absolute()
+        if not _is_project(root):
+            raise SettingsError(
+                f"WFOPS_PROJECT={named}: there is no folder assets/ beside expectations/. "
+                "Point it to the folder that holds both."
+            )
+        return root
+    for folder in (start.absolute(), *start.absolute().parents):
+        if _is_project(folder):
+            return folder
+    raise SettingsError(
+        f"{start} is in no project: a project has the folders assets/ and expectations/. "
+        "Go into one, or set WFOPS_PROJECT to it."
+    )
+
+
+def _is_project(folder: Path) -> bool:
+    return all((folder / mark).is_dir() for mark in PROJECT_MARKS)

@@ -1,0 +1,1 @@
+"""What the product remembers: PostgreSQL for facts, Parquet files for snapshots."""

@@ -1,0 +1,222 @@
+"""Review requests, decisions and the outbox in the database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, ReviewState, Verb
+from wfops_pipelines.store import tables as t
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a decision set in motion: one row of the outbox."""
+
+    decision: str
+    review: str
+    sync: str
+    seq: int | None
+    verb: Verb
+    created_at: datetime
+    attempts: int
+    done_at: datetime | None
+
+
+def open_review(
+    conn: Connection, review: Review, fingerprint: str | None = None, failure: str | None = None
+) -> bool:
+    """Add a review request; False when a pending one for the same cause is already there."""
+    done = conn.execute(
+        upsert(t.reviews)
+        .values(
+            id=review.id,
+            sync=review.sync,
+            seq=review.seq,
+            kind=review.kind.value,
+            state=review.state.value,
+            evidence_hash=review.evidence_hash,
+            summary=review.summary,
+            reviewer_group=review.group,
+            approvals_needed=review.approvals_needed,
+            keys=list(review.keys),
+            requested_by=review.requested_by,
+            opened_at=review.opened_at,
+            run_id=review.run_id,
+            fingerprint=fingerprint,
+            failure=failure,
+        )
+        .on_conflict_do_nothing()
+    )
+    return done.rowcount == 1
+
+
+def get(conn: Connection, id: str, *, lock: bool = False) -> Review | None:
+    """The review request; with `lock`, every other decision on it waits for this transaction."""
+    query = select(t.reviews).where(t.reviews.c.id == id)
+    row = conn.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else _review(row)
+
+
+def failure_of(conn: Connection, id: str) -> dict[str, Any] | None:
+    """What failed, for a review request about a failure."""
+    text = conn.execute(
+        select(t.reviews.c.failure).where(t.reviews.c.id == id)
+    ).scalar_one_or_none()
+    return None if text is None else dict(json.loads(text))
+
+
+def of_snapshot(conn: Connection, sync: str, seq: int) -> Review | None:
+    """The newest review request about a snapshot."""
+    query = (
+        select(t.reviews)
+        .where(t.reviews.c.sync == sync, t.reviews.c.seq == seq)
+        .order_by(t.reviews.c.opened_at.desc())
+        .limit(1)
+    )
+    row = conn.execute(query).one_or_none()
+    return None if row is None else _review(row)
+
+
+def listed(
+    conn: Connection, *, sync: str | None = None, pending: bool = True, limit: int = 200
+) -> list[Review]:
+    """Review requests, newest first; only pending ones unless told otherwise."""
+    query = select(t.reviews).order_by(t.reviews.c.opened_at.desc(), t.reviews.c.id.desc())
+    if sync is not None:
+        query = query.where(t.reviews.c.sync == sync)
+    if pending:
+        query = query.where(t.reviews.c.state == ReviewState.PENDING.value)
+    return [_review(r) for r in conn.execute(query.limit(limit))]
+
+
+def pending_before(conn: Connection, sync: str, seq: int) -> bool:
+    """Whether an earlier snapshot of this sync still waits for a person."""
+    c = t.reviews.c
+    query = select(func.count()).where(
+        c.sync == sync, c.seq < seq, c.state == ReviewState.PENDING.value
+    )
+    return bool(conn.execute(query).scalar_one())
+
+
+def close(conn: Connection, id: str, state: ReviewState, by: str, at: datetime) -> None:
+    values = {"state": state.value, "decided_by": by, "decided_at": at}
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(**values))
+
+
+def record(
+    conn: Connection, id: str, decision: Decision, channel: str, at: datetime, *, final: bool
+) -> None:
+    conn.execute(
+        insert(t.decisions).values(
+            id=id,
+            review=decision.review,
+            verb=decision.verb.value,
+            reason=decision.reason.strip(),
+            actor=decision.actor.name,
+            verified=decision.actor.verified,
+            evidence_hash=decision.evidence,
+            final=final,
+            channel=channel,
+            at=at,
+        )
+    )
+
+
+def approvers(conn: Connection, review: str) -> frozenset[str]:
+    """Who has approved this review request so far."""
+    c = t.decisions.c
+    verbs = [Verb.APPROVE.value, Verb.APPROVE_CLEAN.value]
+    rows = conn.execute(select(c.actor).where(c.review == review, c.verb.in_(verbs)))
+    return frozenset(r.actor for r in rows)
+
+
+def decisions_on(conn: Connection, review: str) -> list[Row[Any]]:
+    query = select(t.decisions).where(t.decisions.c.review == review)
+    return list(conn.execute(query.order_by(t.decisions.c.at)))
+
+
+def post(conn: Connection, errand: Errand) -> None:
+    """Put an errand into the outbox."""
+    conn.execute(
+        insert(t.outbox).values(
+            decision=errand.decision,
+            review=errand.review,
+            sync=errand.sync,
+            seq=errand.seq,
+            verb=errand.verb.value,
+            created_at=errand.created_at,
+            attempts=0,
+        )
+    )
+
+
+def errand(conn: Connection, decision: str) -> Errand | None:
+    """The errand of `decision`, done or not."""
+    query = select(t.outbox).where(t.outbox.c.decision == decision)
+    row = conn.execute(query).one_or_none()
+    return None if row is None else _errand(row)
+
+
+def claim(conn: Connection, decision: str) -> Errand | None:
+    """Lock the errand of `decision` for this transaction; None when it is done already."""
+    c = t.outbox.c
+    query = select(t.outbox).where(c.decision == decision, c.done_at.is_(None)).with_for_update()
+    row = conn.execute(query).one_or_none()
+    return None if row is None else _errand(row)
+
+
+def finish(conn: Connection, decision: str, at: datetime) -> None:
+    where = t.outbox.c.decision == decision
+    conn.execute(update(t.outbox).where(where).values(done_at=at, error=None))
+
+
+def failed(conn: Connection, decision: str, error: str) -> None:
+    """Note one more failed attempt, so that the next run has a key of its own."""
+    values = {"attempts": t.outbox.c.attempts + 1, "error": error[:2000]}
+    conn.execute(update(t.outbox).where(t.outbox.c.decision == decision).values(**values))
+
+
+def waiting(conn: Connection, older_than: datetime) -> list[Errand]:
+    """Errands created before `older_than` that nobody has done yet, oldest first."""
+    c = t.outbox.c
+    query = select(t.outbox).where(c.done_at.is_(None), c.created_at < older_than)
+    return [_errand(r) for r in conn.execute(query.order_by(c.created_at))]
+
+
+def _review(row: Row[Any]) -> Review:
+    return Review(
+        id=row.id,
+        sync=row.sync,
+        seq=row.seq,
+        kind=ReviewKind(row.kind),
+        state=ReviewState(row.state),
+        evidence_hash=row.evidence_hash,
+        summary=row.summary,
+        group=row.reviewer_group,
+        opened_at=row.opened_at,
+        requested_by=row.requested_by,
+        keys=tuple(row.keys),
+        approvals_needed=row.approvals_needed,
+        decided_at=row.decided_at,
+        decided_by=row.decided_by,
+        run_id=row.run_id,
+    )
+
+
+def _errand(row: Row[Any]) -> Errand:
+    return Errand(
+        decision=row.decision,
+        review=row.review,
+        sync=row.sync,
+        seq=row.seq,
+        verb=Verb(row.verb),
+        created_at=row.created_at,
+        attempts=row.attempts,
+        done_at=row.done_at,
+    )

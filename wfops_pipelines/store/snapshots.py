@@ -1,0 +1,178 @@
+"""Streams, snapshots and their evidence in the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from wfops_pipelines.core.canonical import canonical
+from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
+from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.store import tables as t
+
+
+class HeadMoved(WfopsError):
+    """Another run staged a snapshot of this sync in the meantime; extract again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a sync's stream is: cursor, number of the last snapshot, held column types."""
+
+    cursor: datetime | None = None
+    seq: int = 0
+    types: Mapping[str, str] | None = None
+
+
+def head(conn: Connection, sync: str) -> Head:
+    row = conn.execute(select(t.streams).where(t.streams.c.sync == sync)).one_or_none()
+    return Head() if row is None else Head(row.cursor, row.seq, row.schema_json)
+
+
+def move_head(conn: Connection, sync: str, old: Head, new: Head) -> None:
+    """Compare-and-swap of the stream's head. Raises HeadMoved when somebody else was first."""
+    values = {"cursor": new.cursor, "seq": new.seq, "schema_json": dict(new.types or {})}
+    if old.seq == 0:
+        done = conn.execute(upsert(t.streams).values(sync=sync, **values).on_conflict_do_nothing())
+    else:
+        same = (t.streams.c.sync == sync) & (t.streams.c.seq == old.seq)
+        done = conn.execute(update(t.streams).where(same).values(**values))
+    if done.rowcount != 1:
+        raise HeadMoved(f"{sync}: another run staged snapshot #{old.seq + 1} first. Run it again.")
+
+
+def add(conn: Connection, snapshot: Snapshot) -> None:
+    conn.execute(
+        insert(t.snapshots).values(
+            sync=snapshot.sync,
+            seq=snapshot.seq,
+            digest=snapshot.digest,
+            rows=snapshot.rows,
+            duplicates=snapshot.duplicates,
+            state=snapshot.state.value,
+            staged_at=snapshot.staged_at,
+            run_id=snapshot.run_id,
+            cursor_from=snapshot.cursor_from,
+            cursor_to=snapshot.cursor_to,
+        )
+    )
+
+
+def get(conn: Connection, sync: str, seq: int, *, lock: bool = False) -> Snapshot:
+    """The snapshot `seq` of `sync`; with `lock`, no other transaction changes it meanwhile."""
+    query = select(t.snapshots).where(t.snapshots.c.sync == sync, t.snapshots.c.seq == seq)
+    return _snapshot(conn.execute(query.with_for_update() if lock else query).one())
+
+
+def in_state(conn: Connection, sync: str, *states: SnapshotState) -> list[Snapshot]:
+    """The sync's snapshots in any of `states`, oldest first."""
+    query = (
+        select(t.snapshots)
+        .where(t.snapshots.c.sync == sync, t.snapshots.c.state.in_([s.value for s in states]))
+        .order_by(t.snapshots.c.seq)
+    )
+    return [_snapshot(r) for r in conn.execute(query)]
+
+
+def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
+    """The sync's newest snapshots, newest first."""
+    query = select(t.snapshots).where(t.snapshots.c.sync == sync)
+    return [
+        _snapshot(r) for r in conn.execute(query.order_by(t.snapshots.c.seq.desc()).limit(limit))
+    ]
+
+
+def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:
+    where = (t.snapshots.c.sync == sync) & (t.snapshots.c.seq == seq)
+    conn.execute(update(t.snapshots).where(where).values(state=state.value))
+
+
+def seen(conn: Connection, sync: str, since: datetime | None) -> set[tuple[str, str]]:
+    """(key, version) of every row staged with a cursor at or after `since`."""
+    query = select(t.staged_rows.c.key, t.staged_rows.c.version).where(t.staged_rows.c.sync == sync)
+    if since is not None:
+        query = query.where(t.staged_rows.c.cursor >= since)
+    return {(str(r.key), str(r.version)) for r in conn.execute(query)}
+
+
+def remember(conn: Connection, sync: str, rows: Iterable[tuple[str, str, datetime | None]]) -> None:
+    """Note the (key, version, cursor) of rows just staged."""
+    body = [{"k": k, "v": v, "c": c.isoformat() if c else None} for k, v, c in rows]
+    conn.execute(
+        text(
+            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor) "
+            "select :sync, k, v, c from jsonb_to_recordset(cast(:body as jsonb)) "
+            "as x(k text, v text, c timestamptz) on conflict do nothing"
+        ),
+        {"sync": sync, "body": json.dumps(body)},
+    )
+
+
+def forget(conn: Connection, sync: str, before: datetime) -> None:
+    """Drop remembered rows that no overlap window reaches any more."""
+    c = t.staged_rows.c
+    conn.execute(delete(t.staged_rows).where(c.sync == sync, c.cursor < before))
+
+
+def add_evidence(conn: Connection, evidence: Evidence, held: Iterable[str] | None) -> None:
+    """Keep the canonical text of the evidence: its hash is what a decision must name."""
+    conn.execute(
+        insert(t.evidence).values(
+            sync=evidence.sync,
+            seq=evidence.seq,
+            hash=evidence.hash,
+            body=canonical(evidence.as_json()).decode("ascii"),
+            held_keys=None if held is None else sorted(held),
+        )
+    )
+
+
+def evidence(conn: Connection, sync: str, seq: int) -> tuple[str, dict[str, Any]] | None:
+    """(hash, body) of a snapshot's evidence, or None before it was examined."""
+    query = select(t.evidence.c.hash, t.evidence.c.body)
+    row = conn.execute(
+        query.where(t.evidence.c.sync == sync, t.evidence.c.seq == seq)
+    ).one_or_none()
+    return None if row is None else (row.hash, json.loads(row.body))
+
+
+def held_keys(conn: Connection, sync: str, seq: int) -> frozenset[str] | None:
+    """Keys of the rows that the verdict holds back; None when it is all of them or none."""
+    query = select(t.evidence.c.held_keys).where(t.evidence.c.sync == sync, t.evidence.c.seq == seq)
+    keys = conn.execute(query).scalar_one_or_none()
+    return None if keys is None else frozenset(keys)
+
+
+def add_profile(conn: Connection, sync: str, seq: int, body: str) -> None:
+    conn.execute(upsert(t.profiles).values(sync=sync, seq=seq, body=body).on_conflict_do_nothing())
+
+
+def published_profiles(conn: Connection, sync: str, before: int, limit: int = 90) -> list[str]:
+    """Profiles of the newest published snapshots before `before`, oldest first."""
+    p, pub = t.profiles.c, t.publications.c
+    published = (
+        select(pub.seq).where(pub.sync == sync, pub.seq < before).distinct().scalar_subquery()
+    )
+    query = select(p.body).where(p.sync == sync, p.seq.in_(published))
+    return [r.body for r in conn.execute(query.order_by(p.seq.desc()).limit(limit))][::-1]
+
+
+def _snapshot(row: Row[Any]) -> Snapshot:
+    return Snapshot(
+        sync=row.sync,
+        seq=row.seq,
+        digest=row.digest,
+        rows=row.rows,
+        staged_at=row.staged_at,
+        state=SnapshotState(row.state),
+        run_id=row.run_id,
+        cursor_from=row.cursor_from,
+        cursor_to=row.cursor_to,
+        duplicates=row.duplicates,
+    )

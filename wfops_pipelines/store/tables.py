@@ -1,0 +1,210 @@
+"""The tables of the product, in a schema of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "wfops"
+metadata = MetaData(schema=SCHEMA)
+
+
+def _time(name: str, nullable: bool = True) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    _time("cursor"),
+    Column("seq", BigInteger, nullable=False),
+    Column("schema_json", JSONB),  # the column types that were inferred once and are held since
+)
+
+controls = Table(  # a row named "*" pauses everything
+    "controls",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("paused_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _time("paused_at", nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("duplicates", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    _time("staged_at", nullable=False),
+    Column("run_id", Text),
+    _time("cursor_from"),
+    _time("cursor_to"),
+)
+
+staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
+    "staged_rows",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    _time("cursor"),
+)
+Index("staged_rows_by_cursor", staged_rows.c.sync, staged_rows.c.cursor)
+
+evidence = Table(  # the exact text whose hash the reviewer is shown
+    "evidence",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("held_keys", JSONB),  # null: the whole snapshot is held, or nothing is
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("body", Text, nullable=False),
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("seq", BigInteger),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("evidence_hash", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("reviewer_group", Text, nullable=False),
+    Column("approvals_needed", Integer, nullable=False),
+    Column("keys", JSONB, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    _time("opened_at", nullable=False),
+    _time("decided_at"),
+    Column("decided_by", Text),
+    Column("run_id", Text),
+    Column("fingerprint", Text),  # one pending failure review for each cause
+    Column("failure", Text),  # the exact text whose hash the reviewer of a failure is shown
+)
+Index(
+    "reviews_one_pending_failure",
+    reviews.c.sync,
+    reviews.c.fingerprint,
+    unique=True,
+    postgresql_where=reviews.c.state == "pending",
+)
+Index("reviews_by_state", reviews.c.state, reviews.c.opened_at)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("review", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("evidence_hash", Text, nullable=False),
+    Column("final", Boolean, nullable=False),  # false: a vote that more approvals must join
+    Column("channel", Text, nullable=False),
+    _time("at", nullable=False),
+)
+Index("decisions_by_review", decisions.c.review, decisions.c.actor, unique=True)
+
+outbox = Table(  # what a decision set in motion; done exactly once
+    "outbox",
+    metadata,
+    Column("decision", Text, primary_key=True),
+    Column("review", Text, nullable=False),
+    Column("sync", Text, nullable=False),
+    Column("seq", BigInteger),
+    Column("verb", Text, nullable=False),
+    _time("created_at", nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    _time("done_at"),
+)
+
+publications = Table(  # the ledger: each part of a snapshot at most once
+    "publications",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("part", Text, primary_key=True),  # clean, held
+    Column("digest", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("inserted", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("stale", BigInteger, nullable=False),
+    Column("decision", Text),
+    _time("published_at", nullable=False),
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("part", Text, primary_key=True),  # clean, held, as in publications
+    Column("rows", BigInteger, nullable=False),
+    Column("keys", JSONB),  # null: every row of the snapshot
+    Column("decision", Text, nullable=False),
+    _time("at", nullable=False),
+)
+
+deliveries = Table(  # one row for each row sent to a SaaS destination
+    "deliveries",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("idempotency_key", Text, nullable=False),
+    Column("state", Text, nullable=False),  # sending, delivered, failed
+    Column("remote_id", Text),
+    Column("error", Text),
+    _time("at", nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+)
+Index("audit_by_subject", audit.c.subject, audit.c.n)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)

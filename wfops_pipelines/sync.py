@@ -1,0 +1,123 @@
+"""The declaration of a sync: what a user writes in `assets/`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from wfops_pipelines.core.policy import Policy
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from wfops_pipelines.core.snapshot import Diff
+    from wfops_pipelines.destinations import Existing, Parcel, Written
+    from wfops_pipelines.sources import Connection as Api
+    from wfops_pipelines.sources import Window
+
+Page: TypeAlias = list[dict[str, Any]]
+Transform: TypeAlias = Callable[[Page], Sequence[Mapping[str, Any]]]
+
+
+class Source(Protocol):
+    """Where rows come from. `system` names the connection in the environment."""
+
+    @property
+    def system(self) -> str: ...
+
+    def pages(self, window: Window, connection: Api) -> Iterator[Page]:
+        """Pages of raw records changed inside `window`. Raises a SyncFailure."""
+        ...
+
+
+class Destination(Protocol):
+    """Where rows go. Reads and writes take part in the caller's transaction."""
+
+    @property
+    def words(self) -> str:
+        """What a person calls it, as "table crm.contacts"."""
+        ...
+
+    def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing:
+        """What the destination holds now of the parcel's keys, in the named columns."""
+        ...
+
+    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
+        """What publishing the parcel would change."""
+        ...
+
+    def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:
+        """Make the parcel's rows current, at most once each. Raises DestinationRefused.
+
+        `side` opens connections outside the transaction, for ledgers that must survive it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """One declared SaaS object: where it comes from, its key and cursor, where it goes."""
+
+    name: str
+    source: Source
+    key: str
+    cursor: str | None
+    destination: Destination
+    policy: Policy
+    schedule: str | None
+    group: str
+    owners: tuple[str, ...]
+    rows: Transform
+    words: str
+
+
+def sync(
+    *,
+    source: Source,
+    key: str,
+    destination: Destination,
+    cursor: str | None = None,
+    policy: Policy | None = None,
+    schedule: str | None = None,
+    group: str | None = None,
+    owners: Sequence[str] = (),
+) -> Callable[[Transform], Sync]:
+    """Declare a sync. The function under the decorator turns a page of records into flat rows.
+
+    key: column that identifies a row. cursor: column with the row's last change (a datetime; see
+    `instant`); without one every extraction reads everything. schedule: a cron line. group: the
+    Dagster asset group; the source's system when not given. owners: e-mails or `team:` names.
+    """
+
+    def declare(function: Transform) -> Sync:
+        return Sync(
+            name=getattr(function, "__name__", "?"),
+            source=source,
+            key=key,
+            cursor=cursor,
+            destination=destination,
+            policy=policy or Policy(),
+            schedule=schedule,
+            group=group or source.system,
+            owners=tuple(owners),
+            rows=function,
+            words=inspect.getdoc(function) or "",
+        )
+
+    return declare
+
+
+def instant(value: str | int | float | datetime | None) -> datetime | None:
+    """An API's idea of a time as a UTC datetime: ISO 8601 text or Unix seconds; None stays None.
+
+    Raises ValueError for other text. A time without an offset is taken as UTC.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

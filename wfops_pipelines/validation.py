@@ -1,0 +1,81 @@
+"""How a project's rooms fit together: each problem names file, field and repair."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from wfops_pipelines.errors import ProjectError
+from wfops_pipelines.project import Project
+from wfops_pipelines.sync import Sync
+
+
+def problems(project: Project) -> Iterator[ProjectError]:
+    """Every problem of the project, in a stable order; none when it is sound."""
+    yield from _empty(project)
+    for sync in project.syncs.values():
+        yield from _suite(project, sync)
+        yield from _policy(project, sync)
+        yield from _schedule(project, sync)
+    yield from _strays(project)
+
+
+def _file(project: Project, sync: Sync) -> str:
+    single = project.root / "assets" / f"{sync.name}.py"
+    return str(single if single.exists() else single.with_suffix("") / "__init__.py")
+
+
+def _empty(project: Project) -> Iterator[ProjectError]:
+    if not project.syncs:
+        room = project.root / "assets"
+        yield ProjectError(room, "@sync", "no sync is declared", "add a file with one @sync")
+
+
+def _suite(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    if sync.name not in project.suites:
+        path = project.root / "expectations" / f"{sync.name}.json"
+        repair = (
+            f'write the suite: {{"name": "{sync.name}", "expectations": []}} and what you expect'
+        )
+        yield ProjectError(path, "file", f"the sync {sync.name} has no suite", repair)
+
+
+def _policy(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    file = _file(project, sync)
+    for name, repair in sync.policy.problems():
+        yield ProjectError(
+            file, f"policy.{name}", f"{getattr(sync.policy, name)!r} cannot be", repair
+        )
+    group = sync.policy.reviewers
+    if group not in project.groups:
+        repair = f"declare the group in reviewers.yaml{_meant(group, project.groups)}"
+        yield ProjectError(file, "policy.reviewers", f"no group is called {group!r}", repair)
+    elif len(project.members(group)) < sync.policy.approvals:
+        repair = f"add members to {group} in reviewers.yaml, or ask for fewer approvals"
+        said = f"{sync.policy.approvals} approvals from a group of {len(project.members(group))}"
+        yield ProjectError(file, "policy.approvals", said, repair)
+
+
+def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    from croniter import croniter
+
+    if sync.schedule is not None and not croniter.is_valid(sync.schedule):
+        repair = 'write five fields, as "*/15 * * * *" for every quarter of an hour'
+        yield ProjectError(
+            _file(project, sync), "schedule", f"{sync.schedule!r} is no cron", repair
+        )
+
+
+def _strays(project: Project) -> Iterator[ProjectError]:
+    for path in sorted((project.root / "expectations").glob("*.json")):
+        if path.stem not in project.syncs:
+            repair = (
+                f"rename it to the sync it is for{_meant(path.stem, project.syncs)}, or drop it"
+            )
+            said = f"no sync is called {path.stem}, so nothing runs this suite"
+            yield ProjectError(path, "file name", said, repair)
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""

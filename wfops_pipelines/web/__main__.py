@@ -1,0 +1,3 @@
+from wfops_pipelines.web.server import main
+
+main()

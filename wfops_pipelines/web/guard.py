@@ -1,0 +1,76 @@
+"""Refuses requests that change something in a way a browser can be tricked into."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Guard:
+    """ASGI middleware around the Dagster webserver.
+
+    Dagster executes mutations over GET and form posts; links, images and foreign pages could
+    then act in a reviewer's name. Here `/graphql` takes JSON posts only, and no request with a
+    foreign Origin gets through.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = refuse(HTTPConnection(scope), scope.get("method", "GET"))
+        if refusal is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(scope, receive, send)
+
+
+def refuse(request: HTTPConnection, method: str) -> Response | None:
+    """The answer to a request that must not get through, or None."""
+    if _foreign(request):
+        return _no(403, "requests from other sites are refused")
+    if method not in ("GET", "HEAD") or request.scope["type"] == "websocket":
+        return _graphql(request)
+    if _is_graphql(request) and "query" in request.query_params:
+        return _no(405, "GraphQL is answered to POST only", allow="POST")
+    return None
+
+
+def _graphql(request: HTTPConnection) -> Response | None:
+    if not _is_graphql(request) or request.scope["type"] == "websocket":
+        return None
+    content = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content != "application/json":
+        return _no(415, "GraphQL is answered to JSON only")
+    return None
+
+
+def _is_graphql(request: HTTPConnection) -> bool:
+    return request.url.path.rstrip("/").endswith("/graphql")
+
+
+def _foreign(request: HTTPConnection) -> bool:
+    if request.headers.get("sec-fetch-site") == "cross-site" and not _navigates(request):
+        return True
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    return urlsplit(origin).netloc != request.headers.get("host")
+
+
+def _navigates(request: HTTPConnection) -> bool:
+    """Following a link from a chat or a mail is fine: a GET changes nothing."""
+    mode = request.headers.get("sec-fetch-mode")
+    return request.scope.get("method") == "GET" and mode == "navigate"
+
+
+def _no(status: int, words: str, allow: str | None = None) -> Response:
+    return PlainTextResponse(words + "\n", status, {"allow": allow} if allow else None)

@@ -1,0 +1,161 @@
+"""What the pages show, gathered from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from wfops_pipelines.core import links
+from wfops_pipelines.core.findings import Severity
+from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
+from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.project import Project
+from wfops_pipelines.publishing import publications_of, select_rows
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, files, reviews, snapshots
+from wfops_pipelines.sync import Sync
+
+MASK = "•••"
+ROWS_SHOWN = 100
+ADVICE = {
+    "auth": "Renew the credentials, then decide retry.",
+    "rate_limit": "Wait, or ask the vendor for a higher limit, then decide retry.",
+    "network": "Check that the other side is up, then decide retry.",
+    "schema": "Look at what the API answers now and mend the sync, then decide retry.",
+    "bad_data": "Ask the vendor, or mend the sync's function, then decide retry.",
+    "destination_refused": "Look at the row and the destination's rules, then decide retry.",
+    "our_bug": "Read the run's log; it is a fault in the sync or in this program.",
+}
+
+
+def review_json(review: Review) -> dict[str, Any]:
+    return {
+        "id": review.id,
+        "sync": review.sync,
+        "snapshot": review.seq,
+        "kind": review.kind.value,
+        "state": review.state.value,
+        "summary": review.summary,
+        "group": review.group,
+        "opened_at": review.opened_at.isoformat(),
+        "evidence": review.evidence_hash,
+        "page": links.review_page(review.id),
+        "decide": links.decide_launchpad(review),
+    }
+
+
+def review_view(
+    conn: Connection, project: Project, services: Services, review: Review
+) -> dict[str, Any]:
+    """Everything on the review page."""
+    common = {
+        "review": review,
+        "pending": review.state is ReviewState.PENDING,
+        "decide": links.decide_launchpad(review),
+        "decisions": reviews.decisions_on(conn, review.id),
+        "run": links.run_page(review.run_id) if review.run_id else None,
+    }
+    if review.kind is ReviewKind.FAILURE or review.seq is None:
+        failure = reviews.failure_of(conn, review.id) or {}
+        advice = ADVICE.get(failure.get("kind", ""), "")
+        return {**common, "failure": failure, "advice": advice, "trail": _trail(conn, review)}
+    seen = snapshot_view(conn, project, review.sync, review.seq) or {}
+    held = _held_rows(project.syncs.get(review.sync), services, review, seen)
+    return {**common, "failure": None, "trail": _trail(conn, review), "held": held, **seen}
+
+
+def report_view(conn: Connection, project: Project, sync: str, seq: int) -> dict[str, Any] | None:
+    """Everything on the expectation report, or None where there is no such evidence."""
+    seen = snapshot_view(conn, project, sync, seq)
+    if seen is None:
+        return None
+    return {**seen, "review": reviews.of_snapshot(conn, sync, seq)}
+
+
+def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> dict[str, Any] | None:
+    """A snapshot, its evidence (masked) and what was published of it."""
+    found = snapshots.evidence(conn, sync, seq)
+    if found is None:
+        return None
+    declared = project.syncs.get(sync)
+    masked = frozenset(declared.policy.masked) if declared else frozenset()
+    evidence = _masked(found[1], masked)
+    rank = {s.value: s.rank for s in Severity}
+    findings = sorted(evidence["findings"], key=lambda f: -rank[f["severity"]])
+    return {
+        "snapshot": snapshots.get(conn, sync, seq),
+        "hash": found[0],
+        "findings": findings,
+        "results": evidence["results"],
+        "diff": evidence["diff"],
+        "anomaly": evidence["anomaly"],
+        "destination": declared.destination.words if declared else "",
+        "publications": publications_of(conn, sync, seq),
+        "report": links.report_page(sync, seq),
+        "asset": links.asset_page(sync, "published"),
+    }
+
+
+def _trail(conn: Connection, review: Review) -> list[dict[str, Any]]:
+    subject = review.sync if review.seq is None else f"{review.sync} #{review.seq}"
+    return audit.trail(conn, subject)[-200:]
+
+
+def _held_rows(
+    sync: Sync | None, services: Services, review: Review, seen: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The held rows as they were staged, with the reasons of each; the flagged ones first."""
+    if sync is None or not seen:
+        return {"columns": [], "rows": [], "more": 0, "problem": None}
+    try:
+        table = files.read(services.folder(sync.name), seen["snapshot"].digest)
+    except SnapshotDamaged as damage:
+        return {"columns": [], "rows": [], "more": 0, "problem": str(damage)}
+    if review.kind is ReviewKind.ROWS:
+        table = select_rows(table, sync.key, frozenset(review.keys), frozenset())
+    why = _reasons(seen["findings"])
+    rows = sorted(table.to_pylist(), key=lambda r: str(r.get(sync.key)) not in why)
+    shown = [_row(r, sync, why) for r in rows[:ROWS_SHOWN]]
+    more = len(rows) - len(shown)
+    return {"columns": table.column_names, "rows": shown, "more": more, "problem": None}
+
+
+def _reasons(findings: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    why: dict[str, list[str]] = {}
+    for finding in findings:
+        for key in finding["keys"]:
+            why.setdefault(key, []).append(finding["column"] or finding["check"])
+    return why
+
+
+def _row(row: Mapping[str, Any], sync: Sync, why: Mapping[str, list[str]]) -> dict[str, Any]:
+    key = str(row.get(sync.key))
+    cells = [MASK if c in sync.policy.masked else v for c, v in row.items()]
+    flagged = set(why.get(key, ()))
+    return {"cells": list(zip(row, cells, strict=True)), "flagged": flagged, "key": key}
+
+
+def _masked(evidence: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
+    """The evidence without any value of a masked column."""
+    if not masked:
+        return evidence
+    findings = [_mask_finding(f) if f["column"] in masked else f for f in evidence["findings"]]
+    results = [_mask_result(r) if r["column"] in masked else r for r in evidence["results"]]
+    diff = evidence["diff"]
+    if diff:
+        hidden = [
+            [k, c, *([MASK] * 2 if c in masked else [o, n])] for k, c, o, n in diff["changes"]
+        ]
+        diff = {**diff, "changes": hidden}
+    return {**evidence, "findings": findings, "results": results, "diff": diff}
+
+
+def _mask_finding(finding: dict[str, Any]) -> dict[str, Any]:
+    hidden = f"{finding['check']}: {finding['column']} ({MASK})"
+    return {**finding, "sentence": hidden, "measured": MASK, "expected": MASK, "details": {}}
+
+
+def _mask_result(result: dict[str, Any]) -> dict[str, Any]:
+    return {**result, "measured": MASK}
