@@ -1,0 +1,104 @@
+"""Anomalies of snapshots and of rows, within a budget of false holds.
+
+    profiles = [profile(table, key="id", cursor="updated_at") for table in published]
+    score_snapshot(profiles, profile(new, key="id", cursor="updated_at"), false_holds=0.02)
+
+    model = fit_rows(published, key="id")
+    score_rows(model, new).p_value
+
+Importing this package imports no framework; calling it does. Everything returned is frozen, and
+the same input gives the same bits in any process and any order of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wfops_pipelines.anomaly.nouns import (
+    ColumnProfile,
+    Profile,
+    RowModel,
+    RowReason,
+    RowScores,
+    SnapshotFinding,
+    SnapshotScore,
+)
+from wfops_pipelines.anomaly.weights import weight, weights
+
+__all__ = [
+    "ColumnProfile",
+    "Profile",
+    "RowModel",
+    "RowReason",
+    "RowScores",
+    "SnapshotFinding",
+    "SnapshotScore",
+    "fit_rows",
+    "profile",
+    "score_rows",
+    "score_snapshot",
+    "weight",
+    "weights",
+]
+
+
+def profile(table: Any, *, key: str | None = None, cursor: str | None = None) -> Profile:
+    """What a snapshot looks like: a few kilobytes a column that no longer need the rows.
+
+    `table` is a `pyarrow.Table`; `key` names the column that must be unique, `cursor` the one
+    that tells when a row changed. The order of rows does not matter. Profiles of parts can be
+    merged. Tables of more than 16,384 rows are measured on a sample of that size, chosen by
+    content; row count, nulls, extremes, duplicates and the digest are always of all rows.
+    """
+    from wfops_pipelines.anomaly._profile import profile_table
+
+    return profile_table(table, key, cursor)
+
+
+def score_snapshot(
+    history: Sequence[Profile],
+    new: Profile,
+    *,
+    false_holds: float = 0.02,
+    weights: Mapping[str, float] | None = None,
+) -> SnapshotScore:
+    """Judge a snapshot by the published ones before it, oldest first.
+
+    `false_holds` is the share of normal snapshots that may be held, `weights` how much each kind
+    of finding counts (see `weights`). A broken contract (columns, types, an exact replay, repeated
+    keys, an empty snapshot where none was) holds regardless of both.
+
+    Raises:
+        ValueError: `false_holds` is not between 0 and 1.
+    """
+    if not 0.0 < false_holds < 1.0:
+        raise ValueError(f"false_holds is a share between 0 and 1, for example 0.02: {false_holds}")
+    from wfops_pipelines.anomaly._snapshot import score
+
+    return score(history, new, false_holds, weights or {})
+
+
+def fit_rows(published: Any, *, key: str | None = None) -> RowModel:
+    """Learn what published rows look like, from one `pyarrow.Table` or several, oldest first.
+
+    Only ever fit on rows that were published: a model fitted on unreviewed rows learns the errors
+    that it should find. At most 60,000 rows each are used to learn and to calibrate.
+
+    Raises:
+        SchemaRefused: there is no row, or two columns have one name.
+    """
+    from wfops_pipelines.anomaly._rows_model import fit
+
+    return fit([published] if hasattr(published, "num_rows") else list(published), key)
+
+
+def score_rows(model: RowModel, table: Any) -> RowScores:
+    """Score each row of a `pyarrow.Table`; columns that the model does not know are ignored.
+
+    Raises:
+        SchemaRefused: a column of the model is not in the table.
+    """
+    from wfops_pipelines.anomaly._rows_score import score
+
+    return score(model, table)

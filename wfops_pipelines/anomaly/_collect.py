@@ -1,0 +1,79 @@
+"""All features of a history and a new snapshot, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly import _compared, _measured, _timed
+from wfops_pipelines.anomaly._features import Feature, share, volume
+from wfops_pipelines.anomaly._sides import Bools
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
+
+Columns = Sequence[ColumnProfile | None]
+Floats = npt.NDArray[np.float64]
+
+
+def by_column(profiles: Sequence[Profile]) -> dict[str, Columns]:
+    """Each column of the new snapshot (of several with one name, the first) through time."""
+    held = [{c.name: c for c in reversed(p.columns)} for p in profiles]
+    return {name: [columns.get(name) for columns in held] for name in held[-1]}
+
+
+def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature], list[int]]:
+    """Features that vary at all, and the weekday of each snapshot."""
+    columns = by_column(profiles)
+    clock, late = _timed.newest(profiles, columns)
+    found = list(_table(profiles, allowed))
+    for name, one in columns.items():
+        found += _column(name, one, allowed, None if name == clock else late)
+    found += _pairs(profiles)
+    return [f for f in found if _varies(f)], _timed.weekdays(late)
+
+
+def _table(profiles: Sequence[Profile], allowed: Bools) -> Iterator[Feature]:
+    rows = np.array([float(p.rows) for p in profiles])
+    yield volume(None, "rows", rows)
+    repeats = np.array([float(p.duplicates) for p in profiles])
+    yield share(None, "repeated rows", "duplicates", repeats, rows)
+    _, counts = _compared.table_of([p.row_sketch for p in profiles])
+    known = counts @ allowed.T.astype(np.float64)
+    total = counts.sum(0)
+    again = np.where(known > 0, counts, 0.0).sum(0)
+    yield share(
+        None, "rows of earlier snapshots", "duplicates", again, np.where(total > 0, total, np.nan)
+    )
+
+
+def _column(name: str, columns: Columns, allowed: Bools, late: Floats | None) -> Iterator[Feature]:
+    yield from _measured.missing(name, columns)
+    yield from _measured.variety(name, columns)
+    yield from _compared.values(name, columns, allowed)
+    last = columns[-1]
+    if last is not None and last.kind in ("text", "nested"):
+        yield from _measured.spelling(name, columns)
+        yield from _measured.sizes(name, columns, lengths=True)
+        yield from _compared.textual(name, columns, allowed)
+    if _timed.is_timed(columns):
+        yield from _timed.times(name, columns, late)
+        yield from _compared.clocked(name, columns, allowed)
+    elif any(c is not None and c.points for c in columns):
+        yield from _measured.sizes(name, columns, lengths=False)
+        yield from _compared.ranged(name, columns, allowed)
+
+
+def _pairs(profiles: Sequence[Profile]) -> Iterator[Feature]:
+    new = profiles[-1]
+    for pair in new.pairs:
+        a, b = (new.columns[int(at)].name for at in pair.split("<"))
+        counts = np.array([p.pairs.get(pair, (np.nan,) * 3) for p in profiles], np.float64).T
+        if [p.schema for p in profiles].count(new.schema) == len(profiles):
+            yield share(a, f"below {b}", "relations", counts[1], counts[0])
+            yield share(a, f"equal to {b}", "relations", counts[2], counts[0])
+
+
+def _varies(feature: Feature) -> bool:
+    there = feature.raw[np.isfinite(feature.raw)]
+    return len(there) > 1 and bool(np.isfinite(feature.raw[-1])) and bool(np.ptp(there) > 0)

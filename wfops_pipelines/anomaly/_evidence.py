@@ -1,0 +1,128 @@
+"""How surprising each feature is, in decades of p-value, for the new snapshot and the old ones.
+
+Every feature is predicted from the snapshots on one side (see `_sides`) by the predictor that
+did best on the history. The squared error, in units of the noise that the number of rows
+explains, gives a dispersion; dispersions are moderated towards their family's (as limma does:
+Smyth, 2004), and the evidence is the -log10 of a Student t tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly._features import Feature
+from wfops_pipelines.anomaly._sides import Bools, predictors
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+PRIOR_DEGREES = 4.0
+MOST_DEGREES = 12.0
+MOST_EVIDENCE = 30.0
+_LOWEST_DISPERSION = 0.3
+_SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`decades[j, i]` of feature `j` at snapshot `i`, new one last; `predicted` on the x scale."""
+
+    features: Sequence[Feature]
+    decades: Floats
+    predicted: Floats
+
+
+def evidence(
+    features: Sequence[Feature],
+    allowed: Bools,
+    weekdays: Sequence[int],
+    weights: Mapping[str, float],
+) -> Evidence:
+    x = np.array([f.x for f in features])
+    noise = _even(np.array([f.noise for f in features]))
+    absent = ~np.isfinite(x)
+    x = np.where(absent, _row_means(x)[:, None], x)
+    predicted, ratio = _predict(x, noise, allowed, weekdays)
+    squares = np.where(absent, 0.0, ratio**2)
+    dispersion, degrees = _dispersion(squares, ~absent, _families(features))
+    t = np.abs(ratio) / np.sqrt(dispersion)
+    one_sided = np.array([f.one_sided for f in features])
+    t = np.where(one_sided[:, None] & (ratio < 0), 0.0, t)
+    decades = np.where(absent, 0.0, _tail(t, degrees))
+    decades = _calm(decades) * np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
+    return Evidence(features, decades, predicted)
+
+
+def _even(noise: Floats) -> Floats:
+    """No snapshot is trusted to be less noisy than the usual one: days differ, too."""
+    usual = np.nanmedian(noise[:, :-1], axis=1, keepdims=True)
+    return np.where(np.isfinite(noise), np.maximum(noise, usual), usual)
+
+
+def _row_means(x: Floats) -> Floats:
+    there = np.isfinite(x[:, :-1])
+    sums = np.where(there, x[:, :-1], 0.0).sum(1)
+    return np.asarray(sums / np.maximum(there.sum(1), 1))
+
+
+def _predict(
+    x: Floats, noise: Floats, allowed: Bools, days: Sequence[int]
+) -> tuple[Floats, Floats]:
+    """Prediction and standardised error of each feature by its best predictor."""
+    best = np.full(len(x), np.inf)
+    predicted, ratio = np.zeros_like(x), np.zeros_like(x)
+    for name, weights in predictors(allowed, days).items():
+        guess = x @ weights.T
+        error = (x - guess) / np.sqrt(noise + noise @ (weights**2).T)
+        loss = 0.5 * np.log(error[:, :-1] ** 2 + 0.5).sum(1) + _SWITCH[name]
+        better = loss < best
+        best = np.where(better, loss, best)
+        predicted, ratio = (
+            np.where(better[:, None], guess, predicted),
+            np.where(better[:, None], error, ratio),
+        )
+    return predicted, ratio
+
+
+def _families(features: Sequence[Feature]) -> Ints:
+    names = sorted({(f.kind, f.unit) for f in features})
+    return np.array([names.index((f.kind, f.unit)) for f in features])
+
+
+def _dispersion(squares: Floats, there: Bools, family: Ints) -> tuple[Floats, Floats]:
+    """Moderated dispersion without the snapshot itself, and its degrees of freedom."""
+    history, counted = squares[:, :-1], there[:, :-1]
+    sums, count = history.sum(1), counted.sum(1)
+    typical = sums / np.maximum(count, 1)
+    prior = np.ones(len(squares))
+    for one in np.unique(family):
+        prior[family == one] = np.clip(np.median(typical[family == one]), _LOWEST_DISPERSION, 3.0)
+    own = np.zeros_like(squares)
+    own[:, :-1] = history
+    left = count[:, None] - np.concatenate([counted, np.zeros((len(squares), 1), bool)], axis=1)
+    pooled = PRIOR_DEGREES * prior[:, None] + sums[:, None] - own
+    return pooled / (PRIOR_DEGREES + left), np.minimum(PRIOR_DEGREES / 2 + left, MOST_DEGREES)
+
+
+def _tail(t: Floats, degrees: Floats) -> Floats:
+    from scipy.special import stdtr
+
+    return np.asarray(
+        np.minimum(-np.log10(np.maximum(2 * stdtr(degrees, -t), 1e-300)), MOST_EVIDENCE)
+    )
+
+
+def _calm(decades: Floats) -> Floats:
+    """Scale down what cries wolf on its own history: more decades than its length can give."""
+    count = decades.shape[1] - 1
+    bound = 1.0 + 1.5 * np.log10(count + 1)
+    ordered = np.sort(decades[:, :-1], axis=1)
+    largest = np.broadcast_to(ordered[:, -1:], decades.shape).copy()
+    if count > 1:
+        is_top = decades[:, :-1] >= ordered[:, -1:]
+        largest[:, :-1] = np.where(is_top, ordered[:, -2:-1], ordered[:, -1:])
+    return np.asarray(decades / np.maximum(largest / bound, 1.0))

@@ -1,0 +1,131 @@
+"""Features that one column has by itself: what is missing, how large, how spread, how spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly._features import Feature, middle, quantiles, share
+from wfops_pipelines.anomaly._sketches import distinct
+from wfops_pipelines.anomaly.nouns import ColumnProfile
+
+Floats = npt.NDArray[np.float64]
+Columns = Sequence[ColumnProfile | None]
+
+# statistic, kind of finding, the count that it is a share of
+_SHARES = (
+    ("empty", "missing", "present"),
+    ("missing", "missing", "present"),
+    ("epoch", "missing", "present"),
+    ("far", "missing", "present"),
+    ("zero", "missing", "present"),
+    ("minus_one", "missing", "present"),
+    ("nines", "missing", "present"),
+    ("odd", "missing", "present"),
+    ("negative", "numbers", "present"),
+    ("whole", "numbers", "present"),
+    ("true", "values", "present"),
+    ("midnight", "times", "present"),
+    ("untrimmed", "text", "present"),
+    ("damaged", "text", "present"),
+    ("accented", "text", "present"),
+    ("spelled_numbers", "text", "present"),
+    ("spelled_times", "text", "present"),
+)
+_CLASSES = ("lower", "upper", "digits", "spaces", "wide", "control", "marks")
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_AROUND = 0.05
+
+
+def counted(columns: Columns, name: str) -> Floats:
+    return np.array([np.nan if c is None else c.counts.get(name, np.nan) for c in columns])
+
+
+def missing(name: str, columns: Columns) -> Iterator[Feature]:
+    rows = np.array([np.nan if c is None else c.rows for c in columns])
+    nulls = np.array([np.nan if c is None else c.nulls for c in columns])
+    yield share(name, "null", "missing", nulls, rows)
+    present = counted(columns, "present")
+    for statistic, kind, _ in _SHARES:
+        hits = counted(columns, statistic)
+        if np.isfinite(hits).any():
+            yield share(name, statistic, kind, hits, present)
+
+
+def spelling(name: str, columns: Columns) -> Iterator[Feature]:
+    classes = np.array([counted(columns, c) for c in _CLASSES])
+    if not np.isfinite(classes).any():
+        return
+    present, total = counted(columns, "present"), np.maximum(classes.sum(0), 1.0)
+    for at, statistic in enumerate(_CLASSES):
+        yield share(name, statistic, "text", classes[at] / total * present, present)
+
+
+def variety(name: str, columns: Columns) -> Iterator[Feature]:
+    present = counted(columns, "present")
+    held = [np.nan if c is None else distinct(c.sketches["values"]) for c in columns]
+    yield share(name, "distinct", "values", np.minimum(held, present), present)
+
+
+def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
+    """Quantiles, typical size and spread of numbers, or of the lengths of texts."""
+    rows = [_points(c, lengths) for c in columns]
+    if not any(len(r) for r in rows):
+        return
+    unit, kind, prefix = ("characters", "text", "length ") if lengths else ("number", "numbers", "")
+    q = np.array([quantiles(r, _QUANTILES) for r in rows])
+    centre, scale = _frame(q[:-1])
+    count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
+    for at, level in enumerate(_QUANTILES):
+        noise = _quantile_noise(rows, level, centre, scale) / count
+        label = "median" if level == 0.5 else f"{level:.0%} quantile"
+        x = np.arcsinh((q[:, at] - centre) / scale)
+        yield Feature(name, prefix + label, kind, unit, q[:, at], x, noise)
+    yield from _moments(
+        name, prefix, kind, unit, [np.arcsinh((r - centre) / scale) for r in rows], rows, count
+    )
+
+
+def _moments(
+    name: str,
+    prefix: str,
+    kind: str,
+    unit: str,
+    even: list[Floats],
+    rows: list[Floats],
+    count: Floats,
+) -> Iterator[Feature]:
+    mean = np.array([r.mean() if len(r) else np.nan for r in even])
+    spread = np.array([r.std() if len(r) else np.nan for r in even])
+    raw_mean = np.array([r.mean() if len(r) else np.nan for r in rows])
+    raw_spread = np.array([r.std() if len(r) else np.nan for r in rows])
+    floor = max(middle(spread[:-1]), 1e-6)
+    yield Feature(name, prefix + "mean", kind, unit, raw_mean, mean, (spread**2 + 1e-9) / count)
+    yield Feature(
+        name, prefix + "spread", kind, unit, raw_spread, np.log(spread + 0.05 * floor), 0.7 / count
+    )
+
+
+def _points(column: ColumnProfile | None, lengths: bool) -> Floats:
+    if column is None:
+        return np.zeros(0)
+    return np.frombuffer(column.lengths if lengths else column.points, np.float64)
+
+
+def _frame(q: Floats) -> tuple[float, float]:
+    """Centre and unit of the scale, from the history: its median and its inner quartile range."""
+    centre = middle(q[:, 2])
+    for scale in (middle(q[:, 3] - q[:, 1]), middle(q[:, 4] - q[:, 0]) / 2, abs(centre) / 50):
+        if scale > 0:
+            return centre, scale
+    return centre, 1.0
+
+
+def _quantile_noise(rows: list[Floats], level: float, centre: float, scale: float) -> Floats:
+    """Variance of a sample quantile times n: level (1 - level) / density squared."""
+    ends = (max(level - _AROUND, 0.0), min(level + _AROUND, 1.0))
+    near = np.arcsinh((np.array([quantiles(r, ends) for r in rows]) - centre) / scale)
+    density = (near[:, 1] - near[:, 0]) / (ends[1] - ends[0])
+    return level * (1 - level) * density**2 + 1e-9

@@ -1,0 +1,78 @@
+"""Adding the profiles of two sets of rows up."""
+
+from __future__ import annotations
+
+from wfops_pipelines.anomaly._columns import LABELS, LIMITS
+from wfops_pipelines.anomaly._profile import ROW_SKETCH
+from wfops_pipelines.anomaly._sketches import merge_points, merge_sketches, unpack
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch
+from wfops_pipelines.errors import SchemaRefused
+
+
+def merge(a: Profile, b: Profile) -> Profile:
+    if (a.schema, a.key, a.cursor) != (b.schema, b.key, b.cursor):
+        raise SchemaRefused("only profiles of the same columns, key and cursor can be merged")
+    columns = tuple(_column(x, y) for x, y in zip(a.columns, b.columns, strict=True))
+    rows = merge_sketches(a.row_sketch, b.row_sketch, ROW_SKETCH)
+    return Profile(
+        rows=a.rows + b.rows,
+        sampled=a.sampled + b.sampled,
+        duplicates=a.duplicates + b.duplicates + _shared(a.row_sketch, b.row_sketch),
+        key_duplicates=a.key_duplicates + b.key_duplicates + _shared_keys(a, b),
+        digest=_digest(a.digest, b.digest),
+        columns=columns,
+        row_sketch=rows,
+        pairs={name: _add(a.pairs[name], b.pairs[name]) for name in a.pairs},
+        key=a.key,
+        cursor=a.cursor,
+    )
+
+
+def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def _digest(a: str, b: str) -> str:
+    (rows_a, sums_a), (rows_b, sums_b) = a.split("-"), b.split("-")
+    sums = [(int(sums_a[i : i + 16], 16) + int(sums_b[i : i + 16], 16)) % 2**64 for i in (0, 16)]
+    return f"{int(rows_a) + int(rows_b)}-{sums[0]:016x}{sums[1]:016x}"
+
+
+def _shared(a: Sketch, b: Sketch) -> int:
+    return len(set(unpack(a)[0].tolist()) & set(unpack(b)[0].tolist()))
+
+
+def _shared_keys(a: Profile, b: Profile) -> int:
+    pairs = zip(a.columns, b.columns, strict=True)
+    return sum(
+        _shared(x.sketches["values"], y.sketches["values"]) for x, y in pairs if x.name == a.key
+    )
+
+
+def _column(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
+    sketches = {
+        name: merge_sketches(a.sketches[name], b.sketches[name], LIMITS[name])
+        for name in a.sketches
+        if name in b.sketches
+    }
+    return ColumnProfile(
+        name=a.name,
+        type=a.type,
+        kind=a.kind,
+        rows=a.rows + b.rows,
+        nulls=a.nulls + b.nulls,
+        sampled=a.sampled + b.sampled,
+        counts={name: a.counts[name] + b.counts[name] for name in a.counts},
+        low=min((x for x in (a.low, b.low) if x is not None), default=None),
+        high=max((x for x in (a.high, b.high) if x is not None), default=None),
+        points=merge_points(a.points, a.counts["present"], b.points, b.counts["present"]),
+        lengths=merge_points(a.lengths, a.counts["present"], b.lengths, b.counts["present"]),
+        sketches=sketches,
+        labels=_labels(sketches["values"], {**b.labels, **a.labels}),
+    )
+
+
+def _labels(values: Sketch, known: dict[str, str]) -> dict[str, str]:
+    keys, counts = unpack(values)
+    named = [(-int(n), f"{k:016x}") for k, n in zip(keys, counts, strict=True)]
+    return dict([(name, known[name]) for _, name in sorted(named) if name in known][:LABELS])

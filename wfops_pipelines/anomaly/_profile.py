@@ -1,0 +1,99 @@
+"""The profile of a table: columns side by side, rows as a whole, order between columns."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from wfops_pipelines.anomaly._columns import column_profile
+from wfops_pipelines.anomaly._hashing import Hashes, hash_column, mix
+from wfops_pipelines.anomaly._plain import plain, type_name
+from wfops_pipelines.anomaly._sketches import sketch
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
+
+SAMPLE = 16_384
+ROW_SKETCH = 512
+MAX_PAIRS = 48
+
+
+def profile_table(table: Any, key: str | None, cursor: str | None) -> Profile:
+    with ThreadPoolExecutor(2) as pool:
+        plains = list(pool.map(plain, table.columns))
+        hashes = list(pool.map(hash_column, [array for _, array in plains]))
+        rows = _row_hashes(hashes, table.num_rows)
+        sample = _sample(rows)
+
+        def one(at: int) -> ColumnProfile:
+            field = table.schema.field(at)
+            kind, array = plains[at]
+            return column_profile(
+                field.name, type_name(field.type), kind, array, hashes[at], sample
+            )
+
+        columns = tuple(pool.map(one, range(len(plains))))
+    names = table.column_names
+    return Profile(
+        rows=table.num_rows,
+        sampled=table.num_rows if sample is None else len(sample),
+        duplicates=_repeats(rows),
+        key_duplicates=_repeats(hashes[names.index(key)]) if key in names else 0,
+        digest=_digest(rows),
+        columns=columns,
+        row_sketch=sketch(rows if sample is None else rows[sample], None, ROW_SKETCH),
+        pairs=_pairs(names, plains, sample),
+        key=key,
+        cursor=cursor,
+    )
+
+
+def _row_hashes(hashes: list[Hashes], rows: int) -> Hashes:
+    out = np.zeros(rows, np.uint64)
+    for at, column in enumerate(hashes):
+        out = mix(out ^ (column + np.uint64(at)))
+    return out
+
+
+def _digest(rows: Hashes) -> str:
+    total, other = int(rows.sum(dtype=np.uint64)), int(mix(rows).sum(dtype=np.uint64))
+    return f"{len(rows)}-{total:016x}{other:016x}"
+
+
+def _repeats(hashes: Hashes) -> int:
+    return len(hashes) - len(np.unique(hashes))
+
+
+def _sample(rows: Hashes) -> npt.NDArray[np.int64] | None:
+    """The rows with the smallest hashes: a random sample that does not depend on their order."""
+    if len(rows) <= SAMPLE:
+        return None
+    chosen = np.argpartition(rows, SAMPLE)[:SAMPLE]
+    return chosen[np.argsort(rows[chosen], kind="stable")]
+
+
+def _pairs(
+    names: list[str], plains: list[tuple[str, Any]], sample: npt.NDArray[np.int64] | None
+) -> dict[str, tuple[int, int, int]]:
+    chosen = [
+        (a, b)
+        for a, b in combinations(range(len(names)), 2)
+        if plains[a][0] == plains[b][0] and plains[a][0] in ("number", "time")
+    ]
+    chosen.sort(key=lambda pair: (plains[pair[0]][0] != "time", pair[1] - pair[0], pair))
+    chosen = chosen[:MAX_PAIRS]
+    solid = {at: _solid(plains[at][1], sample) for at in {at for pair in chosen for at in pair}}
+    return {f"{a}<{b}": _order(solid[a], solid[b]) for a, b in chosen}
+
+
+def _solid(array: Any, sample: npt.NDArray[np.int64] | None) -> npt.NDArray[np.float64]:
+    part = array if sample is None else array.take(pa.array(sample))
+    return np.asarray(part.cast(pa.float64(), safe=False).fill_null(np.nan), np.float64)
+
+
+def _order(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> tuple[int, int, int]:
+    both = ~(np.isnan(a) | np.isnan(b))
+    return int(both.sum()), int((a < b).sum()), int((a == b).sum())

@@ -1,0 +1,201 @@
+"""Fitting row models on published rows, and keeping them as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from wfops_pipelines.anomaly._hashing import hash_column, mix
+from wfops_pipelines.anomaly._plain import plain
+from wfops_pipelines.anomaly._rows_channels import cells
+from wfops_pipelines.anomaly._rows_rules import Judge, Rules, calibrate, judge, learn
+from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
+from wfops_pipelines.anomaly._trees import Trees, path_scores
+from wfops_pipelines.anomaly.nouns import Packed, RowModel
+from wfops_pipelines.errors import SchemaRefused
+
+Floats = npt.NDArray[np.float64]
+
+MOST_ROWS = 60_000
+_SEED = 19760401
+_GRAIN = 32.0
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A row model with its tables at hand."""
+
+    columns: Mapping[str, Judge]
+    trees: Trees
+    nulls: Floats
+    key: str | None
+
+
+def fit(published: Sequence[Any], key: str | None) -> RowModel:
+    known, held_out = _split([t for t in published if t.num_rows])
+    judges = {n: _judge(known.column(n), held_out.column(n)) for n in known.column_names}
+    evidence = cell_evidence(judges, held_out)[0]
+    summary = summarise(evidence)
+    trees = _grow(summary)
+    return _pack(Live(judges, trees, np.sort(combine(trees, summary)), key))
+
+
+def _judge(early: Any, late: Any) -> Judge:
+    """Rules of all rows, with curves that rules of the early rows earned on the late ones."""
+    known, later = cells(early), cells(late)
+    draft = calibrate(learn(known, later), later)
+    whole = learn(cells(pa.chunked_array([*early.chunks, *late.chunks])))
+    drifting = {n: s if s.slack else whole.spans[n] for n, s in draft.rules.spans.items()}
+    return Judge(replace(whole, spans=drifting), draft.curves, draft.whole)
+
+
+def _split(tables: list[Any]) -> tuple[Any, Any]:
+    """Rows to learn from, rows to calibrate on: the later third of several tables, or by hash."""
+    if not tables:
+        raise SchemaRefused("no published rows to learn from: publish a snapshot first")
+    if any(t.schema.names != tables[-1].schema.names for t in tables):
+        tables = [t for t in tables if t.schema.names == tables[-1].schema.names]
+    if len(set(tables[-1].schema.names)) < len(tables[-1].schema.names):
+        raise SchemaRefused("two columns have one name: rename one at the source")
+    if len(tables) < 3:
+        return _halves(_thin(pa.concat_tables(tables, promote_options="permissive")))
+    cut = max(len(tables) * 2 // 3, 1)
+    early, late = (
+        pa.concat_tables(t, promote_options="permissive") for t in (tables[:cut], tables[cut:])
+    )
+    return _thin(early), _thin(late)
+
+
+def _row_keys(table: Any) -> npt.NDArray[np.uint64]:
+    keys = np.zeros(table.num_rows, np.uint64)
+    for column in table.columns:
+        keys = mix(keys ^ hash_column(plain(column)[1]))
+    return keys
+
+
+def _thin(table: Any) -> Any:
+    """Rows in the order of their hashes (any order in gives one order out), at most `MOST_ROWS`."""
+    order = np.argsort(_row_keys(table), kind="stable")[:MOST_ROWS]
+    return table.take(pa.array(order))
+
+
+def _halves(table: Any) -> tuple[Any, Any]:
+    half = max(table.num_rows // 2, 1)
+    late = table.slice(half)
+    return table.slice(0, half), late if late.num_rows else table
+
+
+def cell_evidence(
+    judges: Mapping[str, Judge], table: Any
+) -> tuple[Floats, npt.NDArray[np.int8], list[list[str]]]:
+    """Decades of every cell (rows, columns), the channel of each, the channels' names."""
+    judged = [judge(one, cells(table.column(name))) for name, one in judges.items()]
+    if not judged:
+        return np.zeros((table.num_rows, 1)), np.zeros((table.num_rows, 1), np.int8), [["null"]]
+    return (
+        np.stack([d for d, _, _ in judged], 1),
+        np.stack([c for _, c, _ in judged], 1),
+        [n for *_, n in judged],
+    )
+
+
+def summarise(evidence: Floats) -> Floats:
+    """Shape (rows, 5): the three strongest cells, their sum, how many say more than a decade."""
+    ordered = -np.sort(-evidence, axis=1)[:, :3]
+    ordered = np.pad(ordered, ((0, 0), (0, 3 - ordered.shape[1])))
+    more = (evidence > 1.0).sum(1, keepdims=True)
+    whole = np.concatenate([ordered, evidence.sum(1, keepdims=True), more], axis=1)
+    return np.asarray(np.round(np.log1p(whole) * _GRAIN) / _GRAIN)
+
+
+def _grow(summary: Floats) -> Trees:
+    from sklearn.ensemble import IsolationForest
+
+    high, centre = summary.max(0) + 0.3, np.median(summary, axis=0)
+    anchors = [
+        np.where(np.arange(5) == j, high[j] * far, centre) for j in range(5) for far in (1, 1.5, 2)
+    ]
+    train = np.concatenate([summary, np.array(anchors)])
+    forest = IsolationForest(n_estimators=100, max_samples=min(256, len(train)), random_state=_SEED)
+    return Trees.of(forest.fit(train))
+
+
+def combine(trees: Trees, summary: Floats) -> Floats:
+    """Forest plus tail: one screaming cell must not drown among quiet ones."""
+    unique, inverse = np.unique(summary, axis=0, return_inverse=True)
+    score = path_scores(trees, unique) + unique[:, 0]
+    return np.asarray(score[inverse.ravel()])
+
+
+def p_values(nulls: Floats, score: Floats) -> Floats:
+    """Share of held-out rows that score as high, shrinking on beyond the highest."""
+    count = len(nulls)
+    exceed = count - np.searchsorted(nulls, score, "left")
+    beyond = np.maximum(score - nulls[-1], 0.0) if count else np.zeros(len(score))
+    return np.asarray((exceed + 1.0) / (count + 1.0) * 10.0**-beyond)
+
+
+def _pack(live: Live) -> RowModel:
+    arrays: dict[str, Packed] = {"nulls": pack(live.nulls)}
+    meta: dict[str, Any] = {"version": 1, "key": live.key, "columns": []}
+    for at, (name, one) in enumerate(live.columns.items()):
+        rules = one.rules
+        meta["columns"].append(
+            {
+                "name": name,
+                "kind": rules.kind,
+                "tallies": {n: t.other for n, t in rules.tallies.items()},
+                "spans": {n: [s.step, s.slack] for n, s in rules.spans.items()},
+                "curves": sorted(one.curves),
+            }
+        )
+        arrays.update({f"{at}/{n}": pack(a) for n, a in _column_arrays(one).items()})
+    trees = live.trees
+    meta["trees"] = [trees.depth, trees.samples]
+    for field in ("feature", "threshold", "left", "right", "length"):
+        arrays[f"trees/{field}"] = pack(getattr(trees, field))
+    return RowModel(meta, arrays)
+
+
+def _column_arrays(one: Judge) -> dict[str, npt.NDArray[Any]]:
+    out: dict[str, npt.NDArray[Any]] = {"null": one.rules.null, "letters": one.rules.letters}
+    for name, tally in one.rules.tallies.items():
+        out[f"tally/{name}/keys"], out[f"tally/{name}/decades"] = tally.keys, tally.decades
+    for name, span in one.rules.spans.items():
+        out[f"span/{name}"] = span.support
+    for name, curve in [*one.curves.items(), ("*", one.whole)]:
+        out[f"curve/{name}/raw"], out[f"curve/{name}/decades"] = curve.raw, curve.decades
+    return out
+
+
+def pack(array: npt.NDArray[Any]) -> Packed:
+    return Packed(array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes())
+
+
+def unpack(model: RowModel) -> Live:
+    def get(name: str) -> Any:
+        packed = model.arrays[name]
+        return np.frombuffer(packed.data, packed.dtype).reshape(packed.shape)
+
+    def column(at: int, body: Mapping[str, Any]) -> Judge:
+        def curve(name: str) -> Curve:
+            return Curve(get(f"{at}/curve/{name}/raw"), get(f"{at}/curve/{name}/decades"))
+
+        tallies = {
+            n: Tally(get(f"{at}/tally/{n}/keys"), get(f"{at}/tally/{n}/decades"), other)
+            for n, other in body["tallies"].items()
+        }
+        spans = {n: Span(get(f"{at}/span/{n}"), *sizes) for n, sizes in body["spans"].items()}
+        rules = Rules(body["kind"], get(f"{at}/null"), tallies, spans, get(f"{at}/letters"))
+        return Judge(rules, {n: curve(n) for n in body["curves"]}, curve("*"))
+
+    depth, samples = model.meta["trees"]
+    fields = ("feature", "threshold", "left", "right", "length")
+    trees = Trees(**{f: get(f"trees/{f}") for f in fields}, depth=depth, samples=samples)
+    columns = {body["name"]: column(at, body) for at, body in enumerate(model.meta["columns"])}
+    return Live(columns, trees, get("nulls"), model.meta["key"])

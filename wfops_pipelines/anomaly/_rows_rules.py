@@ -1,0 +1,76 @@
+"""What is known of one column's cells, and the evidence against new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly import _rows_channels as channels
+from wfops_pipelines.anomaly._rows_channels import Cells
+from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Tables of one column: nulls, hashes and numbers by channel, letter pairs (or none)."""
+
+    kind: str
+    null: Floats
+    tallies: Mapping[str, Tally]
+    spans: Mapping[str, Span]
+    letters: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Rules with what their evidence is worth: a curve a channel, and one for the strongest."""
+
+    rules: Rules
+    curves: Mapping[str, Curve]
+    whole: Curve
+
+
+def learn(one: Cells, later: Cells | None = None) -> Rules:
+    """Tables of a column; `later` rows tell which of its numbers drift."""
+    rows = one.codes[one.present]
+    tallies = {name: Tally.of(hashes[rows]) for name, hashes in channels.keyed(one)}
+    spans = {name: Span.of(values[rows]) for name, values in channels.sized(one)}
+    if later is not None:
+        drifts = dict(channels.sized(later))
+        spans = {n: s.drifting(drifts[n]) if n in drifts else s for n, s in spans.items()}
+    letters = channels.letter_table(one) if one.texts is not None else np.zeros(0)
+    return Rules(one.kind, channels.null_decades(one), tallies, spans, letters)
+
+
+def raw_evidence(rules: Rules, one: Cells) -> dict[str, Floats]:
+    """Uncalibrated decades of every channel, one number a row."""
+    out = {"null": np.where(one.present, rules.null[0], rules.null[1])}
+    if one.kind != rules.kind:
+        return {**out, "type": np.where(one.present, 12.0, 0.0)}
+    for name, hashes in channels.keyed(one):
+        out[name] = one.spread(rules.tallies[name].look_up(hashes))
+    for name, values in channels.sized(one):
+        out[name] = one.spread(rules.spans[name].look_up(values))
+    if one.texts is not None:
+        out["letters"] = one.spread(channels.letter_rarity(one, rules.letters))
+    return out
+
+
+def calibrate(rules: Rules, held_out: Cells) -> Judge:
+    raw = raw_evidence(rules, held_out)
+    curves = {name: Curve.of(values) for name, values in raw.items()}
+    strongest = np.max([curves[name].look_up(values) for name, values in raw.items()], axis=0)
+    return Judge(rules, curves, Curve.of(strongest))
+
+
+def judge(one: Judge, cells: Cells) -> tuple[Floats, npt.NDArray[np.int8], list[str]]:
+    """Decades of each cell, which channel said so, and the channels' names."""
+    raw = raw_evidence(one.rules, cells)
+    names = sorted(raw)
+    each = np.array([one.curves[n].look_up(raw[n]) if n in one.curves else raw[n] for n in names])
+    return one.whole.look_up(each.max(0)), each.argmax(0).astype(np.int8), names

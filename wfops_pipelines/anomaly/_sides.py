@@ -1,0 +1,59 @@
+"""What each snapshot of a history may be compared with, and the ways to predict it.
+
+A new snapshot stands at the end of its history. To know what is normal there, each older one
+is put at an end, too: it is predicted from the snapshots on one side of it, the longer one.
+Leaving only itself out would let it see both neighbours and promise an accuracy that no new
+snapshot can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def sides(history: int) -> Bools:
+    """`[i, k]`: may snapshot `i` be compared with `k`? The new one is row `history`."""
+    at = np.arange(history + 1)
+    later = at[None, :] > at[:, None]
+    use_later = at < history // 2
+    allowed = np.where(use_later[:, None], later, at[None, :] < at[:, None])
+    allowed[:, history] = False
+    return allowed
+
+
+def predictors(allowed: Bools, weekdays: Sequence[int]) -> dict[str, Floats]:
+    """Weight matrices: `prediction[i] = sum(weights[i, k] * value[k])`; every row adds up to 1."""
+    days = np.asarray(weekdays)
+    distance = np.abs(np.subtract.outer(np.arange(len(days)), np.arange(len(days))))
+    rank = np.where(allowed, distance, len(days) * 2).argsort(1).argsort(1)
+    mean = _rows(allowed.astype(np.float64))
+    same = allowed & (days[None, :] == days[:, None])
+    weekly = np.where((same.sum(1) > 0)[:, None], _rows(same.astype(np.float64)), mean)
+    return {
+        "mean": mean,
+        "last": _rows((allowed & (rank < 3)).astype(np.float64)),
+        "fading": _rows(np.where(allowed, 0.75 ** (rank + 0.0), 0.0)),
+        "weekday": weekly,
+        "trend": _trend(allowed, mean),
+    }
+
+
+def _rows(weights: Floats) -> Floats:
+    return np.asarray(weights / np.maximum(weights.sum(1, keepdims=True), 1e-300))
+
+
+def _trend(allowed: Bools, mean: Floats) -> Floats:
+    """Least squares through the allowed snapshots, read off at the target."""
+    at = np.arange(len(allowed), dtype=np.float64)
+    count = allowed.sum(1, keepdims=True)
+    centre = mean @ at[:, None]
+    offset = np.where(allowed, at[None, :] - centre, 0.0)
+    spread = np.maximum((offset**2).sum(1, keepdims=True), 1e-300)
+    slope = offset * (at[:, None] - centre) / spread
+    return np.where(count >= 4, mean + slope, mean)

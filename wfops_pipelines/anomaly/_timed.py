@@ -1,0 +1,70 @@
+"""Features of time columns: where a snapshot stands against the ones before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly._features import Feature, middle, quantiles
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
+
+Floats = npt.NDArray[np.float64]
+Columns = Sequence[ColumnProfile | None]
+
+_LEVELS = (0.05, 0.5, 0.95)
+_NAMES = ("early end", "median", "late end")
+
+
+def is_timed(columns: Columns) -> bool:
+    """Is it a time column, or text that spells times?"""
+    return any(c is not None and ("hours" in c.sketches) for c in columns)
+
+
+def time_quantiles(columns: Columns) -> Floats:
+    empty = np.zeros(0)
+    rows = [empty if c is None else np.frombuffer(c.points, np.float64) for c in columns]
+    return np.array([quantiles(r, _LEVELS) for r in rows])
+
+
+def times(name: str, columns: Columns, anchor: Floats | None) -> Iterator[Feature]:
+    """Ends and middle of the times: on the calendar, and behind the newest time of the cursor."""
+    q = time_quantiles(columns)
+    width = middle((q[:, 2] - q[:, 0])[:-1])
+    step = middle(np.abs(np.diff(q[:-1, 1]))) if len(q) > 2 else 0.0
+    unit = max(width, step, 1.0)
+    count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
+    for at, label in enumerate(_NAMES):
+        noise = np.full(len(q), (0.3, 0.5, 0.3)[at] ** 2) * (width / unit) ** 2 / count + 1e-9
+        yield Feature(name, label, "times", "time", q[:, at], q[:, at] / unit, noise)
+        if anchor is not None:
+            behind = anchor - q[:, at]
+            even = np.arcsinh(behind / max(width, 60.0))
+            yield Feature(
+                name, f"{label} behind the newest", "times", "duration", behind, even, noise
+            )
+    before = np.concatenate([[np.nan], q[:-1, 2]])
+    for at, label in ((0, "gap since the last snapshot"), (2, "step since the last snapshot")):
+        gap = q[:, at] - before
+        yield Feature(name, label, "times", "duration", gap, np.arcsinh(gap / unit), noise)
+
+
+def newest(
+    profiles: Sequence[Profile], by_name: Mapping[str, Columns]
+) -> tuple[str | None, Floats]:
+    """The column that tells the time of a snapshot, and the late end of it."""
+    timed = [name for name, columns in by_name.items() if is_timed(columns)]
+    if not timed:
+        return None, np.full(len(profiles), np.nan)
+    cursor = profiles[-1].cursor
+    ends = {name: time_quantiles(by_name[name])[:, 2] for name in timed}
+    chosen = cursor if cursor in timed else max(timed, key=lambda n: (middle(ends[n]), n))
+    return chosen, ends[chosen]
+
+
+def weekdays(late: Floats) -> list[int]:
+    """The weekday of each snapshot, or its place in a cycle of seven when no time is known."""
+    if not np.isfinite(late).all():
+        return [at % 7 for at in range(len(late))]
+    return [int(day) for day in np.mod(np.floor(late / 86400) + 3, 7)]

@@ -1,0 +1,104 @@
+"""Findings in words: measured, expected and since when, in the column's own units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly._features import Feature
+
+Floats = npt.NDArray[np.float64]
+
+SHOWN = 30
+_PHRASES = {
+    "missing": "stand-ins for missing (N/A, unknown, …)",
+    "empty": "empty texts",
+    "null": "nulls",
+    "epoch": "times at 1970-01-01",
+    "far": "times before 1900 or after 2099",
+    "zero": "zeros",
+    "minus_one": "values of -1",
+    "nines": "filler numbers (999…)",
+    "odd": "NaN or infinite",
+    "negative": "negative",
+    "whole": "whole numbers",
+    "true": "true",
+    "midnight": "times at midnight",
+    "untrimmed": "space around the text",
+    "damaged": "damaged characters (wrong encoding?)",
+    "accented": "texts with characters beyond ASCII",
+    "spelled_numbers": "texts that spell a number",
+    "spelled_times": "texts that spell a time",
+    "distinct": "different values",
+    "lower": "small letters",
+    "upper": "capital letters",
+    "digits": "digits",
+    "spaces": "spaces",
+    "wide": "characters beyond ASCII",
+    "control": "control characters",
+    "marks": "punctuation",
+}
+_GUESSES = ((100.0, "cents → units?"), (1000.0, "thousands → units?"), (60.0, "minutes → hours?"))
+
+
+def sentence(feature: Feature) -> tuple[str, str, str]:
+    """`(measured, expected, sentence)` of the new snapshot's value of a feature."""
+    old = feature.raw[:-1][np.isfinite(feature.raw[:-1])][-SHOWN:]
+    new = float(feature.raw[-1])
+    measured = spell(new, feature.unit, [*old, new])
+    expected = _range(old, feature.unit) if len(old) else "nothing"
+    subject = feature.column if feature.column is not None else "snapshot"
+    phrase = _PHRASES.get(feature.statistic, feature.statistic)
+    hint = _guess(feature, old, new)
+    said = f"{subject}: {phrase} {measured}, last {len(old)} snapshots {expected}{hint}"
+    return measured, expected, said
+
+
+def _range(old: Floats, unit: str) -> str:
+    low, high = (
+        spell(float(v), unit, [float(old.min()), float(old.max())]) for v in (old.min(), old.max())
+    )
+    return low if low == high else f"{low}\u2013{high}"
+
+
+def spell(value: float, unit: str, beside: Iterable[float] = ()) -> str:
+    """A number in its unit, with as many digits as tell it apart from those beside it."""
+    if unit == "%":
+        return f"{value * 100:.3g} %"
+    if unit == "time":
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(value, -6e10), 2e11))
+        return moment.strftime("%Y-%m-%d %H:%M")
+    if unit == "duration":
+        return _duration(value)
+    if unit == "rows":
+        return f"{value:,.0f}"
+    others = [abs(v) for v in beside]
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if 0.1 <= max([abs(value), *others]) < 1e12 else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    sign, size = ("-" if seconds < 0 else ""), abs(seconds)
+    for length, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if size >= 2 * length:
+            return f"{sign}{size / length:,.1f} {name}"
+    return f"{sign}{size:,.0f} s"
+
+
+def _guess(feature: Feature, old: Floats, new: float) -> str:
+    """A likely cause, when the numbers say one: a change of unit, of time zone."""
+    if not len(old):
+        return ""
+    usual = float(np.median(old))
+    if feature.unit == "number" and usual and new:
+        for factor, words in _GUESSES:
+            if 0.8 < usual / new / factor < 1.25:
+                return f" ({words})"
+            if 0.8 < new / usual / factor < 1.25:
+                there, back = words.rstrip("?").split(" → ")
+                return f" ({back} → {there}?)"
+    return ""

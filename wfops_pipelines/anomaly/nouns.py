@@ -1,0 +1,274 @@
+"""What the scorer speaks in: profiles of snapshots, scores and the findings that explain them.
+
+A profile is made of whole-number counts and of sorted samples, so that it does not depend on the
+order of the rows. Arrays are kept as little-endian bytes: no framework is needed to hold, store
+or compare a profile.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wfops_pipelines.core.findings import Json
+from wfops_pipelines.errors import SnapshotDamaged
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+FloatArray: TypeAlias = "npt.NDArray[np.float64]"
+
+PROFILE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Counts of the things whose 64-bit hash is at most `bound` (all of them: 2**64 - 1).
+
+    Two sketches cut at different bounds stay comparable below the smaller one (Cohen, Kaplan:
+    bottom-k sketches, 2007). `keys` are sorted uint64, `counts` int64, of the same length.
+    """
+
+    keys: bytes
+    counts: bytes
+    bound: int
+
+    def as_json(self) -> Json:
+        return [b64encode(self.keys).decode(), b64encode(self.counts).decode(), self.bound]
+
+    @classmethod
+    def from_json(cls, body: list[Any]) -> Sketch:
+        return cls(b64decode(body[0]), b64decode(body[1]), int(body[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """One column of one snapshot.
+
+    `rows`, `nulls`, `low` and `high` are of all rows; `counts`, `points`, `lengths` and
+    `sketches` are of the `sampled` rows. `kind` is number, time, flag, text or nested; `points`
+    are sorted float64 values (numbers in their own unit, times in seconds since 1970 UTC),
+    each standing for an equal share of the sampled values; `lengths` the same for characters.
+    """
+
+    name: str
+    type: str
+    kind: str
+    rows: int
+    nulls: int
+    sampled: int
+    counts: Mapping[str, int]
+    low: float | None = None
+    high: float | None = None
+    points: bytes = b""
+    lengths: bytes = b""
+    sketches: Mapping[str, Sketch] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "type": self.type,
+            "kind": self.kind,
+            "rows": self.rows,
+            "nulls": self.nulls,
+            "sampled": self.sampled,
+            "counts": dict(self.counts),
+            "low": self.low,
+            "high": self.high,
+            "points": b64encode(self.points).decode(),
+            "lengths": b64encode(self.lengths).decode(),
+            "sketches": {name: sketch.as_json() for name, sketch in self.sketches.items()},
+            "labels": dict(self.labels),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> ColumnProfile:
+        packed = {name: b64decode(body[name]) for name in ("points", "lengths")}
+        sketches = {name: Sketch.from_json(value) for name, value in body["sketches"].items()}
+        return cls(**{**body, **packed, "sketches": sketches})
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one snapshot looks like: a few kilobytes a column, whatever the number of rows.
+
+    `duplicates` counts rows that occur earlier in the snapshot, `key_duplicates` the same for
+    the key. `digest` identifies the content regardless of row order. `pairs` holds, for two
+    comparable columns, how often both are there, the first is smaller, and they are equal.
+    """
+
+    rows: int
+    sampled: int
+    duplicates: int
+    key_duplicates: int
+    digest: str
+    columns: tuple[ColumnProfile, ...]
+    row_sketch: Sketch
+    pairs: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    key: str | None = None
+    cursor: str | None = None
+    version: int = PROFILE_VERSION
+
+    @property
+    def schema(self) -> tuple[tuple[str, str], ...]:
+        return tuple((column.name, column.type) for column in self.columns)
+
+    def merge(self, other: Profile) -> Profile:
+        """The profile of both sets of rows together (of the same schema, key and cursor).
+
+        Counts add up exactly. Quantiles of more than 512 values are approximate, and key
+        duplicates across the two are found only among the sampled hashes.
+
+        Raises:
+            SchemaRefused: the two have different columns.
+        """
+        from wfops_pipelines.anomaly._merge import merge
+
+        return merge(self, other)
+
+    def to_json(self) -> str:
+        """A line of JSON; `Profile.from_json` gives an equal profile back."""
+        return json.dumps(
+            {
+                "version": self.version,
+                "rows": self.rows,
+                "sampled": self.sampled,
+                "duplicates": self.duplicates,
+                "key_duplicates": self.key_duplicates,
+                "digest": self.digest,
+                "key": self.key,
+                "cursor": self.cursor,
+                "pairs": {name: list(counts) for name, counts in self.pairs.items()},
+                "row_sketch": self.row_sketch.as_json(),
+                "columns": [column.as_json() for column in self.columns],
+            },
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Profile:
+        """The profile that `to_json` wrote.
+
+        Raises:
+            SnapshotDamaged: the text is no profile, or one of another version.
+        """
+        try:
+            body = json.loads(text)
+            if body["version"] != PROFILE_VERSION:
+                raise SnapshotDamaged(f"profile version {body['version']}: profile it again")
+            body["pairs"] = {name: tuple(counts) for name, counts in body["pairs"].items()}
+            body["row_sketch"] = Sketch.from_json(body["row_sketch"])
+            body["columns"] = tuple(ColumnProfile.from_json(c) for c in body["columns"])
+            return cls(**body)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise SnapshotDamaged(f"not a profile ({error}): profile the snapshot again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFinding:
+    """One thing that is unusual about a snapshot.
+
+    `column` is None for the snapshot as a whole. `kind` names the family of statistics, which a
+    reviewer's decisions weigh up or down. `contribution` is in tenths of p-value decades (hard
+    contracts: infinite evidence, shown as 30): the contributions of all findings, the ones too
+    small to be listed included, add up to the evidence of the score.
+    """
+
+    column: str | None
+    statistic: str
+    kind: str
+    measured: Json
+    expected: Json
+    contribution: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotScore:
+    """The answer about one snapshot: `held` is `p_value <= false_holds`, or a broken contract.
+
+    `p_value` is the share of normal snapshots expected to look at least this unusual; `score`
+    grows with evidence; `basis` says in words how much history there was and which rule applied.
+    """
+
+    p_value: float
+    held: bool
+    score: float
+    findings: tuple[SnapshotFinding, ...]
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowReason:
+    """Why one row is unusual: the column, its share of the evidence, and a sentence."""
+
+    column: str
+    contribution: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A numpy array as bytes: little-endian `dtype` text, `shape`, content."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RowModel:
+    """What published rows of one sync look like; fitted by `fit_rows`, used by `score_rows`.
+
+    Self-contained: scoring needs no scikit-learn, and the same model gives the same bits in
+    every process. `meta` is JSON, `arrays` are the tables, curves and trees.
+    """
+
+    meta: Mapping[str, Any]
+    arrays: Mapping[str, Packed]
+
+    def to_json(self) -> str:
+        """A line of JSON; `RowModel.from_json` gives an equal model back."""
+        arrays = {
+            n: [a.dtype, list(a.shape), b64encode(a.data).decode()] for n, a in self.arrays.items()
+        }
+        return json.dumps({"meta": dict(self.meta), "arrays": arrays}, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RowModel:
+        """The model that `to_json` wrote.
+
+        Raises:
+            SnapshotDamaged: the text is no row model.
+        """
+        try:
+            body = json.loads(text)
+            arrays = {
+                n: Packed(d, tuple(s), b64decode(b)) for n, (d, s, b) in body["arrays"].items()
+            }
+            return cls(body["meta"], arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SnapshotDamaged(f"not a row model ({error}): fit it again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class RowScores:
+    """Scores of a table's rows, in its order. Larger `score` is stranger.
+
+    `p_value[i]` is the share of published rows expected to look at least as unusual as row `i`:
+    holding the rows with `p_value <= budget` holds about that share of clean rows.
+    """
+
+    score: FloatArray
+    p_value: FloatArray
+    explain: Callable[[int, int], tuple[RowReason, ...]] = field(repr=False, compare=False)
+
+    def reasons(self, i: int, top: int = 3) -> tuple[RowReason, ...]:
+        """The columns that make row `i` unusual, strongest first; shares of its score."""
+        return self.explain(i, top)
