@@ -1,0 +1,22 @@
+"""Write-Audit-Publish for SaaS syncs on Dagster, with a person at the gate."""
+
+from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
+from wfops_pipelines.destinations import rest_destination, table
+from wfops_pipelines.sources import hubspot, rest_api, stripe, zendesk
+from wfops_pipelines.sync import Sync, instant, sync
+
+__all__ = [
+    "Above",
+    "Always",
+    "NewRow",
+    "Policy",
+    "Sync",
+    "hubspot",
+    "instant",
+    "rest_api",
+    "rest_destination",
+    "stripe",
+    "sync",
+    "table",
+    "zendesk",
+]

@@ -61,7 +61,8 @@ def examine(
 
     def expectations() -> Iterable[Finding]:
         nonlocal results
-        from wfops_pipelines.checks import findings_of, run_suite
+        from wfops_pipelines.checks.examine import findings_of
+        from wfops_pipelines.checks.gx import run_suite
 
         results = run_suite(suite, table, key=sync.key)
         return findings_of(results)
@@ -182,7 +183,7 @@ def _approval(
 
 
 def _drift(previous: pa.Schema | None, table: pa.Table) -> Iterable[Finding]:
-    from wfops_pipelines.checks import schema_drift
+    from wfops_pipelines.checks.examine import schema_drift
 
     return schema_drift(previous, table.schema)
 

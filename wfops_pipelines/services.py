@@ -49,7 +49,7 @@ def database_url(settings: Settings) -> str:
     """The product's database. Raises SettingsError when none is running or named."""
     from wfops_pipelines.dev.postgres import running_url
 
-    url = settings.postgres_url or running_url(settings.state / "postgres")
+    url = settings.postgres_url or running_url(settings.state)
     if url is None:
         raise SettingsError(
             "No database: WFOPS_POSTGRES_URL is not set and the embedded one is not running. "

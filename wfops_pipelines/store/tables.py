@@ -32,7 +32,7 @@ streams = Table(
     Column("sync", Text, primary_key=True),
     _time("cursor"),
     Column("seq", BigInteger, nullable=False),
-    Column("schema_json", JSONB),  # the column types that were inferred once and are held since
+    Column("schema_json", JSONB(none_as_null=True)),  # the column types that were inferred once and are held since
 )
 
 controls = Table(  # a row named "*" pauses everything
@@ -76,7 +76,7 @@ evidence = Table(  # the exact text whose hash the reviewer is shown
     Column("seq", BigInteger, primary_key=True),
     Column("hash", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("held_keys", JSONB),  # null: the whole snapshot is held, or nothing is
+    Column("held_keys", JSONB(none_as_null=True)),  # null: the whole snapshot is held, or nothing is
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 
@@ -101,7 +101,7 @@ reviews = Table(
     Column("summary", Text, nullable=False),
     Column("reviewer_group", Text, nullable=False),
     Column("approvals_needed", Integer, nullable=False),
-    Column("keys", JSONB, nullable=False),
+    Column("keys", JSONB(none_as_null=True), nullable=False),
     Column("requested_by", Text, nullable=False),
     _time("opened_at", nullable=False),
     _time("decided_at"),
@@ -172,7 +172,7 @@ quarantine = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("part", Text, primary_key=True),  # clean, held, as in publications
     Column("rows", BigInteger, nullable=False),
-    Column("keys", JSONB),  # null: every row of the snapshot
+    Column("keys", JSONB(none_as_null=True)),  # null: every row of the snapshot
     Column("decision", Text, nullable=False),
     _time("at", nullable=False),
 )

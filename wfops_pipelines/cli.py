@@ -1,0 +1,240 @@
+"""The command line: `wfops --help`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wfops_pipelines.errors import ProjectError, WfopsError
+from wfops_pipelines.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from wfops_pipelines.project import Project
+    from wfops_pipelines.services import Services
+
+app = typer.Typer(
+    name="wfops",
+    help="Write-Audit-Publish for SaaS syncs on Dagster, with a person at the gate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+audit_app = typer.Typer(help="The tamper-evident audit trail.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")]
+Port = Annotated[int, typer.Option(help="where the UI listens; 0 takes a free one")]
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on stderr and exit code 1."""
+    try:
+        app()
+    except WfopsError as error:
+        typer.secho(f"wfops: {error}", fg="red", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def dev(port: Port = 3000) -> None:
+    """Serve the Dagster UI with everything it needs, until Ctrl-C."""
+    from wfops_pipelines.serve import run_dev
+
+    sys.exit(run_dev(read_settings(), port))
+
+
+@app.command()
+def demo(
+    port: Port = 3000,
+    once: Annotated[bool, typer.Option("--once", help="stop after the summary")] = False,
+) -> None:
+    """Run the syncs against the sandbox SaaS, show what is published and held, serve the UI."""
+    from wfops_pipelines.demonstration import run_demo
+
+    sys.exit(run_demo(read_settings(), port, once=once))
+
+
+@app.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="the project; this folder if not given")
+    ] = None,
+) -> None:
+    """Validate the project: names, suites, policies, reviewer groups, sensors."""
+    from wfops_pipelines.project import open_project
+    from wfops_pipelines.validation import problems
+
+    settings = read_settings(start=folder)
+    try:
+        project = open_project(settings.root)
+        found = list(problems(project))
+    except ProjectError as error:
+        found = [error]
+    for problem in found:
+        typer.secho(f"✗ {problem}", fg="red", err=True)
+    if found:
+        typer.echo(f"{len(found)} to repair in {settings.root}", err=True)
+        raise typer.Exit(1)
+    expectations = sum(len(s.expectations) for s in project.suites.values())
+    typer.echo(
+        f"✓ {settings.root}: {len(project.syncs)} syncs, {expectations} expectations, "
+        f"{len(project.groups)} reviewer groups, {len(project.sensors)} sensors"
+    )
+
+
+@app.command()
+def run(name: SyncName) -> None:
+    """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
+    from wfops_pipelines import flow
+    from wfops_pipelines.core.reviews import Actor
+
+    _, project, services = _open()
+    passed = flow.run_sync(
+        project, _sync(project, name), services, flow.Run(Actor("cli", "machine"))
+    )
+    if not passed.judged:
+        typer.echo(f"{name}: nothing new")
+    for judged in passed.judged:
+        said = "published" if judged.review is None else f"held: {judged.review.summary}"
+        typer.echo(f"{judged.snapshot.name}: {judged.snapshot.rows:,} rows, {said}")
+        if judged.review is not None:
+            typer.echo(f"  decide it: wfops decide {judged.review.id} approve --reason …")
+
+
+@app.command()
+def reviews(
+    all_: Annotated[bool, typer.Option("--all", help="decided ones too")] = False,
+) -> None:
+    """List the review requests that wait for a person."""
+    from wfops_pipelines.store import reviews as store
+
+    _, _, services = _open()
+    with services.engine.connect() as conn:
+        found = store.listed(conn, pending=not all_)
+    if not found:
+        typer.echo("nothing waits for a decision")
+    for review in found:
+        what = f"{review.sync} #{review.seq}" if review.seq else review.sync
+        typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
+
+
+@app.command()
+def decide(
+    review: Annotated[str, typer.Argument(metavar="REVIEW", help="as rv-01J…")],
+    decision: Annotated[
+        str, typer.Argument(metavar="DECISION", help="approve | approve_clean | reject | retry")
+    ],
+    reason: Reason,
+    evidence: Annotated[
+        str | None, typer.Option(help="the hash you were shown; the current one if not given")
+    ] = None,
+) -> None:
+    """Answer a review request, as the development user, and act on it."""
+    from wfops_pipelines import gate, publishing
+    from wfops_pipelines.core.reviews import Actor, Decision, parse_verb
+    from wfops_pipelines.errors import BadDecision
+    from wfops_pipelines.project import DEVELOPER
+    from wfops_pipelines.store import reviews as store
+
+    _, project, services = _open()
+    with services.engine.connect() as conn:
+        found = store.get(conn, review)
+    if found is None:
+        raise BadDecision(f"there is no review request {review!r}. List them with `wfops reviews`.")
+    hash_ = evidence or found.evidence_hash
+    asked = Decision(review, hash_, parse_verb(decision), reason, Actor(DEVELOPER))
+    taken = gate.decide(asked, services, "command line")
+    typer.echo(f"{decision} recorded as {taken.id}")
+    if not taken.final:
+        typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
+    elif found.seq is not None:
+        sync = _sync(project, found.sync)
+        done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+        typer.echo(
+            f"published {done.rows:,} rows" if done else "quarantined; nothing was published"
+        )
+    else:
+        typer.echo("the approval gate acts on it")
+
+
+@app.command()
+def pause(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reason) -> None:
+    """Stop publishing of one sync, or of all, until `wfops resume`."""
+    _control(name, reason, pausing=True)
+
+
+@app.command()
+def resume(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reason) -> None:
+    """Let a paused sync, or all, publish again."""
+    _control(name, reason, pausing=False)
+
+
+@app.command()
+def reconcile(name: SyncName) -> None:
+    """Account for every extracted row: published, held, waiting or quarantined."""
+    from wfops_pipelines.reconciliation import reconcile as account
+
+    _, project, services = _open()
+    found = account(_sync(project, name), services)
+    for label, count in found.lines():
+        typer.echo(f"{label:24}{count:>12,}")
+    if found.missing:
+        typer.secho(f"{found.missing:,} rows are unaccounted for", fg="red", err=True)
+        raise typer.Exit(1)
+    typer.echo("every row is accounted for")
+
+
+@audit_app.command("verify")
+def verify() -> None:
+    """Follow the hash chain from the first event to the last."""
+    from wfops_pipelines.store import audit
+
+    _, _, services = _open()
+    with services.engine.connect() as conn:
+        count, broken = audit.verify(conn)
+    if broken is not None:
+        typer.secho(f"the chain breaks at event {broken} of {count:,}", fg="red", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{count:,} events, unbroken")
+
+
+def _open() -> tuple[Settings, Project, Services]:
+    from wfops_pipelines.project import load_project
+    from wfops_pipelines.services import open_services
+
+    settings = read_settings()
+    project = load_project(settings.root)
+    return settings, project, open_services(settings, project.groups)
+
+
+def _sync(project: Project, name: str):  # type: ignore[no-untyped-def]
+    import difflib
+
+    if name not in project.syncs:
+        near = difflib.get_close_matches(name, list(project.syncs), 1)
+        hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(project.syncs)}."
+        raise WfopsError(f"no sync is called {name!r}.{hint}")
+    return project.syncs[name]
+
+
+def _control(name: str, reason: str, *, pausing: bool) -> None:
+    from wfops_pipelines.core.audit import Action, AuditEvent
+    from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines.project import DEVELOPER
+    from wfops_pipelines.store import controls, database
+
+    _, project, services = _open()
+    subject = controls.EVERYTHING if name == "all" else _sync(project, name).name
+    action = Action.PAUSED if pausing else Action.RESUMED
+    event = AuditEvent(services.clock(), Actor(DEVELOPER), action, subject, reason)
+    with database.transaction(services.engine) as conn:
+        if pausing:
+            controls.pause(conn, event)
+            typer.echo(f"{name} is paused: nothing is published. `wfops resume {name}` ends it.")
+        else:
+            done = controls.resume(conn, event)
+            typer.echo(f"{name} publishes again" if done else f"{name} was not paused")

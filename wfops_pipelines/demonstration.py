@@ -1,0 +1,147 @@
+"""`wfops demo`: the whole product against the sandbox SaaS, from months of history to the gate."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+from wfops_pipelines import flow, gate, publishing
+from wfops_pipelines.core import links
+from wfops_pipelines.core.reviews import Actor, Decision, Review, Verb
+from wfops_pipelines.dagster_client import DagsterClient
+from wfops_pipelines.dev.ports import free_port
+from wfops_pipelines.dev.service import Service
+from wfops_pipelines.project import DEVELOPER, Project, load_project
+from wfops_pipelines.publishing import publications_of
+from wfops_pipelines.sandbox.client import SandboxClient
+from wfops_pipelines.sandbox.running import Sandbox
+from wfops_pipelines.serve import HOST, Serving, serve
+from wfops_pipelines.services import Services, open_services
+from wfops_pipelines.settings import Settings
+from wfops_pipelines.store import reviews, snapshots
+
+TODAY = datetime(2026, 6, 15, 18, tzinfo=UTC)  # fixed, so that every demo tells the same story
+DAYS = 28
+WITH_HISTORY = ("crm_contacts", "billing_invoices")
+ORDINARY = ("crm_contacts", "billing_invoices", "support_replies")
+
+
+def run_demo(settings: Settings, port: int, *, once: bool) -> int:
+    """Serve the demo; with `once`, stop after the summary. Returns the exit code."""
+    sandbox = Sandbox(f"http://{HOST}:{free_port(8099)}")
+    service = Service(
+        "sandbox",
+        [
+            sys.executable, "-m", "wfops_pipelines.sandbox",
+            "--port", sandbox.url.rpartition(":")[2], "--state", settings.state / "sandbox",
+        ],
+        {**settings.environ},
+        ready=f"{sandbox.url}/_sandbox",
+    )  # fmt: skip
+    serve(
+        settings,
+        port,
+        extra=[service],
+        environ=sandbox.environ(),
+        task=lambda running: _Demo(running, sandbox.client, once=once).run(),
+        keep_serving=not once,
+    )
+    return 0
+
+
+class _Demo:
+    """One showing: it goes on where an earlier one, or a crash, left off."""
+
+    def __init__(self, running: Serving, sandbox: SandboxClient, *, once: bool) -> None:
+        self.running = running
+        self.sandbox = sandbox
+        self.once = once
+        self.project: Project = load_project(running.settings.root)
+        self.services: Services = open_services(running.settings, self.project.groups)
+        self.dagster = DagsterClient(running.ui, links.LOCATION)
+
+    def run(self) -> None:
+        self.sandbox.clear_faults()
+        for name in WITH_HISTORY:
+            self._history(name)
+        self.sandbox.set_clock(TODAY)
+        for name in ORDINARY:
+            self._today(name)
+        self._anomaly()
+        print(self._summary(), flush=True)
+
+    def _history(self, name: str) -> None:
+        """A snapshot a day, as if the sync had been running for weeks."""
+        done = self._newest(name)
+        if done >= DAYS:
+            return
+        print(f"  demo       {DAYS} days of history for {name}", flush=True)
+        for day in range(done, DAYS):
+            self.sandbox.set_clock(TODAY - timedelta(days=DAYS - day))
+            self._pass(name)
+
+    def _pass(self, name: str) -> None:
+        """One sync in this process; what the past holds back is approved, and recorded as such."""
+        run = flow.Run(Actor("demo", "machine"))
+        passed = flow.run_sync(self.project, self.project.syncs[name], self.services, run)
+        for judged in passed.judged:
+            if judged.review is not None:
+                self._approve(judged.review)
+
+    def _approve(self, review: Review) -> None:
+        reason = "history of the demo, approved by its script"
+        actor = Actor(DEVELOPER)
+        asked = Decision(review.id, review.evidence_hash, Verb.APPROVE, reason, actor)
+        taken = gate.decide(asked, self.services, "demo")
+        sync = self.project.syncs[review.sync]
+        publishing.release(sync, taken.id, self.services, Actor("gate", "machine"))
+
+    def _today(self, name: str) -> None:
+        """A real run in Dagster, as by the button Materialize."""
+        wanted = DAYS + 1 if name in WITH_HISTORY else 1
+        if self._newest(name) < wanted:
+            self._launch(name)
+
+    def _anomaly(self) -> None:
+        """The next day, billing answers with amounts in another unit."""
+        if self._newest("billing_invoices") >= DAYS + 2:
+            return
+        self.sandbox.set_clock(TODAY + timedelta(days=1))
+        self.sandbox.set_fault("billing", "unit_change")
+        try:
+            self._launch("billing_invoices", " (billing now sends amounts ×100)")
+        finally:
+            self.sandbox.clear_faults()
+
+    def _launch(self, name: str, words: str = "") -> None:
+        print(f"  demo       Dagster runs {name}{words}", flush=True)
+        run = self.dagster.launch(name)
+        self.dagster.wait(run)
+
+    def _newest(self, name: str) -> int:
+        with self.services.engine.connect() as conn:
+            return snapshots.head(conn, name).seq
+
+    def _summary(self) -> str:
+        ui = self.running.ui
+        published = [self._published(name) for name in self.project.syncs]
+        with self.services.engine.connect() as conn:
+            pending = reviews.listed(conn)
+        held = [self._held(review) for review in pending] or ["  nothing"]
+        lines = ["", "Published", *published, "", "Held for a person", *held, ""]
+        where = [f"Dagster UI   {ui}", f"Review inbox {ui}/wfops"]
+        end = [] if self.once else ["", "Ctrl-C stops everything; `make demo` goes on from here."]
+        return "\n".join([*lines, *where, *end])
+
+    def _published(self, name: str) -> str:
+        sync = self.project.syncs[name]
+        with self.services.engine.connect() as conn:
+            newest = snapshots.latest(conn, name, DAYS * 4)
+            parts = [p for s in newest for p in publications_of(conn, name, s.seq)]
+        rows, count = sum(p.rows for p in parts), len({p.seq for p in parts})
+        return f"  {name:17} {rows:>7,} rows of {count} snapshots → {sync.destination.words}"
+
+    def _held(self, review: Review) -> str:
+        page = f"{self.running.ui}{links.review_page(review.id)}"
+        what = f"{review.sync} #{review.seq}" if review.seq else review.sync
+        return f"  {what}: {review.summary[:300]}\n    approve or reject: {page}"
