@@ -170,7 +170,7 @@ def test_a_process_id_left_by_a_reboot_does_not_keep_the_server_from_starting(st
 def test_an_orphan_that_still_serves_the_state_is_replaced(state: Path) -> None:
     prepared = EmbeddedPostgres(state)
     prepared.prepare()
-    command = prepared.command()
+    command = prepared.service().command()
     account = command.account
     orphan = subprocess.Popen(
         command.argv,

@@ -110,6 +110,7 @@ def remove(state: Path) -> None:
     orphans.stop(cluster.data)
     shutil.rmtree(cluster.home)
     shutil.rmtree(cluster.home.with_suffix(".old"), ignore_errors=True)
+    shutil.rmtree(cluster.sockets, ignore_errors=True)
     for file in (state / "postgres", cluster.password_file):
         file.unlink(missing_ok=True)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from types import TracebackType
 
 from wfops_pipelines.dev.errors import AlreadyRunning
 
 
 class StateLock:
-    """At most one `wfops dev` or embedded database for a state folder.
+    """At most one `wfops dev` or embedded database for a state folder: `with StateLock(file):`.
 
     The kernel lets go of the lock when its holder dies, however it dies.
     """
@@ -41,3 +42,15 @@ class StateLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def __enter__(self) -> StateLock:
+        self.take()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()

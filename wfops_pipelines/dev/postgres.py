@@ -24,10 +24,10 @@ from wfops_pipelines.dev.cluster import (
 )
 from wfops_pipelines.dev.errors import ServiceFailed
 from wfops_pipelines.dev.locks import StateLock
-from wfops_pipelines.dev.process import Command, Guarded
+from wfops_pipelines.dev.process import Guarded
+from wfops_pipelines.dev.service import Service
 
 PORT = 5432
-_START_PATIENCE = 60.0  # crash recovery replays the log first
 _SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
@@ -96,19 +96,22 @@ class EmbeddedPostgres:
         make_private(cluster.sockets, cluster.account)
         orphans.clear(cluster.data, cluster.sockets)
 
-    def command(self) -> Command:
-        """The command that a supervisor runs after prepare()."""
+    def service(self) -> Service:
+        """The service that a supervisor runs after prepare(); call stop() when it has ended."""
         cluster = self._prepared
-        program = binaries.programs(cluster.account) / "postgres"
         settings = {**_SETTINGS, "unix_socket_directories": str(cluster.sockets)}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return Command(
-            argv=[str(program), "-D", str(cluster.data), *options],
+        return Service(
+            name="database",
+            argv=[binaries.programs(cluster.account) / "postgres", "-D", cluster.data, *options],
             env=binaries.ENVIRONMENT,
-            cwd=Path("/"),
-            account=cluster.account if is_root() else None,
+            ready=self.is_ready,
             stop_signal=signal.SIGINT,  # PostgreSQL's "fast shutdown"
             grace=20.0,
+            patience=60.0,  # crash recovery replays the log first
+            cwd=Path("/"),
+            account=cluster.account if is_root() else None,
+            before=self.recover,
         )
 
     def is_ready(self) -> bool:
@@ -123,9 +126,10 @@ class EmbeddedPostgres:
         """
         self.prepare()
         try:
-            self._log.parent.mkdir(exist_ok=True)
-            self._process = Guarded(self.command(), self._log)
-            self._wait_until_ready(self._process)
+            self._log.parent.mkdir(mode=0o700, exist_ok=True)
+            service = self.service()
+            self._process = Guarded(service.command(), self._log)
+            self._wait_until_ready(self._process, service.patience)
         except BaseException:
             self.stop()
             raise
@@ -155,14 +159,14 @@ class EmbeddedPostgres:
             raise RuntimeError("prepare() or start() the embedded database first")
         return self._cluster
 
-    def _wait_until_ready(self, process: Guarded) -> None:
+    def _wait_until_ready(self, process: Guarded, patience: float) -> None:
         tick = 0.02
-        for _ in range(int(_START_PATIENCE / tick)):
+        for _ in range(int(patience / tick)):
             if self.is_ready():
                 return
             if process.wait(tick):
                 raise ServiceFailed("database", f"ended with {process.poll()}", self._log)
-        raise ServiceFailed("database", f"not ready after {_START_PATIENCE:.0f} s", self._log)
+        raise ServiceFailed("database", f"is not ready after {patience:g} s", self._log)
 
 
 def _url(cluster: Cluster) -> str:

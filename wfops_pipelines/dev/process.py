@@ -90,9 +90,12 @@ class Guarded:
         return self.poll() is not None
 
     def ask_to_stop(self) -> None:
-        """Ask the tree to end, without waiting; asked again, it is killed at once."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+        """Ask the tree to end, without waiting."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the whole tree, without waiting."""
+        self._send(signal.SIGQUIT)
 
     def stop(self) -> int:
         """Ask the tree to end, wait until it has, and return its exit code."""
@@ -107,6 +110,10 @@ class Guarded:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+
+    def _send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
 
 
 def _order(command: Command, report_fd: int) -> str:

@@ -2,8 +2,9 @@
 
 Run as a script of its own (`python -I -S warden.py <json>`), standard library only, so that it
 starts in milliseconds. It adopts the orphans of its tree (a "child subreaper"), so nothing that
-the command starts outlives it, whatever sessions or groups it puts itself into. It exits with
-the command's exit code, or 128 + the signal that ended it, after the last process of the tree.
+the command starts outlives it, whatever sessions or groups it puts itself into. SIGTERM asks it
+to end the tree, SIGQUIT to kill it at once. It exits with the command's exit code, or 128 + the
+signal that ended it, after the last process of the tree.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,19 +66,25 @@ class Warden:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._requests = 0
+        self._must_stop = False
+        self._in_haste = False
         self._status: int | None = None
         self._wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._request)
+        signal.signal(signal.SIGQUIT, self._request_haste)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._poll = select.poll()
         self._poll.register(self._wake_read, select.POLLIN)
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def _request(self, *_: object) -> None:
-        self._requests += 1
+        self._must_stop = True
+
+    def _request_haste(self, *_: object) -> None:
+        self._must_stop = True
+        self._in_haste = True
 
     def run(self) -> int:
         """Start the command, wait for its end or for the order to stop, leave nothing behind."""
@@ -85,9 +93,9 @@ class Warden:
             return CANNOT_RUN
         self._poll.register(parent_fd, select.POLLIN)
         self._pid = self._start()
-        while self._status is None and not self._requests:
+        while self._status is None and not self._must_stop:
             if any(fd == parent_fd for fd in self._wait(None)):
-                self._requests += 1
+                self._must_stop = True
         self._poll.unregister(parent_fd)
         self._end()
         return self._exit_code()
@@ -140,6 +148,9 @@ class Warden:
         if self._status is None:
             self._kill([self._pid], self._order.stop_signal)
             self._wait_until(lambda: self._status is not None, self._order.grace)
+        if self._status is None:
+            self._kill([self._pid], signal.SIGKILL)
+            self._wait_until(lambda: self._status is not None, STRAGGLERS_GRACE)
         if self._reap():
             self._kill(descendants(os.getpid()), signal.SIGTERM)
             self._wait_until(lambda: not self._reap(), STRAGGLERS_GRACE)
@@ -147,10 +158,10 @@ class Warden:
             self._kill(descendants(os.getpid()), signal.SIGKILL)
             self._wait(0.1)
 
-    def _wait_until(self, done: Any, grace: float) -> None:
-        """Wait for `done`, until the grace is over or a second order to stop arrives."""
-        deadline, requests = time.monotonic() + grace, max(self._requests, 1)
-        while not done() and self._requests <= requests:
+    def _wait_until(self, done: Callable[[], bool], grace: float) -> None:
+        """Wait for `done`, until the grace is over or haste is asked for."""
+        deadline = time.monotonic() + grace
+        while not done() and not self._in_haste:
             left = deadline - time.monotonic()
             if left <= 0:
                 return
