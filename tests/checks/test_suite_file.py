@@ -248,6 +248,14 @@ REFUSED = {
         [expect("column_values_to_be_between", column="n", min_value=2, max_value=1)],
         ["min_value 2 is above max_value 1", "swap"],
     ),
+    "a bound beyond exact floats": (
+        [expect("column_values_to_be_between", column="n", max_value=2**53 + 1)],
+        ["kwargs.max_value", "too large to be compared exactly"],
+    ),
+    "half a character": (
+        [expect("column_values_to_be_in_set", column="n", value_set=["\ud800"])],
+        ["half a character"],
+    ),
     "empty set": (
         [expect("column_values_to_be_in_set", column="n", value_set=[])],
         ["kwargs.value_set", "a list with something in it"],

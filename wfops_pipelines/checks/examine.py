@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
+from wfops_pipelines.checks.keys import NO_KEY
 from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def schema_drift(previous: pa.Schema | None, current: pa.Schema) -> tuple[Findin
 
 def _finding(result: CheckResult) -> Finding:
     error = result.outcome is Outcome.ERROR
+    # rows that cannot all be named cannot be held one by one
+    named = not error and NO_KEY not in result.failed_keys
     return Finding(
         check=f"expectation:{result.name}",
         severity=Severity.CRITICAL if error else result.severity,
@@ -41,7 +44,7 @@ def _finding(result: CheckResult) -> Finding:
         column=result.column,
         measured=result.measured,
         expected=result.expected,
-        keys=() if error else result.failed_keys,
+        keys=result.failed_keys if named else (),
         details={"rows": result.rows, "failed_rows": result.failed_rows},
     )
 

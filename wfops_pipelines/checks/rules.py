@@ -153,6 +153,9 @@ def _check_value(path: Path, where: str, name: str, value: Any) -> None:
             if name == "regex_list":
                 for pattern in value:
                     _check_regex(path, where, pattern)
+        case "min_value" | "max_value" if isinstance(value, int) and abs(value) > 2**53:
+            problem = f"{value} is too large to be compared exactly"
+            raise ProjectError(path, where, problem, f"use a bound up to {2**53}")
         case "regex":
             _check_regex(path, where, value)
 

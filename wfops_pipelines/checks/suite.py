@@ -24,6 +24,7 @@ from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.errors import ProjectError
 
 LEFT_TO_THE_EXAMINER = ("batch_id", "result_format", "catch_exceptions")
+ABOUT_THE_TABLE = ("expect_table_", "expect_column_to_exist", "expect_column_type_to_be")
 ABOUT_COLUMNS_THEMSELVES = ("expect_column_to_exist", "expect_table_columns_")
 
 
@@ -33,7 +34,8 @@ class Expectation:
 
     `name` is made of letters, digits and underscores and unique in the suite; it does not depend
     on the order of the file. `column` is the only column judged, or None; `columns` are all that
-    it judges or filters by. `about_rows` tells whether a failure names rows.
+    it judges or filters by. `about_rows` tells whether a failure names rows, `custom` whether the
+    type is the project's own.
     """
 
     name: str
@@ -45,6 +47,13 @@ class Expectation:
     meta: Mapping[str, Any]
     columns: tuple[str, ...] = ()
     about_rows: bool = False
+    custom: bool = False
+
+    @property
+    def about_values(self) -> bool:
+        """Whether it judges the values of columns, so that without rows there is nothing to say."""
+        about_table = self.type.startswith(ABOUT_THE_TABLE)
+        return bool(columns_named(self.kwargs)) and not self.custom and not about_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +135,17 @@ def _parsed(path: Path, raw: bytes) -> Any:
 
     try:
         text = raw.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        body = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        json.dumps(body, ensure_ascii=False).encode()  # an escaped half character is no text
+    except UnicodeEncodeError as error:
+        repair = "write the character itself"
+        raise ProjectError(path, "JSON", "it holds half a character (\\ud…)", repair) from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ProjectError(path, where, f"not JSON ({error.msg})", "correct this line") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise ProjectError(path, "file", "not JSON in UTF-8", "save it as UTF-8") from error
+    return body
 
 
 def _refuse_twins(path: Path, entries: list[dict[str, Any]]) -> None:
@@ -183,4 +197,5 @@ def _expectation(name: str, entry: Mapping[str, Any], known: Known) -> Expectati
         meta=entry.get("meta") or {},
         columns=tuple(dict.fromkeys(judged + condition_columns(kwargs.get("row_condition")))),
         about_rows=known.about_rows,
+        custom=known.file is not None,
     )

@@ -6,9 +6,11 @@ import logging
 import os
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
 
 
 def quiet_gx() -> Any:
@@ -20,3 +22,15 @@ def quiet_gx() -> Any:
         import great_expectations.expectations
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     return great_expectations
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Run Great Expectations with the warnings that it raises about itself and pandas off.
+
+    One run at a time in a process: warning filters, its registry and its parsers are global.
+    """
+    with _LOCK, warnings.catch_warnings():
+        quiet_gx()
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,96 @@
+"""Thresholds in the type of the column that they judge.
+
+JSON has no dates and no decimals: a bound of `"2024-01-01"` on a column of UTC times, or of 0.1 on
+a column of decimals, is compared wrongly or not at all when it is left as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+BOUNDS = ("min_value", "max_value")
+
+
+class BadThreshold(ValueError):
+    """A threshold that cannot be compared with its column; says why."""
+
+
+def adapted(
+    kwargs: Mapping[str, Any], types: Mapping[str, pa.DataType], frame: pd.DataFrame
+) -> dict[str, Any]:
+    """The thresholds among `kwargs` that have to change for columns of these types in `frame`.
+
+    Raises `BadThreshold` for a threshold that cannot be compared with its column.
+    """
+    import pyarrow.types as t
+
+    kind = _judged_type(kwargs, types)
+    if kind is None:
+        return {}
+    if t.is_decimal(kind):
+        return _near_decimals(kwargs) if frame[kwargs["column"]].dtype == object else {}
+    if t.is_timestamp(kind) or t.is_date(kind):
+        return _moments(kwargs, zoned=t.is_timestamp(kind) and kind.tz is not None)
+    return {}
+
+
+def _judged_type(kwargs: Mapping[str, Any], types: Mapping[str, pa.DataType]) -> Any:
+    column = kwargs.get("column")
+    return types.get(column) if isinstance(column, str) else None
+
+
+def _near_decimals(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    # bounds reach the comparison as floats: 0.1 is a little above Decimal("0.1"), which then fails
+    changed: dict[str, Any] = {}
+    if _is_number(low := kwargs.get("min_value")):
+        changed["min_value"] = _float_beside(low, up=bool(kwargs.get("strict_min")))
+    if _is_number(high := kwargs.get("max_value")):
+        changed["max_value"] = _float_beside(high, up=not kwargs.get("strict_max"))
+    if isinstance(values := kwargs.get("value_set"), list):
+        changed["value_set"] = [Decimal(repr(v)) if _is_number(v) else v for v in values]
+    return changed
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _float_beside(value: float, *, up: bool) -> float:
+    exact, near = Decimal(repr(value)), float(value)
+    if up and Decimal(near) < exact:
+        return math.nextafter(near, math.inf)
+    if not up and Decimal(near) > exact:
+        return math.nextafter(near, -math.inf)
+    return near
+
+
+def _moments(kwargs: Mapping[str, Any], *, zoned: bool) -> dict[str, Any]:
+    names = (name for name in BOUNDS if kwargs.get(name) is not None)
+    changed: dict[str, Any] = {name: _moment(kwargs[name], zoned) for name in names}
+    if isinstance(values := kwargs.get("value_set"), list):
+        changed["value_set"] = [_moment(v, zoned) for v in values]
+    return changed
+
+
+def _moment(value: Any, zoned: bool) -> Any:
+    import pandas as pd
+
+    if not isinstance(value, (str, date)):
+        raise BadThreshold(f"{value!r} is no date: write it as 2024-12-31 or 2024-12-31T23:59:00Z")
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise BadThreshold(f"{value!r} is no date in ISO 8601") from error
+    if zoned and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if not zoned and moment.tzinfo is not None:
+        raise BadThreshold(f"{value!r} has an offset, the column has none")
+    return pd.Timestamp(moment)

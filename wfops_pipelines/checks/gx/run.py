@@ -1,0 +1,173 @@
+"""Run a suite on a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wfops_pipelines.checks.gx.answers import empty_result, error_result, result_of
+from wfops_pipelines.checks.gx.frame import Reading, UnreadableColumn, to_series
+from wfops_pipelines.checks.suite import ABOUT_THE_TABLE, Expectation, Suite
+from wfops_pipelines.core.findings import CheckResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+COMPARES = (
+    "values_to_be_between",
+    "_max_to_be",
+    "_min_to_be",
+    "_in_set",
+    "_null",
+    "to_be_unique",
+    "unique_values",
+    "unique_value_count",
+    "distinct_values",
+)
+AVERAGES = ("_mean_", "_median_", "_stdev_", "column_sum", "z_scores", "quantile", "outliers")
+Group: TypeAlias = tuple[tuple[str, ...], Reading]
+
+
+def run_suite(
+    suite: Suite,
+    table: pa.Table,
+    *,
+    key: str | None,
+    parameters: Mapping[str, Any] | None = None,
+    previous_rows: int | None = None,
+) -> tuple[CheckResult, ...]:
+    """Judge `table` by every expectation of `suite`, one result each, in the suite's order.
+
+    `key` names the column whose values name the failing rows; without it failures name no rows.
+    `parameters` fill `$PARAMETER` thresholds over the suite's own; `previous_rows`, the row count
+    of the last published snapshot, is one of them.
+
+    Nothing is raised for what the data or the suite holds: what cannot be told is an ERROR.
+    """
+    given = dict(suite.parameters) | dict(parameters or {})
+    if previous_rows is not None:
+        given["previous_rows"] = previous_rows
+    try:
+        return _Run(suite, table, key, given).results()
+    except Exception as error:
+        sentence = f"the examiner crashed: {type(error).__name__}: {error}"
+        return tuple(error_result(e, sentence) for e in suite.expectations)
+
+
+@dataclass(slots=True)
+class _Run:
+    suite: Suite
+    table: pa.Table
+    key: str | None
+    parameters: Mapping[str, Any]
+    series: dict[tuple[str, Reading], pd.Series[Any]] = field(default_factory=dict)
+
+    def results(self) -> tuple[CheckResult, ...]:
+        from wfops_pipelines.checks.gx.custom import load_custom
+        from wfops_pipelines.checks.gx.quiet import quiet
+
+        if problem := _unfit(self.table, self.key):
+            return tuple(error_result(e, problem) for e in self.suite.expectations)
+        with quiet():
+            load_custom(self.suite.custom)
+            found = dict(r for group in self._groups().items() for r in self._judged(*group))
+        return tuple(found[e.name] for e in self.suite.expectations)
+
+    def _groups(self) -> dict[Group, list[Expectation]]:
+        groups: dict[Group, list[Expectation]] = {}
+        for e in self.suite.expectations:
+            groups.setdefault((self._columns_for(e), _reading(e)), []).append(e)
+        return groups
+
+    def _columns_for(self, e: Expectation) -> tuple[str, ...]:
+        names = tuple(self.table.column_names)
+        # a condition in pandas' own language may name any column
+        whole = e.custom or e.kwargs.get("condition_parser") == "pandas"
+        if e.columns and not whole and not e.type.startswith(ABOUT_THE_TABLE):
+            return e.columns
+        row_count = e.type.startswith("expect_table_row_count") and not e.kwargs.get(
+            "row_condition"
+        )
+        return names[:1] if row_count else names
+
+    def _judged(
+        self, group: Group, members: Sequence[Expectation]
+    ) -> Iterator[tuple[str, CheckResult]]:
+        columns, reading = group
+        if problem := self._missing(columns):
+            yield from ((e.name, error_result(e, problem)) for e in members)
+            return
+        if not self.table.num_rows:
+            empty = [e for e in members if e.about_values]
+            yield from ((e.name, empty_result(e)) for e in empty)
+            members = [e for e in members if not e.about_values]
+        if members:
+            yield from self._by_great_expectations(columns, reading, members)
+
+    def _missing(self, columns: Sequence[str]) -> str | None:
+        gone = [c for c in columns if c not in self.table.column_names]
+        if not gone:
+            return None
+        there = ", ".join(self.table.column_names)
+        return f"there is no column {gone[0]!r} in the snapshot (it has {there})"
+
+    def _by_great_expectations(
+        self, columns: Sequence[str], reading: Reading, members: Sequence[Expectation]
+    ) -> Iterator[tuple[str, CheckResult]]:
+        from wfops_pipelines.checks.gx.engine import judge
+
+        try:
+            frame = self._frame(columns, reading)
+        except UnreadableColumn as error:
+            yield from ((e.name, error_result(e, str(error))) for e in members)
+            return
+        made: list[tuple[Expectation, dict[str, Any], Any]] = []
+        for e in members:
+            try:
+                made.append((e, *self._made(e, frame)))
+            except ValueError as error:
+                yield e.name, error_result(e, str(error))
+        answers = judge(frame, [expectation for _, _, expectation in made])
+        for (e, kwargs, _), answer in zip(made, answers, strict=True):
+            yield e.name, result_of(e, kwargs, answer, self.table, self.key)
+
+    def _made(self, e: Expectation, frame: pd.DataFrame) -> tuple[dict[str, Any], Any]:
+        from wfops_pipelines.checks.gx.adapt import adapted
+        from wfops_pipelines.checks.gx.engine import built
+        from wfops_pipelines.checks.gx.parameters import with_parameters
+
+        kwargs = with_parameters(e.kwargs, self.parameters)
+        types = {f.name: f.type for f in self.table.schema}
+        return kwargs, built(e.type, kwargs, {} if e.custom else adapted(kwargs, types, frame))
+
+    def _frame(self, columns: Sequence[str], reading: Reading) -> pd.DataFrame:
+        import pandas as pd
+
+        for name in columns:
+            if (name, reading) not in self.series:
+                try:
+                    made = to_series(self.table.column(name), reading)
+                except UnreadableColumn as error:
+                    raise UnreadableColumn(f"column {name!r} cannot be read: {error}") from error
+                self.series[name, reading] = made
+        return pd.DataFrame({c: self.series[c, reading] for c in columns}, copy=False)
+
+
+def _unfit(table: pa.Table, key: str | None) -> str | None:
+    names = table.column_names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        return f"the snapshot has more than one column {twice[0]!r}"
+    if key is not None and key not in names:
+        return f"the snapshot has no key column {key!r}"
+    return None if names else "the snapshot has no columns"
+
+
+def _reading(e: Expectation) -> Reading:
+    if e.custom:
+        return Reading.AS_IS
+    if any(part in e.type for part in AVERAGES):
+        return Reading.AVERAGED
+    return Reading.COMPARED if any(part in e.type for part in COMPARES) else Reading.AS_IS
