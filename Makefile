@@ -1,0 +1,58 @@
+# One environment, .venv, made from requirements.lock. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A relative path, so that a clone in a folder with spaces works.
+PYTHON_IN := .venv/bin/python
+READY := .venv/.installed
+PYTEST := $(PYTHON_IN) -m pytest -n 2 --dist loadfile
+
+.PHONY: help setup demo dev test test-fast lint format lock bench browser clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Make .venv, every package checked against its hash.
+
+$(READY): requirements.lock pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $(READY)
+
+demo: $(READY) ## Show the whole way on a sandbox SaaS; ONCE=1 ends by itself.
+	@.venv/bin/wfops demo $(if $(ONCE),--once)
+
+dev: $(READY) ## Serve this project: database, UI, daemon.
+	@.venv/bin/wfops dev
+
+test: $(READY) lint ## Check everything: lint, types, all tests, in a real browser too.
+	@WFOPS_CHROMIUM="$$(scripts/browser)" $(PYTEST)
+
+test-fast: $(READY) ## Run the tests that need neither database nor browser.
+	@$(PYTEST) -m "not components and not acceptance"
+
+lint: $(READY) ## Check style and types.
+	@$(PYTHON_IN) -m ruff check
+	@$(PYTHON_IN) -m ruff format --check
+	@$(PYTHON_IN) -m mypy
+
+format: $(READY) ## Put the code into the house style.
+	@$(PYTHON_IN) -m ruff check --fix
+	@$(PYTHON_IN) -m ruff format
+
+lock: $(READY) ## Write requirements.lock anew from pyproject.toml.
+	@.venv/bin/uv --quiet pip compile --generate-hashes --no-emit-index-url --no-annotate \
+		--python-version 3.11 --universal --extra dev pyproject.toml -o requirements.lock
+
+bench: $(READY) ## Measure against the peers.
+	@$(PYTHON_IN) -m bench
+
+browser: ## Find or install the Chromium for the tests and print its path.
+	@scripts/browser
+
+clean: ## Delete the state of demo and dev, with its database, and all caches.
+	@if [ -e .wfops/postgres ]; then $(PYTHON_IN) -m wfops_pipelines.dev.remove; fi
+	@rm -rf .wfops .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
