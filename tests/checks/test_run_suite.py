@@ -250,10 +250,34 @@ def test_dates_and_booleans_with_nulls_are_judged(run):
         "day": pa.array([dt.date(2024, 1, 1), None, dt.date(9999, 12, 31)]),
         "ok": pa.array([True, None, False]),
     }
-    day, ok = run(table, between("day", "2024-01-01"), one_of("ok", True))
-    assert outcomes([day, ok])[1] is FAILED
-    assert ok.failed_keys == ("3",)
-    assert day.outcome is not FAILED
+    day, last, member, ok = run(
+        table,
+        between("day", "2024-01-02"),
+        between("day", high="9999-12-30"),
+        one_of("day", "2024-01-01"),
+        one_of("ok", True),
+    )
+    assert day.failed_keys == ("1",)
+    assert last.failed_keys == member.failed_keys == ok.failed_keys == ("3",)
+
+
+@pytest.mark.parametrize("zone", ["UTC", None])
+def test_times_are_members_of_a_set_as_they_are_written(run, zone):
+    text = pa.array(["2024-01-01 00:00:00", "2024-01-01 00:00:01", None])
+    times = text.cast(pa.timestamp("us")).cast(pa.timestamp("us", zone))
+    (result,) = run({"id": [1, 2, 3], "at": times}, one_of("at", "2024-01-01"))
+    assert (result.outcome, result.failed_keys) == (FAILED, ("2",))
+
+
+def test_the_earliest_and_latest_moments_are_measured(run):
+    at = pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 1, 1, tzinfo=dt.UTC)])
+    low, high = run(
+        {"id": [1, 2], "at": at},
+        expect("column_min_to_be_between", column="at", min_value="2024-06-01"),
+        expect("column_max_to_be_between", column="at", max_value="2025-06-01"),
+    )
+    assert outcomes([low, high]) == [FAILED, PASSED]
+    assert low.measured == "2024-01-01T00:00:00+00:00"
 
 
 def test_nested_cells_are_judged_as_json_text(run):

@@ -7,7 +7,7 @@ a column of decimals, is compared wrongly or not at all when it is left as it is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -38,7 +38,9 @@ def adapted(
     if t.is_decimal(kind):
         return _near_decimals(kwargs) if frame[kwargs["column"]].dtype == object else {}
     if t.is_timestamp(kind) or t.is_date(kind):
-        return _moments(kwargs, zoned=t.is_timestamp(kind) and kind.tz is not None)
+        zone_in_column = t.is_timestamp(kind) and kind.tz is not None
+        made = frame[kwargs["column"]].dt.tz is not None
+        return _moments(kwargs, lambda bound: _moment(bound, zone_in_column, made))
     return {}
 
 
@@ -72,15 +74,15 @@ def _float_beside(value: float, *, up: bool) -> float:
     return near
 
 
-def _moments(kwargs: Mapping[str, Any], *, zoned: bool) -> dict[str, Any]:
+def _moments(kwargs: Mapping[str, Any], convert: Callable[[Any], Any]) -> dict[str, Any]:
     names = (name for name in BOUNDS if kwargs.get(name) is not None)
-    changed: dict[str, Any] = {name: _moment(kwargs[name], zoned) for name in names}
+    changed: dict[str, Any] = {name: convert(kwargs[name]) for name in names}
     if isinstance(values := kwargs.get("value_set"), list):
-        changed["value_set"] = [_moment(v, zoned) for v in values]
+        changed["value_set"] = [convert(v) for v in values]
     return changed
 
 
-def _moment(value: Any, zoned: bool) -> Any:
+def _moment(value: Any, zone_in_column: bool, zone_in_frame: bool) -> Any:
     import pandas as pd
 
     if not isinstance(value, (str, date)):
@@ -89,8 +91,8 @@ def _moment(value: Any, zoned: bool) -> Any:
         moment = datetime.fromisoformat(str(value))
     except ValueError as error:
         raise BadThreshold(f"{value!r} is no date in ISO 8601") from error
-    if zoned and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    if not zoned and moment.tzinfo is not None:
+    if moment.tzinfo is not None and not zone_in_column:
         raise BadThreshold(f"{value!r} has an offset, the column has none")
+    if moment.tzinfo is None and zone_in_frame:
+        moment = moment.replace(tzinfo=UTC)
     return pd.Timestamp(moment)

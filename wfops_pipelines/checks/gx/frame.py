@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 EXACT_IN_A_FLOAT = 2**53
 DIGITS_OF_A_FLOAT = 15
-NS_YEARS = (1678, 2261)
 
 
 class UnreadableColumn(ValueError):
@@ -53,7 +52,7 @@ def to_series(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
     if t.is_boolean(kind):
         return _booleans(column)
     if t.is_timestamp(kind) or t.is_date(kind):
-        return _moments(column)
+        return _moments(column, reading)
     if t.is_nested(kind):
         return _nested(column)
     return _objects_or_numpy(column)
@@ -119,22 +118,17 @@ def _booleans(column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series(column.to_pandas(types_mapper={column.type: _dtype("boolean")}.get))
 
 
-def _moments(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _moments(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.types as t
 
     if t.is_timestamp(column.type) and column.type.tz:
         return pd.Series(column.to_pandas())
-    unit = "ns" if _fits_in_nanoseconds(column) else "us"
-    made: pd.Series[Any] = pd.Series(column.to_pandas(date_as_object=False))
-    return made.astype(_dtype(f"datetime64[{unit}]"))
-
-
-def _fits_in_nanoseconds(column: pa.ChunkedArray) -> bool:
-    import pyarrow.compute as pc
-
-    ends = pc.min_max(column).as_py()
-    return all(v is None or NS_YEARS[0] <= v.year <= NS_YEARS[1] for v in ends.values())
+    if reading is Reading.AS_IS:
+        return pd.Series(column.to_pandas(date_as_object=False))
+    # only zoned times are compared as a whole column, whatever their unit and year (9999-12-31)
+    return pd.Series(column.cast(pa.timestamp("us", "UTC")).to_pandas())
 
 
 def _nested(column: pa.ChunkedArray) -> pd.Series[Any]:
