@@ -1,0 +1,38 @@
+"""Sources: pages of records from SaaS systems. Importing this loads no framework."""
+
+from wfops_pipelines.sources.connection import Auth, Connection, api_key, bearer, connection_for
+from wfops_pipelines.sources.paging import (
+    CursorPaging,
+    HeaderLinkPaging,
+    LinkPaging,
+    OffsetPaging,
+    PageNumberPaging,
+    Paging,
+    SinglePage,
+)
+from wfops_pipelines.sources.presets import hubspot, stripe, zendesk
+from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
+from wfops_pipelines.sources.window import TimeFormat, Window
+
+__all__ = [
+    "Auth",
+    "Connection",
+    "CursorPaging",
+    "HeaderLinkPaging",
+    "LinkPaging",
+    "OffsetPaging",
+    "PageNumberPaging",
+    "Paging",
+    "RestSource",
+    "Retries",
+    "SinglePage",
+    "TimeFormat",
+    "Window",
+    "api_key",
+    "bearer",
+    "connection_for",
+    "hubspot",
+    "rest_api",
+    "stripe",
+    "zendesk",
+]

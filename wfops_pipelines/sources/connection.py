@@ -1,0 +1,88 @@
+"""Where a system is and what opens it, read from the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from wfops_pipelines.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Connection:
+    """A system's address and its token. The token is in no repr and no message."""
+
+    base_url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Connection(base_url={self.base_url!r}, token='***')"
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How a request carries the token: `<header>: <prefix><token>`."""
+
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+bearer = Auth()
+
+
+def api_key(header: str) -> Auth:
+    """Send the bare token in a header of the vendor's choice."""
+    return Auth(header, "")
+
+
+def variables(system: str) -> tuple[str, str]:
+    """Return the names of the environment variables for a system's address and token."""
+    name = re.sub(r"\W", "_", system, flags=re.ASCII).upper()
+    return f"WFOPS_{name}_URL", f"WFOPS_{name}_TOKEN"
+
+
+def connection_for(system: str, environ: Mapping[str, str]) -> Connection:
+    """Read `WFOPS_<SYSTEM>_URL` and `WFOPS_<SYSTEM>_TOKEN`.
+
+    Raises:
+        SettingsError: one is missing or cannot be used; names the variable and the repair.
+    """
+    url_name, token_name = variables(system)
+    url = _present(url_name, environ, f"https://api.{system}.example").rstrip("/")
+    problem = _wrong_with_url(url)
+    if problem:
+        raise SettingsError(
+            f"{url_name}: {problem}. Repair: set it to scheme and host (and port), "
+            f"for example https://api.{system}.example"
+        )
+    token = _present(token_name, environ, "<the token>")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise SettingsError(
+            f"{token_name}: the token contains spaces, line breaks or characters outside ASCII. "
+            "Repair: copy it again without quotes"
+        )
+    return Connection(url, token)
+
+
+def _present(name: str, environ: Mapping[str, str], example: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name} is not set. Repair: export {name}={example}")
+    return value
+
+
+def _wrong_with_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "not an address"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "not an http or https address"
+    if "@" in parts.netloc or "\\" in url or not url.isprintable() or " " in url:
+        return "an address must not contain a user, a password, spaces or backslashes"
+    return (
+        "an address must not have a query or a fragment" if parts.query or parts.fragment else None
+    )

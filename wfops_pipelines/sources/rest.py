@@ -1,0 +1,122 @@
+"""A list endpoint of a REST API as a source: pages of records, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wfops_pipelines.sources.connection import Auth, Connection, bearer
+from wfops_pipelines.sources.paging import Paging
+from wfops_pipelines.sources.window import TimeFormat, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How long to insist: up to `attempts` in all, waiting `backoff` seconds, doubled each time.
+
+    Retried are 429, 5xx, time-outs, broken connections and cut bodies. A Retry-After header
+    replaces the wait; no wait exceeds `longest_wait` seconds.
+    """
+
+    attempts: int = 5
+    backoff: float = 1.0
+    longest_wait: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RestSource:
+    """One list endpoint. Holds no connection and no token, and makes no I/O before `pages`.
+
+    `timeout` is in seconds, for connecting and between two pieces of an answer. `params` are sent
+    with every request, besides the window and the page size.
+    """
+
+    system: str
+    path: str
+    records: str
+    paging: Paging
+    updated_after: str | None = None
+    updated_before: str | None = None
+    times: TimeFormat = TimeFormat.ISO_MILLIS
+    page_size: tuple[str, int] | None = None
+    params: tuple[tuple[str, str], ...] = ()
+    auth: Auth = bearer
+    timeout: float = 30.0
+    retries: Retries = field(default_factory=Retries)
+
+    def pages(self, window: Window, connection: Connection) -> Iterator[list[dict[str, Any]]]:
+        """Yield the records updated in `window`, page by page, as the vendor sent them.
+
+        Raises:
+            SourceRefused: 401 or 403.
+            SourceRateLimited: still 429 after all attempts.
+            SourceUnreachable: 5xx, time-outs, broken connections or cut bodies after all attempts.
+            SourceMalformed: an answer that is not what the API promises.
+        """
+        from wfops_pipelines.sources.extract import extract
+
+        return extract(self, window, connection)
+
+    def query(self, window: Window) -> dict[str, str]:
+        """Return the parameters of the first request."""
+        found = dict(self.params)
+        if self.page_size:
+            found[self.page_size[0]] = str(self.page_size[1])
+        if self.updated_after and window.start:
+            found[self.updated_after] = self.times.write(window.start)
+        if self.updated_before:
+            found[self.updated_before] = self.times.write(window.end)
+        return found
+
+
+def rest_api(
+    system: str,
+    path: str,
+    *,
+    records: str,
+    paging: Paging,
+    updated_after: str | None = None,
+    updated_before: str | None = None,
+    times: TimeFormat = TimeFormat.ISO_MILLIS,
+    page_size: tuple[str, int] | None = None,
+    params: Mapping[str, str] | None = None,
+    auth: Auth = bearer,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
+) -> RestSource:
+    """Declare a list endpoint, for example `rest_api("crm", "/v1/people", records="data", …)`.
+
+    Args:
+        system: names the environment variables (`WFOPS_CRM_URL`, `WFOPS_CRM_TOKEN`).
+        path: below the system's address; starts with a slash.
+        records: dotted path of the list in the answer; empty when the answer is the list.
+        paging: how the API says that there is more.
+        updated_after: parameter for the window's start (inclusive); None reads everything.
+        updated_before: parameter for the window's end (exclusive); None when the API has none.
+        times: how the API wants the window's ends.
+        page_size: parameter and value, for example `("limit", 100)`.
+        params: sent with every request.
+        auth: how the token is sent: `bearer`, or `api_key("X-Api-Key")`.
+        timeout: seconds to wait for the server.
+        retries: how long to insist.
+
+    Raises:
+        ValueError: a path that does not start with one slash.
+    """
+    if not path.startswith("/") or path.startswith("//"):
+        raise ValueError(f"the path of {system!r} must start with one slash: {path!r}")
+    return RestSource(
+        system=system,
+        path=path,
+        records=records,
+        paging=paging,
+        updated_after=updated_after,
+        updated_before=updated_before,
+        times=times,
+        page_size=page_size,
+        params=tuple((params or {}).items()),
+        auth=auth,
+        timeout=timeout,
+        retries=retries or Retries(),
+    )
