@@ -93,7 +93,7 @@ def _next(system: str, body: dict[str, Any]) -> tuple[str, str] | None:
     return ("page[after]", meta["after_cursor"]) if meta["has_more"] else None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with sandbox_thread(tmp_path_factory.mktemp("sandbox")) as sandbox:
         yield sandbox

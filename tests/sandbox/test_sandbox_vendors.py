@@ -118,7 +118,7 @@ TICKET = "/api/v2/tickets/{}/comments"
 
 
 def test_a_reply_is_stored_once_for_each_key_and_answered_the_same_again(call):
-    ticket = call.get("support").body["tickets"][0]["id"]
+    ticket = call.get("support").body["tickets"][3]["id"]
     body = {"comment": {"body": "We are on it.", "public": True}}
     key = {"Idempotency-Key": "release-1"}
     first = call.post("support", TICKET.format(ticket), body, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,28 @@ _CHOICES = {
     "on": ("read", "write", "any"),
     "when": ("before", "after"),
     "variant": ("rows", "body", "json"),
+}
+
+
+def _number(low: float, high: float) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (int, float) and low <= value <= high
+
+
+def _maybe(kind: type) -> Callable[[Any], bool]:
+    return lambda value: value is None or isinstance(value, kind)
+
+
+_LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "share": ("a number from 0 to 1", _number(0, 1)),
+    "seconds": ("a number of seconds, 0 to 3600", _number(0, 3600)),
+    "delay_seconds": ("a number of seconds", _number(0, 1e9)),
+    "retry_after": ("a number of seconds", _number(0, 1e9)),
+    "status": ("an error status, 400 to 599", _number(400, 599)),
+    "factor": ("a number", _number(-1e12, 1e12)),
+    "fields": ("a list of names", _maybe(list)),
+    "rename": ("an object of old and new names", _maybe(dict)),
+    "retype": ("an object of names and types", _maybe(dict)),
+    "origin": ("an origin such as http://127.0.0.1:9", _maybe(str)),
 }
 
 
@@ -105,6 +127,8 @@ def _filled(
     for name, choices in _CHOICES.items():
         good = name not in filled or filled[name] in choices
         _require(good, f"{name} must be one of {', '.join(choices)}")
+    for name, (words, good_value) in _LIMITS.items():
+        _require(name not in filled or good_value(filled[name]), f"{name} must be {words}")
     _require(kind != "unit_change" or filled["fields"], f"{system} has no amounts: name `fields`")
     billing_link = kind == "evil_next_link" and system == "billing"
     _require(not billing_link, "billing has no next links: it pages by starting_after")
