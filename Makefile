@@ -28,7 +28,8 @@ dev: $(READY) ## Serve this project: database, UI, daemon.
 	@.venv/bin/wfops dev
 
 test: $(READY) lint ## Check everything: lint, types, all tests, in a real browser too.
-	@WFOPS_CHROMIUM="$$(scripts/browser)" $(PYTEST)
+	@browser="$$(scripts/browser)"; WFOPS_CHROMIUM="$$browser" \
+		LD_LIBRARY_PATH="$$PWD/.browser/lib$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" $(PYTEST)
 
 test-fast: $(READY) ## Run the tests that need neither database nor browser.
 	@$(PYTEST) -m "not components and not acceptance"
