@@ -19,10 +19,10 @@ def key_texts(table: pa.Table, key: str, positions: Sequence[int] | Any) -> tupl
 
     column = table.column(key).take(pa.array(positions, pa.int64()))
     try:
-        texts = pc.cast(column, pa.string()).to_pylist()
+        texts = pc.fill_null(pc.cast(column, pa.string()), NO_KEY)
+        return tuple(texts.to_pylist())
     except (pa.ArrowException, UnicodeDecodeError):
-        texts = [None if not v.is_valid else _text(v) for v in column]
-    return tuple(NO_KEY if t is None else t for t in texts)
+        return tuple(_text(v) if v.is_valid else NO_KEY for v in column)
 
 
 def _text(value: pa.Scalar) -> str:

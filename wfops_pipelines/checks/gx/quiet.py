@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from wfops_pipelines.checks.gx.patches import speed_up
+
 _LOCK = threading.RLock()
 
 
@@ -20,6 +22,8 @@ def quiet_gx() -> Any:
         warnings.simplefilter("ignore")
         import great_expectations
         import great_expectations.expectations
+
+        speed_up(great_expectations)
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     return great_expectations
 

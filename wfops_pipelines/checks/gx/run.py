@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines.checks.gx.answers import empty_result, error_result, result_of
@@ -56,13 +56,12 @@ def run_suite(
         return tuple(error_result(e, sentence) for e in suite.expectations)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Run:
     suite: Suite
     table: pa.Table
     key: str | None
     parameters: Mapping[str, Any]
-    series: dict[tuple[str, Reading], pd.Series[Any]] = field(default_factory=dict)
 
     def results(self) -> tuple[CheckResult, ...]:
         from wfops_pipelines.checks.gx.custom import load_custom
@@ -145,14 +144,13 @@ class _Run:
     def _frame(self, columns: Sequence[str], reading: Reading) -> pd.DataFrame:
         import pandas as pd
 
+        made: dict[str, pd.Series[Any]] = {}
         for name in columns:
-            if (name, reading) not in self.series:
-                try:
-                    made = to_series(self.table.column(name), reading)
-                except UnreadableColumn as error:
-                    raise UnreadableColumn(f"column {name!r} cannot be read: {error}") from error
-                self.series[name, reading] = made
-        return pd.DataFrame({c: self.series[c, reading] for c in columns}, copy=False)
+            try:
+                made[name] = to_series(self.table.column(name), reading)
+            except UnreadableColumn as error:
+                raise UnreadableColumn(f"column {name!r} cannot be read: {error}") from error
+        return pd.DataFrame(made, copy=False)
 
 
 def _unfit(table: pa.Table, key: str | None) -> str | None:
