@@ -21,7 +21,7 @@ from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import reviews, snapshots
 
 TODAY = datetime(2026, 6, 15, 18, tzinfo=UTC)  # fixed, so that every demo tells the same story
-DAYS = 28
+DAYS = 21
 WITH_HISTORY = ("crm_contacts", "billing_invoices")
 ORDINARY = ("crm_contacts", "billing_invoices", "support_replies")
 

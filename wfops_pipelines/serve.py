@@ -77,18 +77,12 @@ def serve(
             embedded.stop()
 
 
-def dagster_url(url: str) -> str:
-    """The same database, with Dagster's tables in the schema `orchestrator`."""
-    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dorchestrator"
-
-
 def _environ(settings: Settings, url: str) -> dict[str, str]:
     return {
         "DAGSTER_HOME": str(settings.root),
         "WFOPS_PROJECT": str(settings.root),
         "WFOPS_STATE": str(settings.state),
         "WFOPS_POSTGRES_URL": url,
-        "WFOPS_DAGSTER_POSTGRES_URL": dagster_url(url),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
 

@@ -19,6 +19,7 @@ def assemble(project: Project) -> dg.Definitions:
         schedules=schedules,
         sensors=_sensors(project),
         executor=dg.in_process_executor,
+        resources={"io_manager": dg.mem_io_manager},  # one process a run: nothing to hand over
     )
 
 

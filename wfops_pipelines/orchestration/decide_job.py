@@ -1,7 +1,5 @@
 """The jobs of the gate: `decide` records a person's answer, `release` acts on it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,10 +27,10 @@ _FIELDS = {
 def flat(config: dict[str, str]) -> dict[str, Any]:
     """The four lines of a decision at the root of the Launchpad's config."""
     parse_verb(config["decision"])  # refused at Launch already, before a run exists
-    return {"ops": {"decide": {"config": config}}}
+    return {"ops": {"record_decision": {"config": config}}}
 
 
-@dg.op(config_schema=_FIELDS, out=dg.Out(str), name="decide")
+@dg.op(config_schema=_FIELDS, out=dg.Out(str), name="record_decision")
 def decide_op(context: dg.OpExecutionContext) -> str:
     """Record the decision under the review's lock; the first one wins."""
     try:
@@ -56,7 +54,7 @@ def _decision(context: dg.OpExecutionContext) -> Decision:
     return Decision(config["review"], config["evidence"], verb, config["reason"], actor)
 
 
-@dg.op(name="release")
+@dg.op(name="act_on_decision")
 def release_op(context: dg.OpExecutionContext, decision: str) -> Iterator[Any]:
     """Publish or quarantine what was decided, once, and tell the asset's page."""
     done = _release(context, decision) if decision else None

@@ -34,7 +34,7 @@ def _request(errand: reviews.Errand) -> dg.RunRequest:
     key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
     if errand.verb is Verb.RETRY or errand.seq is None:
         return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags)
-    config = {"ops": {"release": {"inputs": {"decision": errand.decision}}}}
+    config = {"ops": {"act_on_decision": {"inputs": {"decision": errand.decision}}}}
     return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)
 
 

@@ -1,7 +1,5 @@
 """A sync in Dagster: two assets, its checks, a job and a schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -41,7 +41,6 @@ def set_up(engine: Engine) -> None:
     with engine.begin() as conn:
         conn.execute(text("select pg_advisory_xact_lock(:n)"), {"n": _SETUP_LOCK})
         conn.execute(text(f"create schema if not exists {SCHEMA}"))
-        conn.execute(text("create schema if not exists orchestrator"))
         metadata.create_all(conn)
         conn.exec_driver_sql(_INSERT_ONLY)
 
