@@ -65,11 +65,12 @@ def test_a_page_loses_rows_without_a_word(call, sandbox, system):
 @pytest.mark.parametrize(
     ("variant", "error"), [("body", IncompleteRead), ("json", JSONDecodeError)]
 )
-def test_a_body_is_cut_short_of_its_length_or_of_its_sense(call, sandbox, variant, error):
+def test_a_body_is_cut_short_of_its_length_or_of_its_sense(call, sandbox, caplog, variant, error):
     sandbox.client.set_fault("billing", "truncated_page", times=1, variant=variant)
     with pytest.raises(error):
         call.get("billing")
     assert call.get("billing").status == 200
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -74,6 +74,8 @@ def _set_clock(state: StateFile, body: Mapping[str, Any]) -> None:
         raise BadFault(f"the clock takes now, advance_seconds and rate: {error}") from error
     if now.tzinfo is None:
         raise BadFault("now must have an offset, for example 2026-06-15T09:00:00+00:00")
+    if not (1970 <= now.year < 9000 and 0 <= rate <= 1_000_000):
+        raise BadFault("now must be between 1970 and 9000, rate between 0 and 1000000")
     state.set_clock(now, rate)
 
 

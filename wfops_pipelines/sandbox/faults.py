@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,8 +60,16 @@ def _number(low: float, high: float) -> Callable[[Any], bool]:
     return lambda value: type(value) in (int, float) and low <= value <= high
 
 
-def _maybe(kind: type) -> Callable[[Any], bool]:
-    return lambda value: value is None or isinstance(value, kind)
+def _names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(n, str) for n in value))
+
+
+def _name_pairs(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and _names(list(value.values())))
+
+
+def _origin(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"https?://[\w.:-]+", value) is not None
 
 
 _LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -69,11 +78,12 @@ _LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "delay_seconds": ("a number of seconds", _number(0, 1e9)),
     "retry_after": ("a number of seconds", _number(0, 1e9)),
     "status": ("an error status, 400 to 599", _number(400, 599)),
-    "factor": ("a number", _number(-1e12, 1e12)),
-    "fields": ("a list of names", _maybe(list)),
-    "rename": ("an object of old and new names", _maybe(dict)),
-    "retype": ("an object of names and types", _maybe(dict)),
-    "origin": ("an origin such as http://127.0.0.1:9", _maybe(str)),
+    "factor": ("a number from -10000 to 10000", _number(-10_000, 10_000)),
+    "field": ("a name", lambda value: isinstance(value, str)),
+    "fields": ("a list of names", _names),
+    "rename": ("an object of old and new names", _name_pairs),
+    "retype": ("an object of names and types", _name_pairs),
+    "origin": ("an origin such as http://127.0.0.1:9", _origin),
 }
 
 
@@ -100,9 +110,10 @@ class Fault:
         """
         system, kind, times = body.get("system"), body.get("fault"), body.get("times")
         _require(system in SYSTEMS, f"system must be one of {', '.join(SYSTEMS)}")
-        _require(kind in KINDS, f"fault must be one of {', '.join(KINDS)}")
-        known = times is None or (type(times) is int and times > 0)
+        _require(kind in list(KINDS), f"fault must be one of {', '.join(KINDS)}")
+        known = times is None or (type(times) is int and 0 < times < 10**9)
         _require(known, "times must be a positive whole number or null")
+        _require(isinstance(body.get("params"), dict | None), "params must be an object")
         extra = {k: v for k, v in body.items() if k not in ("system", "fault", "times", "params")}
         return cls(str(system), str(kind), times, _filled(str(system), str(kind), body, extra))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import subprocess
 import sys
@@ -127,8 +128,16 @@ def _url(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def _not_asked_for(record: logging.LogRecord) -> bool:
+    """Return False for the complaint about a body that a fault cut short."""
+    error = record.exc_info[1] if record.exc_info else None
+    return "Too little data for declared Content-Length" not in str(error)
+
+
 def _server(application: Starlette, when_ready: Callable[[object], None]) -> Server:
     import uvicorn
+
+    logging.getLogger("uvicorn.error").addFilter(_not_asked_for)
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -102,9 +102,10 @@ def instant(text: str | None, unit: int = 1000) -> int | None:
         if text.lstrip("-").replace(".", "", 1).isdigit():
             return round(float(text) * unit)
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
         raise BadQuery(f"{text!r} is not a time") from error
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def page_size(text: str | None, default: int) -> int:

@@ -146,11 +146,13 @@ def _dlt_pages(
         _refuse_status(response, asked)
         _parse_once(response, content)
 
+    from dlt.common.jsonpath import compile_path
+
     pages = client.paginate(
         source.path,
         params=source.query(window),
         paginator=_paginator(source.paging),
-        data_selector=source.records or "$",
+        data_selector=compile_path(source.records or "$"),  # dlt would parse it for every page
         hooks={"response": [check]},
         # A redirect could lead the token anywhere.
         allow_redirects=False,
@@ -268,7 +270,9 @@ def _translated(asked: Asked) -> Iterator[None]:
     except (ChunkedEncodingError, ContentDecodingError):
         raise asked.unreachable("the answer was cut off or is not JSON") from None
     except ConnectionError as error:
-        raise asked.unreachable(f"no connection ({type(error).__name__})") from None
+        raise asked.unreachable(
+            f"the connection broke or was not made ({type(error).__name__})"
+        ) from None
     except RequestException as error:
         raise asked.malformed(f"the request cannot be made ({type(error).__name__})") from None
     except (ValueError, TypeError, AttributeError, LookupError) as error:
