@@ -189,4 +189,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # A normal exit gives signals their default action back first: one could change the exit code.
+    exit_code = main()
+    sys.stderr.flush()
+    os._exit(exit_code)
