@@ -11,7 +11,7 @@ from wfops_pipelines.sandbox.faults import KINDS
 pytestmark = pytest.mark.components
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

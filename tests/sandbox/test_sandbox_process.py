@@ -11,14 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from wfops_pipelines.sandbox import NOW, Sandbox, ready_url, sandbox_process, start_process
+from wfops_pipelines.sandbox import (
+    NOW,
+    SEED,
+    Sandbox,
+    ready_url,
+    sandbox_process,
+    sandbox_thread,
+    start_process,
+)
 
 pytestmark = pytest.mark.components
 
 
 def test_a_killed_sandbox_starts_again_as_if_nothing_had_happened(state: Path, caller_of):
     later = NOW + timedelta(days=3)
-    with sandbox_process(state, seed=11) as first:
+    with sandbox_process(state) as first:
         first.client.set_clock(later)
         first.client.set_fault("billing", "rate_limit", times=9)
         caller_of(first).get("billing")
@@ -26,11 +34,11 @@ def test_a_killed_sandbox_starts_again_as_if_nothing_had_happened(state: Path, c
         path, key = f"/api/v2/tickets/{ticket}/comments", {"Idempotency-Key": "k"}
         reply = caller_of(first).post("support", path, {"body": "Hello"}, key)
         contacts = caller_of(first).get("crm").body
-    with sandbox_process(state, seed=99, now=NOW - timedelta(days=30)) as second:
+    with sandbox_thread(state, seed=99, now=NOW - timedelta(days=30)) as second:
         about = second.client.about()
         call = caller_of(second)
         again = call.post("support", path, {"body": "Hello"}, key)
-        assert (about["seed"], second.client.now()) == (11, later)
+        assert (about["seed"], second.client.now()) == (SEED, later)
         assert [f["times"] for f in about["faults"]] == [8]
         assert again.body == reply.body
         assert call.get("support", path).body["count"] == 2
@@ -62,7 +70,7 @@ def test_no_acknowledged_reply_is_lost_when_killed_under_load(state: Path, calle
     process.kill()
     process.communicate()
     writer.join()
-    with sandbox_process(state) as again:
+    with sandbox_thread(state) as again:
         stored = caller_of(again).get("support", path).body["comments"][1:]
     assert len(acknowledged) > 20
     assert {c["id"] for c in stored} >= set(acknowledged)

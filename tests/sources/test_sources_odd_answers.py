@@ -228,7 +228,7 @@ STATUSES = st.sampled_from([200, 200, 200, 200, 204, 206, 301, 400, 401, 404, 41
 
 @given(st.sampled_from(sorted(PRESETS)), STATUSES, BODIES)
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_answer_whatsoever_escapes_as_anything_but_rows_or_our_failure(
     script, key, status, body

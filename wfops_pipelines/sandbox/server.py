@@ -31,13 +31,13 @@ from wfops_pipelines.sandbox.zendesk import SUPPORT
 VENDORS = (CRM, BILLING, SUPPORT)
 _ON_THE_WIRE = ("rate_limit", "server_error", "timeout", "redirect")
 Work = Callable[[], Awaitable[Response]]
-_world = lru_cache(maxsize=1)(World.made)
+world_of = lru_cache(maxsize=1)(World.made)
 
 
 def app(folder: Path, seed: int, now: datetime) -> Starlette:
     """Return the server over the state in `folder`; `seed` and `now` count at its first start."""
     state = StateFile(folder, seed, now)
-    api = Api(state, _world(state.seed, state.begun))
+    api = Api(state, world_of(state.seed, state.begun))
     routes = [Route(v.path, api.listing(v), methods=["GET"]) for v in VENDORS]
     comments = "/api/v2/tickets/{ticket:int}/comments"
     for path in (comments, f"{comments}.json"):
