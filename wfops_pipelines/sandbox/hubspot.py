@@ -19,6 +19,7 @@ from wfops_pipelines.sandbox.vendors import (
 
 
 def query(params: Mapping[str, str]) -> Query:
+    """Read a list request's parameters; raises BadQuery."""
     return Query(
         limit=page_size(params.get("limit"), 10),
         after=params.get("after"),
@@ -28,6 +29,7 @@ def query(params: Mapping[str, str]) -> Query:
 
 
 def record(row: Seen[Contact]) -> Json:
+    """Return one row as the API shows it."""
     contact = row.state
     created, updated = iso(contact.created), iso(row.at)
     properties = {
@@ -52,6 +54,7 @@ def record(row: Seen[Contact]) -> Json:
 
 
 def envelope(page: Page) -> Json:
+    """Return a page in the vendor's envelope."""
     body: Json = {"results": page.records}
     if page.next_after:
         after = page.next_after
@@ -60,6 +63,7 @@ def envelope(page: Page) -> Json:
 
 
 def error(status: int, message: str) -> Json:
+    """Return an error body in the vendor's shape."""
     category = {
         401: "INVALID_AUTHENTICATION",
         404: "OBJECT_NOT_FOUND",
@@ -74,6 +78,7 @@ def error(status: int, message: str) -> Json:
 
 
 def fields(record: Json) -> Json:
+    """Return the part of a record that holds its fields."""
     properties: Json = record["properties"]
     return properties
 

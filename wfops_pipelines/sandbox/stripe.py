@@ -10,6 +10,7 @@ from wfops_pipelines.sandbox.vendors import Json, Page, Query, Vendor, instant, 
 
 
 def query(params: Mapping[str, str]) -> Query:
+    """Read a list request's parameters; raises BadQuery."""
     return Query(
         limit=page_size(params.get("limit"), 10),
         after=params.get("starting_after"),
@@ -21,6 +22,7 @@ def query(params: Mapping[str, str]) -> Query:
 
 
 def record(row: Seen[Invoice]) -> Json:
+    """Return one row as the API shows it."""
     invoice = row.state
     return {
         "id": invoice.id,
@@ -44,6 +46,7 @@ def record(row: Seen[Invoice]) -> Json:
 
 
 def envelope(page: Page) -> Json:
+    """Return a page in the vendor's envelope."""
     return {
         "object": "list",
         "url": "/v1/invoices",
@@ -53,6 +56,7 @@ def envelope(page: Page) -> Json:
 
 
 def error(status: int, message: str) -> Json:
+    """Return an error body in the vendor's shape."""
     kind = "api_error" if status >= 500 else "invalid_request_error"
     body: Json = {"type": kind, "message": message}
     if status == 429:
@@ -61,10 +65,12 @@ def error(status: int, message: str) -> Json:
 
 
 def fields(record: Json) -> Json:
+    """Return the part of a record that holds its fields."""
     return record
 
 
 def cursor(row: Seen[Invoice]) -> str:
+    """Return what `starting_after` takes: the last record's id."""
     return row.state.id
 
 

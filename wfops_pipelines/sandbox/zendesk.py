@@ -20,6 +20,7 @@ from wfops_pipelines.sandbox.vendors import (
 
 
 def query(params: Mapping[str, str]) -> Query:
+    """Read a list request's parameters; raises BadQuery."""
     return Query(
         limit=page_size(params.get("page[size]"), 100),
         after=params.get("page[after]"),
@@ -29,6 +30,7 @@ def query(params: Mapping[str, str]) -> Query:
 
 
 def record(row: Seen[Ticket]) -> Json:
+    """Return one row as the API shows it."""
     ticket = row.state
     requester = {
         "id": ticket.requester_id,
@@ -53,6 +55,7 @@ def record(row: Seen[Ticket]) -> Json:
 
 
 def envelope(page: Page) -> Json:
+    """Return a page in the vendor's envelope."""
     after = page.next_after
     return {
         "tickets": page.records,
@@ -90,12 +93,14 @@ def first_comment(ticket: Ticket) -> Json:
 
 
 def error(status: int, message: str) -> Json:
+    """Return an error body in the vendor's shape."""
     words = {401: "Couldn't authenticate you", 404: "RecordNotFound", 429: "TooManyRequests"}
     usual = "RecordInvalid" if status < 500 else "InternalError"
     return {"error": words.get(status, usual), "description": message}
 
 
 def fields(record: Json) -> Json:
+    """Return the part of a record that holds its fields."""
     return record
 
 
