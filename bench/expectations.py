@@ -57,8 +57,10 @@ def made_table(rows: int) -> pa.Table:
             "created_at": pa.array(seconds * 1_000_000).cast(pa.timestamp("us", "UTC")),
             "updated_at": pa.array((seconds + 1) * 1_000_000).cast(pa.timestamp("us", "UTC")),
             "vip": rng.random(rows) < 0.1,
-            "external_ref": np.char.add("R-", (ids // 2 * 2).astype(str)),
-            "note": holes(np.char.add("note ", (ids % 777).astype(str)), 0.5),
+            "external_ref": np.char.add(
+                "R-", np.where(rng.random(rows) < 0.01, 0, ids).astype(str)
+            ),
+            "note": holes(np.char.add("note ", (ids % 777).astype(str)), 0.05),
         }
     )
 
@@ -79,7 +81,7 @@ def _between(column: str, low: Any, high: Any, **kwargs: Any) -> dict[str, Any]:
 SUITE: list[dict[str, Any]] = [
     _null("id"),
     _null("email"),
-    _null("note", mostly=0.4),
+    _null("note", mostly=0.9),
     _null("amount_due", mostly=0.9),
     _e("column_values_to_be_unique", column="id"),
     _e("column_values_to_be_unique", column="external_ref"),

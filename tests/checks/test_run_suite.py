@@ -356,9 +356,11 @@ def test_rows_without_a_key_make_the_finding_one_about_the_snapshot(run):
         (pa.array(["a", "ü"]), "ü"),
         (pa.array([Decimal("1.10"), Decimal("2.20")]), "2.20"),
         (pa.array([dt.date(2024, 1, 1), dt.date(2024, 1, 2)]), "2024-01-02"),
-        (pa.array([["a"], ["b"]]), '["b"]'),
+        (pa.array([["a"], ["b"]]), "['b']"),
+        (pa.array([1.0, 2.0]), "2.0"),
+        (pa.array([b"a", b"\xed\xa0\x80"]).view(pa.string()), "\\xed\\xa0\\x80"),
     ],
-    ids=["int", "text", "decimal", "date", "list"],
+    ids=["int", "text", "decimal", "date", "list", "float", "broken text"],
 )
 def test_keys_of_any_type_become_text(run, keys, text):
     (result,) = run({"id": keys, "n": [1, None]}, not_null("n"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,20 @@ def key_texts(table: pa.Table, key: str, positions: Sequence[int] | Any) -> tupl
 
     column = table.column(key).take(pa.array(positions, pa.int64()))
     try:
-        texts = pc.fill_null(pc.cast(column, pa.string()), NO_KEY)
-        return tuple(texts.to_pylist())
-    except (pa.ArrowException, UnicodeDecodeError):
-        return tuple(_text(v) if v.is_valid else NO_KEY for v in column)
-
-
-def _text(value: pa.Scalar) -> str:
-    try:
-        return json.dumps(value.as_py(), default=str)
+        if _same_in_arrow(column.type):
+            return tuple(pc.fill_null(pc.cast(column, pa.string()), NO_KEY).to_pylist())
+        return tuple(NO_KEY if v is None else str(v) for v in column.to_pylist())
     except UnicodeDecodeError:
-        return bytes(value.as_buffer()).decode("utf-8", "backslashreplace")
+        return tuple(_bytes_as_text(v) if v.is_valid else NO_KEY for v in column)
+
+
+def _same_in_arrow(kind: pa.DataType) -> bool:
+    import pyarrow.types as t
+
+    # everywhere else a key is `str()` of its value, which Arrow's own cast is for these only
+    same = (t.is_string, t.is_large_string, t.is_integer, t.is_date32)
+    return any(is_kind(kind) for is_kind in same)
+
+
+def _bytes_as_text(value: pa.Scalar) -> str:
+    return bytes(value.as_buffer()).decode("utf-8", "backslashreplace")
