@@ -280,6 +280,39 @@ def test_the_earliest_and_latest_moments_are_measured(run):
     assert low.measured == "2024-01-01T00:00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        (pa.array([1, None]), "int64"),
+        (pa.array(["a", None]), "string"),
+        (pa.array([True, None]), "bool"),
+        (pa.array([1.5, None]), "double"),
+        (pa.array([dt.date(2024, 1, 1), None]), "date32[day]"),
+        (pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), None]), "timestamp[us, tz=UTC]"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_a_column_has_the_type_that_the_snapshot_says(run, column, name):
+    right, wrong = run(
+        {"id": [1, 2], "n": column},
+        expect("column_type_to_be", column="n", type_=name),
+        expect("column_type_to_be", column="n", type_="int8"),
+    )
+    assert outcomes([right, wrong]) == [PASSED, FAILED]
+    assert wrong.measured
+
+
+def test_values_have_the_type_that_is_expected(run):
+    results = run(
+        {"id": [1, 2], "n": [1, None]},
+        expect("column_values_to_be_of_type", column="n", type_="int64"),
+        expect("column_values_to_be_of_type", column="n", type_="str"),
+        expect("column_values_to_be_in_type_list", column="n", type_list=["str", "int64"]),
+    )
+    assert outcomes(results) == [PASSED, FAILED, PASSED]
+    assert results[1].measured == "int64"
+
+
 def test_nested_cells_are_judged_as_json_text(run):
     table = {"id": [1, 2, 3], "tags": [["a"], ["b"], ["a"]], "who": [{"n": 1}, {"n": 2}, None]}
     unique, filled, is_json = run(

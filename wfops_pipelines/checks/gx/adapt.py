@@ -35,6 +35,8 @@ def adapted(
     kind = _judged_type(kwargs, types)
     if kind is None:
         return {}
+    if "type_" in kwargs or "type_list" in kwargs:
+        return _type_names(kwargs, str(kind), frame[kwargs["column"]].dtype)
     if t.is_decimal(kind):
         return _near_decimals(kwargs) if frame[kwargs["column"]].dtype == object else {}
     if t.is_timestamp(kind) or t.is_date(kind):
@@ -47,6 +49,15 @@ def adapted(
 def _judged_type(kwargs: Mapping[str, Any], types: Mapping[str, pa.DataType]) -> Any:
     column = kwargs.get("column")
     return types.get(column) if isinstance(column, str) else None
+
+
+def _type_names(kwargs: Mapping[str, Any], arrow: str, dtype: Any) -> dict[str, Any]:
+    # the author may write the snapshot's own type: what pandas calls it is not theirs to know
+    if kwargs.get("type_") == arrow:
+        return {"type_": str(dtype)}
+    if isinstance(names := kwargs.get("type_list"), list):
+        return {"type_list": [str(dtype) if name == arrow else name for name in names]}
+    return {}
 
 
 def _near_decimals(kwargs: Mapping[str, Any]) -> dict[str, Any]:

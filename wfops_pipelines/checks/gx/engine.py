@@ -176,6 +176,7 @@ def crash_in(info: Any) -> str | None:
 
 def _runtime(expectation: Any) -> dict[str, Any]:
     about_rows = isinstance(getattr(expectation, "map_metric", None), str)
+    about_rows &= not hasattr(expectation, "type_") and not hasattr(expectation, "type_list")
     # values of failing rows are not needed: their positions come from the mask
     wanted = "BOOLEAN_ONLY" if about_rows else "BASIC"
     return {"result_format": {"result_format": wanted}, "catch_exceptions": True}

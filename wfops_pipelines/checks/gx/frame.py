@@ -28,6 +28,7 @@ class Reading(Enum):
 
     AS_IS = "as_is"  # types and spellings matter: nullable integers, decimals as objects
     COMPARED = "compared"  # floats (many times faster) where every value survives that exactly
+    TYPED = "typed"  # only its type matters: nulls are filled, so that integers stay integers
     AVERAGED = "averaged"  # decimals as the nearest floats: what means and deviations are made of
 
 
@@ -39,6 +40,8 @@ def to_series(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
     import pyarrow.types as t
 
     kind = column.type
+    if reading is Reading.TYPED and (t.is_integer(kind) or t.is_boolean(kind)):
+        column = column.fill_null(False if t.is_boolean(kind) else 0)
     if t.is_dictionary(kind):
         return to_series(column.cast(kind.value_type), reading)
     if t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind):
@@ -47,7 +50,7 @@ def to_series(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
         return _integers(column, reading)
     if t.is_decimal(kind):
         return _decimals(column, reading)
-    if t.is_null(kind) and reading is not Reading.AS_IS:
+    if t.is_null(kind) and reading in (Reading.COMPARED, Reading.AVERAGED):
         return _floats(column)
     if t.is_boolean(kind):
         return _booleans(column)
@@ -73,7 +76,7 @@ def _integers(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
     import pandas as pd
     import pyarrow as pa
 
-    if reading is not Reading.AS_IS:
+    if reading in (Reading.COMPARED, Reading.AVERAGED):
         if not _within(column, EXACT_IN_A_FLOAT):
             return pd.Series(column.to_pylist(), dtype=object)
         wide = pa.float64() if column.null_count else pa.int64()
@@ -125,7 +128,7 @@ def _moments(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
 
     if t.is_timestamp(column.type) and column.type.tz:
         return pd.Series(column.to_pandas())
-    if reading is Reading.AS_IS:
+    if reading in (Reading.AS_IS, Reading.TYPED):
         return pd.Series(column.to_pandas(date_as_object=False))
     # only zoned times are compared as a whole column, whatever their unit and year (9999-12-31)
     return pd.Series(column.cast(pa.timestamp("us", "UTC")).to_pandas())

@@ -26,6 +26,7 @@ COMPARES = (
     "unique_value_count",
     "distinct_values",
 )
+TYPES = ("_of_type", "_in_type_list", "_type_to_be")
 AVERAGES = ("_mean_", "_median_", "_stdev_", "column_sum", "z_scores", "quantile", "outliers")
 Group: TypeAlias = tuple[tuple[str, ...], Reading]
 
@@ -82,6 +83,8 @@ class _Run:
 
     def _columns_for(self, e: Expectation) -> tuple[str, ...]:
         names = tuple(self.table.column_names)
+        if e.type == "expect_column_type_to_be":
+            return e.columns
         # a condition in pandas' own language may name any column
         whole = e.custom or e.kwargs.get("condition_parser") == "pandas"
         if e.columns and not whole and not e.type.startswith(ABOUT_THE_TABLE):
@@ -148,7 +151,7 @@ class _Run:
         for name in columns:
             try:
                 made[name] = to_series(self.table.column(name), reading)
-            except UnreadableColumn as error:
+            except Exception as error:
                 raise UnreadableColumn(f"column {name!r} cannot be read: {error}") from error
         return pd.DataFrame(made, copy=False)
 
@@ -166,6 +169,8 @@ def _unfit(table: pa.Table, key: str | None) -> str | None:
 def _reading(e: Expectation) -> Reading:
     if e.custom:
         return Reading.AS_IS
+    if e.type.endswith(TYPES):
+        return Reading.TYPED
     if any(part in e.type for part in AVERAGES):
         return Reading.AVERAGED
     return Reading.COMPARED if any(part in e.type for part in COMPARES) else Reading.AS_IS
