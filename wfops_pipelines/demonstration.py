@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from wfops_pipelines import flow, gate, publishing
 from wfops_pipelines.core import links
-from wfops_pipelines.core.reviews import Actor, Decision, Review, Verb
+from wfops_pipelines.core.reviews import OUTCOME_OF, Actor, Decision, Review, Verb
+from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.dagster_client import DagsterClient
 from wfops_pipelines.dev.ports import free_port
 from wfops_pipelines.dev.service import Service
@@ -20,10 +21,9 @@ from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import reviews, snapshots
 
-TODAY = datetime(2026, 6, 15, 18, tzinfo=UTC)  # fixed, so that every demo tells the same story
+TODAY = datetime(2026, 6, 9, 18, tzinfo=UTC)  # fixed, so that every demo tells the same story
 DAYS = 21
-WITH_HISTORY = ("crm_contacts", "billing_invoices")
-ORDINARY = ("crm_contacts", "billing_invoices", "support_replies")
+HISTORY = {"crm_contacts": DAYS, "billing_invoices": DAYS, "support_replies": 1}
 
 
 def run_demo(settings: Settings, port: int, *, once: bool) -> int:
@@ -62,54 +62,58 @@ class _Demo:
 
     def run(self) -> None:
         self.sandbox.clear_faults()
-        for name in WITH_HISTORY:
-            self._history(name)
+        for name, days in HISTORY.items():
+            self._history(name, days)
         self.sandbox.set_clock(TODAY)
-        for name in ORDINARY:
-            self._today(name)
+        for name, days in HISTORY.items():
+            self._run_until(name, days + 1)
         self._anomaly()
         print(self._summary(), flush=True)
 
-    def _history(self, name: str) -> None:
-        """A snapshot a day, as if the sync had been running for weeks."""
+    def _history(self, name: str, days: int) -> None:
+        """A snapshot a day, as if the sync had been running for that long."""
         done = self._newest(name)
-        if done >= DAYS:
+        if done >= days:
             return
-        print(f"  demo       {DAYS} days of history for {name}", flush=True)
-        for day in range(done, DAYS):
-            self.sandbox.set_clock(TODAY - timedelta(days=DAYS - day))
+        print(f"  demo       {days} day(s) of history for {name}", flush=True)
+        for day in range(done, days):
+            self.sandbox.set_clock(TODAY - timedelta(days=days - day))
             self._pass(name)
 
     def _pass(self, name: str) -> None:
-        """One sync in this process; what the past holds back is approved, and recorded as such."""
+        """One sync in this process; what the past holds back is decided, and recorded as such."""
         run = flow.Run(Actor("demo", "machine"))
         passed = flow.run_sync(self.project, self.project.syncs[name], self.services, run)
         for judged in passed.judged:
             if judged.review is not None:
-                self._approve(judged.review)
+                self._decide(judged.review)
 
-    def _approve(self, review: Review) -> None:
-        reason = "history of the demo, approved by its script"
-        actor = Actor(DEVELOPER)
-        asked = Decision(review.id, review.evidence_hash, Verb.APPROVE, reason, actor)
+    def _decide(self, review: Review) -> None:
+        """Rows of the past go out; messages to customers about old tickets do not."""
+        old_messages = review.sync == "support_replies"
+        verb = Verb.REJECT if old_messages else Verb.APPROVE
+        reason = f"history of the demo, {OUTCOME_OF[verb].value} by its script"
+        asked = Decision(review.id, review.evidence_hash, verb, reason, Actor(DEVELOPER))
         taken = gate.decide(asked, self.services, "demo")
         sync = self.project.syncs[review.sync]
         publishing.release(sync, taken.id, self.services, Actor("gate", "machine"))
 
-    def _today(self, name: str) -> None:
-        """A real run in Dagster, as by the button Materialize."""
-        wanted = DAYS + 1 if name in WITH_HISTORY else 1
-        if self._newest(name) < wanted:
-            self._launch(name)
+    def _run_until(self, name: str, seq: int, words: str = "") -> None:
+        """Real runs in Dagster, as by the button Materialize, until snapshot `seq` is judged."""
+        if self._newest(name) < seq or self._unjudged(name):
+            self._launch(name, words)
+
+    def _unjudged(self, name: str) -> bool:
+        """Whether a killed run left a snapshot that nobody has examined."""
+        with self.services.engine.connect() as conn:
+            return bool(snapshots.in_state(conn, name, SnapshotState.STAGED))
 
     def _anomaly(self) -> None:
         """The next day, billing answers with amounts in another unit."""
-        if self._newest("billing_invoices") >= DAYS + 2:
-            return
         self.sandbox.set_clock(TODAY + timedelta(days=1))
         self.sandbox.set_fault("billing", "unit_change")
         try:
-            self._launch("billing_invoices", " (billing now sends amounts ×100)")
+            self._run_until("billing_invoices", DAYS + 2, " (billing now sends amounts ×100)")
         finally:
             self.sandbox.clear_faults()
 

@@ -31,7 +31,9 @@ def decide_launchpad(review: Review) -> str:
     config = (
         f"review: {review.id}\n"
         f"evidence: {review.evidence_hash}\n"
-        f"decision:   # {choices}\n"
-        "reason:   # why; the audit trail keeps it\n"
+        f"# {choices}\n"
+        "decision: \n"
+        "# why; the audit trail keeps it\n"
+        "reason: \n"
     )
     return f"/locations/{LOCATION}/jobs/decide/playground/setup?config={quote(config, safe='')}"

@@ -105,7 +105,7 @@ def _environment() -> Environment:
 def _shown(value: Any) -> str:
     match value:
         case None:
-            return "none"
+            return "–"
         case str():
             return value
         case bool():

@@ -1,0 +1,37 @@
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+
+from wfops_pipelines.core import links
+from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
+
+REVIEW = Review(
+    id="rv-01J",
+    sync="crm",
+    seq=1,
+    kind=ReviewKind.ROWS,
+    state=ReviewState.PENDING,
+    evidence_hash="ab" * 32,
+    summary="s",
+    group="g",
+    opened_at=datetime(2026, 1, 1, tzinfo=UTC),
+    requested_by="",
+)
+
+
+def test_the_launchpad_link_is_prefilled_up_to_the_persons_own_words():
+    parts = urlsplit(links.decide_launchpad(REVIEW))
+    config = yaml.safe_load(parse_qs(parts.query)["config"][0])
+    assert parts.path == "/locations/wfops/jobs/decide/playground/setup"
+    assert config == {"review": "rv-01J", "evidence": "ab" * 32, "decision": None, "reason": None}
+
+
+def test_the_launchpad_link_names_only_the_verbs_that_fit():
+    text = parse_qs(urlsplit(links.decide_launchpad(REVIEW)).query)["config"][0]
+    assert "# approve | reject\ndecision: \n" in text
+
+
+def test_names_in_links_are_quoted():
+    assert links.report_page("a/b?c", 3) == "/wfops/reports/a%2Fb%3Fc/3"
+    assert links.review_page("../x") == "/wfops/r/..%2Fx"

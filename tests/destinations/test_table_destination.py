@@ -1,0 +1,92 @@
+"""The PostgreSQL destination, byte for byte."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from wfops_pipelines.destinations import Parcel, table
+from wfops_pipelines.errors import DestinationRefused
+
+pytestmark = pytest.mark.components
+
+MOMENT = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
+EDGES = pa.table(
+    {
+        "id": pa.array(["1", "2", "3"]),
+        "whole": pa.array([2**63 - 1, -(2**63), None], pa.int64()),
+        "part": pa.array([0.1, 1e308, None], pa.float64()),
+        "exact": pa.array([Decimal("12.30"), Decimal("-0.01"), None], pa.decimal128(12, 2)),
+        "yes": pa.array([True, False, None]),
+        "day": pa.array([date(1, 1, 1), date(9999, 12, 31), None]),
+        "at": pa.array([MOMENT, None, None], pa.timestamp("us", "UTC")),
+        "raw": pa.array([b"\x00\xff", b"", None], pa.binary()),
+        'odd "%s" %(x)s :y': pa.array(['a"b,c\n\\N', "", None]),
+        "select": pa.array(["äöü 漢字 🙂", "\\.", " "]),
+    }
+)
+
+
+@pytest.fixture
+def engine(database_url):
+    return sa.create_engine(database_url, poolclass=sa.NullPool)
+
+
+def publish(engine, rows, seq=1, name="edge.cases"):
+    with engine.begin() as conn:
+        return table(name).publish(conn, engine, Parcel("s", seq, "id", rows))
+
+
+def stored(engine, name='"edge"."cases"'):
+    with engine.connect() as conn:
+        found = conn.exec_driver_sql(f"select * from {name} order by id").mappings()
+        return [{k: v for k, v in row.items() if k != "_snapshot_seq"} for row in found]
+
+
+def plain(row):
+    return {k: bytes(v) if isinstance(v, memoryview) else v for k, v in row.items()}
+
+
+def test_every_type_and_every_odd_name_arrives_unchanged(engine):
+    publish(engine, EDGES)
+    assert [plain(r) for r in stored(engine)] == EDGES.to_pylist()
+
+
+def test_null_and_empty_text_stay_apart(engine):
+    publish(engine, pa.table({"id": ["1", "2"], "t": pa.array(["", None], pa.string())}))
+    assert [r["t"] for r in stored(engine)] == ["", None]
+
+
+def test_an_older_snapshot_never_overwrites_a_newer_one(engine):
+    publish(engine, pa.table({"id": ["1"], "v": ["new"]}), seq=5)
+    written = publish(engine, pa.table({"id": ["1", "2"], "v": ["old", "old"]}), seq=4)
+    assert (written.inserted, written.updated, written.stale) == (1, 0, 1)
+    assert [r["v"] for r in stored(engine)] == ["new", "old"]
+
+
+def test_the_diff_says_what_will_happen_and_publishing_does_it(engine):
+    publish(engine, pa.table({"id": ["1", "2"], "v": ["a", "b"]}), seq=1)
+    rows = pa.table({"id": ["1", "2", "3"], "v": ["a", "B", "c"]})
+    with engine.connect() as conn:
+        diff = table("edge.cases").diff(conn, Parcel("s", 2, "id", rows), ["v"])
+    assert (diff.inserted, diff.updated, diff.unchanged) == (1, 1, 1)
+    assert diff.changes == (("2", "v", "b", "B"),)
+    assert publish(engine, rows, seq=2).inserted == 1
+
+
+def test_a_refusal_of_the_database_is_one_sentence_and_leaves_nothing(engine):
+    publish(engine, pa.table({"id": ["1"], "v": [1]}))
+    with pytest.raises(DestinationRefused, match=r"table edge.cases refused the rows: .*bigint"):
+        publish(engine, pa.table({"id": ["2"], "v": ["x"]}), seq=2)
+    assert len(stored(engine)) == 1
+
+
+def test_names_cannot_leave_their_quotes(engine):
+    name = 'x"; drop table victim; --'
+    with engine.begin() as conn:
+        conn.execute(sa.text("create table victim (id text)"))
+    publish(engine, pa.table({"id": ["1"], name: ["v"]}), name=name)
+    with engine.connect() as conn:
+        assert conn.execute(sa.text("select count(*) from victim")).scalar() == 0
