@@ -5,8 +5,8 @@ import io
 from dataclasses import replace
 
 import pytest
-from sample_reports import HOSTILE, hostile, ordinary
 
+from tests.report.sample_reports import HOSTILE, hostile, ordinary
 from wfops_pipelines.report import Check, failing_rows_csv
 from wfops_pipelines.report.download import safe_cell
 

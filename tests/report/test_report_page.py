@@ -5,8 +5,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from sample_reports import HOSTILE, hostile, ordinary
 
+from tests.report.sample_reports import HOSTILE, hostile, ordinary
 from wfops_pipelines.core.findings import Finding, Outcome, Severity
 from wfops_pipelines.core.verdict import Hold, Publish
 from wfops_pipelines.report import Check, Link, Past, render_report

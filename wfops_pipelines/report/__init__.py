@@ -7,7 +7,19 @@ holds no script, and escapes whatever the data, the suite or the column names sa
 """
 
 from wfops_pipelines.report.download import failing_rows_csv
+from wfops_pipelines.report.history import History, PastSnapshot, Trend, render_history
 from wfops_pipelines.report.model import Check, Link, Past, Report
 from wfops_pipelines.report.page import render_report
 
-__all__ = ["Check", "Link", "Past", "Report", "failing_rows_csv", "render_report"]
+__all__ = [
+    "Check",
+    "History",
+    "Link",
+    "Past",
+    "PastSnapshot",
+    "Report",
+    "Trend",
+    "failing_rows_csv",
+    "render_history",
+    "render_report",
+]

@@ -12,7 +12,7 @@ from wfops_pipelines.report.rows import failing_rows
 from wfops_pipelines.report.show import MASK, in_utc, plain
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
 FOLDER = Path(__file__).with_name("templates")
 
@@ -20,19 +20,23 @@ FOLDER = Path(__file__).with_name("templates")
 def render_report(report: Report) -> str:
     """The whole page as HTML: no script, no request to anywhere, every value escaped."""
     headline, sentence = view.verdict_words(report)
-    return _template().render(
-        report=report,
-        headline=headline,
-        sentence=sentence,
-        counts=view.counts(report),
-        checks=view.check_lines(report),
-        findings=view.finding_lines(report),
-        rows=view.row_lines(report),
-        all_rows=len(failing_rows(report)),
-        columns=view.columns_beside_key(report),
-        links=view.safe_links(report),
-        changes=_changes(report),
-        style=_style(),
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            headline=headline,
+            sentence=sentence,
+            counts=view.counts(report),
+            checks=view.check_lines(report),
+            findings=view.finding_lines(report),
+            rows=view.row_lines(report),
+            all_rows=len(failing_rows(report)),
+            columns=view.columns_beside_key(report),
+            links=view.safe_links(report),
+            changes=_changes(report),
+            style=style(),
+        )
     )
 
 
@@ -47,20 +51,22 @@ def _changes(report: Report) -> list[tuple[str, str, str, str]]:
 
 
 @cache
-def _template() -> Template:
+def environment() -> Environment:
+    """Templates that escape everything and refuse a name that is not given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"text": plain, "utc": in_utc}
-    return environment.get_template("report.html")
+    made.filters |= {"text": plain, "utc": in_utc}
+    return made
 
 
 @cache
-def _style() -> str:
+def style() -> str:
+    """The style sheet that stands inside each page."""
     return (FOLDER / "report.css").read_text("utf-8")
