@@ -25,6 +25,9 @@ COMPARES = (
     "unique_values",
     "unique_value_count",
     "distinct_values",
+    "_pair_values_",
+    "multicolumn_values",
+    "within_record",
 )
 TYPES = ("_of_type", "_in_type_list", "_type_to_be")
 AVERAGES = ("_mean_", "_median_", "_stdev_", "column_sum", "z_scores", "quantile", "outliers")
