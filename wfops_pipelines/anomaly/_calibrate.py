@@ -8,7 +8,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 PSEUDO = 8.0
-PRIOR_SPREAD = 0.30
+PRIOR_SPREAD = 0.40
+_FLOOR = 0.3
 
 
 def p_value(history: Floats, recombined: Floats, new: float) -> float:
@@ -20,10 +21,10 @@ def p_value(history: Floats, recombined: Floats, new: float) -> float:
     """
     from scipy.special import stdtr
 
-    old, made = np.log(history + 0.2), np.log(recombined + 0.2)
+    old, made = np.log(history + _FLOOR), np.log(recombined + _FLOOR)
     n = len(old)
     centre = (old.sum() + PSEUDO * made.mean()) / (n + PSEUDO)
     prior = max(float(made.std()), PRIOR_SPREAD)
     variance = (((old - centre) ** 2).sum() + PSEUDO * prior**2) / (n + PSEUDO - 1)
-    t = (np.log(new + 0.2) - centre) / np.sqrt(variance * (1 + 1 / (n + PSEUDO)))
+    t = (np.log(new + _FLOOR) - centre) / np.sqrt(variance * (1 + 1 / (n + PSEUDO)))
     return float(np.clip(stdtr(n + PSEUDO - 1, -t), 1e-12, 1.0))

@@ -26,22 +26,21 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
     """Features that vary at all, and the weekday of each snapshot."""
     columns = by_column(profiles)
     clock, late = _timed.newest(profiles, columns)
-    found = list(_table(profiles, allowed))
+    found = list(_table(profiles))
     for name, one in columns.items():
         found += _column(name, one, allowed, None if name == clock else late)
     found += _pairs(profiles)
     return [f for f in found if _varies(f)], _timed.weekdays(late)
 
 
-def _table(profiles: Sequence[Profile], allowed: Bools) -> Iterator[Feature]:
+def _table(profiles: Sequence[Profile]) -> Iterator[Feature]:
     rows = np.array([float(p.rows) for p in profiles])
     yield volume(None, "rows", rows)
     repeats = np.array([float(p.duplicates) for p in profiles])
     yield share(None, "repeated rows", "duplicates", repeats, rows)
-    _, counts = _compared.table_of([p.row_sketch for p in profiles])
-    known = counts @ allowed.T.astype(np.float64)
-    total = counts.sum(0)
-    again = np.where(known > 0, counts, 0.0).sum(0)
+    entries = _compared.Entries.of([p.row_sketch for p in profiles])
+    total = entries.totals()
+    again = np.bincount(entries.snapshot, entries.count * entries.seen(), entries.snapshots)
     yield share(
         None, "rows of earlier snapshots", "duplicates", again, np.where(total > 0, total, np.nan)
     )
@@ -50,15 +49,15 @@ def _table(profiles: Sequence[Profile], allowed: Bools) -> Iterator[Feature]:
 def _column(name: str, columns: Columns, allowed: Bools, late: Floats | None) -> Iterator[Feature]:
     yield from _measured.missing(name, columns)
     yield from _measured.variety(name, columns)
-    yield from _compared.values(name, columns, allowed)
+    yield from _compared.values(name, columns)
     last = columns[-1]
     if last is not None and last.kind in ("text", "nested"):
         yield from _measured.spelling(name, columns)
         yield from _measured.sizes(name, columns, lengths=True)
-        yield from _compared.textual(name, columns, allowed)
+        yield from _compared.textual(name, columns)
     if _timed.is_timed(columns):
         yield from _timed.times(name, columns, late)
-        yield from _compared.clocked(name, columns, allowed)
+        yield from _compared.clocked(name, columns)
     elif any(c is not None and c.points for c in columns):
         yield from _measured.sizes(name, columns, lengths=False)
         yield from _compared.ranged(name, columns, allowed)

@@ -48,7 +48,7 @@ def column_profile(
         rows=len(array),
         nulls=array.null_count,
         sampled=len(there),
-        counts={"present": len(part), **measures[0]},
+        counts={"present": len(part), **_repetition(keys), **measures[0]},
         low=low,
         high=high,
         points=measures[1],
@@ -56,6 +56,12 @@ def column_profile(
         sketches={"values": values, **measures[3]},
         labels=_labels(values, part, keys),
     )
+
+
+def _repetition(keys: npt.NDArray[np.uint64]) -> dict[str, int]:
+    """Different values, and how often the most frequent one occurs."""
+    counts = np.unique(keys, return_counts=True)[1]
+    return {"distinct": len(counts), "most": int(counts.max(initial=0))}
 
 
 _Measures = tuple[dict[str, int], bytes, bytes, dict[str, Sketch]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +14,82 @@ from wfops_pipelines.anomaly._sketches import unpack
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Sketch
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Columns = Sequence[ColumnProfile | None]
 
 SHARES_AT_MOST = 40
+_FEW = 120
+_DENSE = 4096
+_NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
 _GRID = np.linspace(0.02, 0.98, 33)
 
 
-def table_of(sketches: Sequence[Sketch | None]) -> tuple[npt.NDArray[np.uint64], Floats]:
-    """The keys that all sketches can answer for, and their counts: (keys, snapshots)."""
-    there = [s for s in sketches if s is not None]
-    bound = np.uint64(min((s.bound for s in there), default=0))
-    parts = [
-        unpack(s) if s is not None else (np.zeros(0, np.uint64), np.zeros(0, np.int64))
-        for s in sketches
-    ]
-    keys = np.unique(np.concatenate([k for k, _ in parts]))
-    keys = keys[keys <= bound]
-    counts = np.zeros((len(keys), len(parts)))
-    for at, (own, number) in enumerate(parts):
-        keep = own <= bound
-        counts[np.searchsorted(keys, own[keep]), at] = number[keep]
-    return keys, counts
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The keys that all sketches can answer for: an entry a key and snapshot that has it.
+
+    `key` indexes `keys`; `first` and `last` are the first and last snapshot of the history (the
+    new one is not in it) with the entry's key, `snapshots` and -1 when there is none.
+    """
+
+    keys: npt.NDArray[np.uint64]
+    key: Ints
+    snapshot: Ints
+    count: Floats
+    snapshots: int
+
+    @classmethod
+    def of(cls, sketches: Sequence[Sketch | None]) -> Entries:
+        there = [s for s in sketches if s is not None]
+        bound = np.uint64(min((s.bound for s in there), default=0))
+        parts = [unpack(s) if s is not None else _NOTHING for s in sketches]
+        raw = np.concatenate([k for k, _ in parts])
+        count = np.concatenate([c for _, c in parts]).astype(np.float64)
+        snapshot = np.repeat(np.arange(len(parts)), [len(k) for k, _ in parts])
+        keep = raw <= bound
+        keys, key = np.unique(raw[keep], return_inverse=True)
+        return cls(keys, key, snapshot[keep], count[keep], len(parts))
+
+    def totals(self) -> Floats:
+        return np.bincount(self.snapshot, self.count, self.snapshots)
+
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """Which entries have a key that the compared side (see `_sides`) has, too."""
+        new = self.snapshots - 1
+        old = self.snapshot < new
+        first, last = np.full(len(self.keys), new + 1), np.full(len(self.keys), -1)
+        np.minimum.at(first, self.key[old], self.snapshot[old])
+        np.maximum.at(last, self.key[old], self.snapshot[old])
+        early = self.snapshot < new // 2
+        return np.where(early, last[self.key] > self.snapshot, first[self.key] < self.snapshot)
+
+    def table(self) -> Floats:
+        """Counts as (keys, snapshots)."""
+        out = np.zeros((len(self.keys), self.snapshots))
+        out[self.key, self.snapshot] = self.count
+        return out
 
 
-def unseen(name: str | None, what: str, kind: str, counts: Floats, allowed: Bools) -> Feature:
+def unseen(name: str | None, what: str, kind: str, entries: Entries) -> Feature:
     """Share of the rows with a value that no snapshot on the compared side has."""
-    known = counts @ allowed.T.astype(np.float64)
-    total = counts.sum(0)
-    fresh = np.where(known == 0, counts, 0.0).sum(0)
+    total = entries.totals()
+    fresh = np.bincount(entries.snapshot, entries.count * ~entries.seen(), entries.snapshots)
     return share(name, f"unseen {what}", kind, fresh, np.where(total > 0, total, np.nan))
 
 
-def distance(name: str, what: str, kind: str, counts: Floats, allowed: Bools) -> Feature:
+def known_side(counts: Floats) -> Floats:
+    """Sums over each snapshot's compared side, from (…, snapshots) counts."""
+    new = counts.shape[-1] - 1
+    upto = np.cumsum(counts, axis=-1)
+    before = upto - counts
+    after = upto[..., new - 1 : new] - upto if new else before
+    return np.where(np.arange(new + 1) < new // 2, after, before)
+
+
+def distance(name: str, what: str, kind: str, counts: Floats) -> Feature:
     """Total variation distance to the compared side, against what chance alone would give."""
     total = np.maximum(counts.sum(0), 1.0)
-    known = counts @ allowed.T.astype(np.float64)
+    known = known_side(counts)
     sums = np.maximum(known.sum(0), 1.0)
     gap = np.abs(counts / total - known / sums)
     pooled = (counts + known) / (total + sums)
@@ -85,29 +127,30 @@ def shares(
             yield share(name, f"share of '{label}'", "values", counts[at], total)
 
 
-def values(name: str, columns: Columns, allowed: Bools) -> Iterator[Feature]:
-    keys, counts = table_of([None if c is None else c.sketches["values"] for c in columns])
-    yield unseen(name, "values", "values", counts, allowed)
-    few = all(c is None or len(c.sketches["values"].keys) <= 8 * 120 for c in columns)
+def values(name: str, columns: Columns) -> Iterator[Feature]:
+    entries = Entries.of([None if c is None else c.sketches["values"] for c in columns])
+    yield unseen(name, "values", "values", entries)
+    few = all(c is None or len(c.sketches["values"].keys) <= 8 * _FEW for c in columns)
     if few:
-        yield distance(name, "values", "values", counts, allowed)
-        yield from shares(name, columns, keys, counts)
+        counts = entries.table()
+        yield distance(name, "values", "values", counts)
+        yield from shares(name, columns, entries.keys, counts)
 
 
-def textual(name: str, columns: Columns, allowed: Bools) -> Iterator[Feature]:
+def textual(name: str, columns: Columns) -> Iterator[Feature]:
     for sketch, what in (("shapes", "patterns"), ("words", "words"), ("pairs", "letter pairs")):
         chosen = [None if c is None else c.sketches.get(sketch) for c in columns]
         if any(s is not None for s in chosen):
-            _, counts = table_of(chosen)
-            yield unseen(name, what, "text", counts, allowed)
-            yield distance(name, what, "text", counts, allowed)
+            entries = Entries.of(chosen)
+            yield unseen(name, what, "text", entries)
+            if len(entries.keys) <= _DENSE:
+                yield distance(name, what, "text", entries.table())
 
 
-def clocked(name: str, columns: Columns, allowed: Bools) -> Iterator[Feature]:
-    for sketch, what in (("hours", "hours of the day"),):
-        chosen = [None if c is None else c.sketches.get(sketch) for c in columns]
-        if any(s is not None for s in chosen):
-            yield distance(name, what, "times", table_of(chosen)[1], allowed)
+def clocked(name: str, columns: Columns) -> Iterator[Feature]:
+    chosen = [None if c is None else c.sketches.get("hours") for c in columns]
+    if any(s is not None for s in chosen):
+        yield distance(name, "hours of the day", "times", Entries.of(chosen).table())
 
 
 def ranged(name: str, columns: Columns, allowed: Bools) -> Iterator[Feature]:

@@ -20,8 +20,9 @@ from wfops_pipelines.anomaly._sides import Bools, predictors
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-PRIOR_DEGREES = 4.0
-MOST_DEGREES = 12.0
+PRIOR_DEGREES = 8.0
+MOST_DEGREES = 20.0
+CROWDING = 0.7
 MOST_EVIDENCE = 30.0
 _LOWEST_DISPERSION = 0.3
 _SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5}
@@ -53,8 +54,15 @@ def evidence(
     one_sided = np.array([f.one_sided for f in features])
     t = np.where(one_sided[:, None] & (ratio < 0), 0.0, t)
     decades = np.where(absent, 0.0, _tail(t, degrees))
-    decades = _calm(decades) * np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
+    decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
+    decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
+
+
+def _crowding(features: Sequence[Feature]) -> Floats:
+    """What a sign pays for being one of many of its kind; the one row count pays nothing."""
+    kinds = [f.kind for f in features]
+    return CROWDING * np.log10([kinds.count(kind) for kind in kinds])
 
 
 def _even(noise: Floats) -> Floats:
@@ -76,8 +84,8 @@ def _predict(
     best = np.full(len(x), np.inf)
     predicted, ratio = np.zeros_like(x), np.zeros_like(x)
     for name, weights in predictors(allowed, days).items():
-        guess = x @ weights.T
-        error = (x - guess) / np.sqrt(noise + noise @ (weights**2).T)
+        guess = product(x, weights)
+        error = (x - guess) / np.sqrt(noise + product(noise, weights**2))
         loss = 0.5 * np.log(error[:, :-1] ** 2 + 0.5).sum(1) + _SWITCH[name]
         better = loss < best
         best = np.where(better, loss, best)
@@ -86,6 +94,11 @@ def _predict(
             np.where(better[:, None], error, ratio),
         )
     return predicted, ratio
+
+
+def product(x: Floats, weights: Floats) -> Floats:
+    """`x @ weights.T` without BLAS, whose last bits depend on threads and processor."""
+    return np.asarray(np.einsum("fk,ik->fi", x, weights, optimize=False))
 
 
 def _families(features: Sequence[Feature]) -> Ints:
@@ -105,7 +118,7 @@ def _dispersion(squares: Floats, there: Bools, family: Ints) -> tuple[Floats, Fl
     own[:, :-1] = history
     left = count[:, None] - np.concatenate([counted, np.zeros((len(squares), 1), bool)], axis=1)
     pooled = PRIOR_DEGREES * prior[:, None] + sums[:, None] - own
-    return pooled / (PRIOR_DEGREES + left), np.minimum(PRIOR_DEGREES / 2 + left, MOST_DEGREES)
+    return pooled / (PRIOR_DEGREES + left), np.minimum(PRIOR_DEGREES / 4 + left, MOST_DEGREES)
 
 
 def _tail(t: Floats, degrees: Floats) -> Floats:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature, middle, quantiles, share
-from wfops_pipelines.anomaly._sketches import distinct
 from wfops_pipelines.anomaly.nouns import ColumnProfile
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +26,7 @@ _SHARES = (
     ("negative", "numbers", "present"),
     ("whole", "numbers", "present"),
     ("true", "values", "present"),
+    ("most", "values", "present"),
     ("midnight", "times", "present"),
     ("untrimmed", "text", "present"),
     ("damaged", "text", "present"),
@@ -37,6 +37,7 @@ _SHARES = (
 _CLASSES = ("lower", "upper", "digits", "spaces", "wide", "control", "marks")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _AROUND = 0.05
+_FEW = 120
 
 
 def counted(columns: Columns, name: str) -> Floats:
@@ -64,9 +65,14 @@ def spelling(name: str, columns: Columns) -> Iterator[Feature]:
 
 
 def variety(name: str, columns: Columns) -> Iterator[Feature]:
+    """Number of different values where it does not grow with the rows, else their share of them."""
     present = counted(columns, "present")
-    held = [np.nan if c is None else distinct(c.sketches["values"]) for c in columns]
-    yield share(name, "distinct", "values", np.minimum(held, present), present)
+    held = counted(columns, "distinct")
+    if np.nanmax(held[:-1], initial=0.0) <= _FEW < np.nanmedian(present):
+        noise = 0.3 / np.maximum(held, 1.0) ** 2
+        yield Feature(name, "distinct", "values", "count", held, np.log(held + 1.0), noise)
+    else:
+        yield share(name, "distinct", "values", np.minimum(held, present), present)
 
 
 def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wfops_pipelines.anomaly._columns import LABELS, LIMITS
 from wfops_pipelines.anomaly._profile import ROW_SKETCH
-from wfops_pipelines.anomaly._sketches import merge_points, merge_sketches, unpack
+from wfops_pipelines.anomaly._sketches import distinct, merge_points, merge_sketches, unpack
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch
 from wfops_pipelines.errors import SchemaRefused
 
@@ -62,7 +62,7 @@ def _column(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
         rows=a.rows + b.rows,
         nulls=a.nulls + b.nulls,
         sampled=a.sampled + b.sampled,
-        counts={name: a.counts[name] + b.counts[name] for name in a.counts},
+        counts=_counts(a, b, sketches["values"]),
         low=min((x for x in (a.low, b.low) if x is not None), default=None),
         high=max((x for x in (a.high, b.high) if x is not None), default=None),
         points=merge_points(a.points, a.counts["present"], b.points, b.counts["present"]),
@@ -70,6 +70,13 @@ def _column(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
         sketches=sketches,
         labels=_labels(sketches["values"], {**b.labels, **a.labels}),
     )
+
+
+def _counts(a: ColumnProfile, b: ColumnProfile, values: Sketch) -> dict[str, int]:
+    counts = {name: a.counts[name] + b.counts[name] for name in a.counts}
+    highest = max([*unpack(values)[1].tolist(), a.counts["most"], b.counts["most"]], default=0)
+    different = min(round(distinct(values)), counts["distinct"])
+    return {**counts, "most": highest, "distinct": different}
 
 
 def _labels(values: Sketch, known: dict[str, str]) -> dict[str, str]:

@@ -22,7 +22,8 @@ Ints = npt.NDArray[np.int64]
 LONGEST = 90
 FEWEST = 5
 _LISTED = 12
-_ENOUGH = 1.0
+_ENOUGH = 0.5
+_ORDINARY = 0.5
 
 
 def score(
@@ -52,21 +53,26 @@ def _examine(profiles: Sequence[Profile], weights: Mapping[str, float]) -> tuple
 
 
 def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
-    """Scores of all snapshots (the new one last) and of recombined normal ones."""
+    """Scores of all snapshots (the new one last) and of recombined normal ones.
+
+    The largest evidence, the five strongest signs together, and what the forest adds to them.
+    """
     made = recombine(decades[:, :-1], column)
-    summary, normal = summarise(decades, column), summarise(made, column)
-    forest = forest_scores(
-        np.concatenate([summary[:-1], normal]), np.concatenate([summary, normal])
-    )
-    tail = np.log10(1.0 + np.concatenate([summary, normal])[:, [0, 3]].max(1))
-    total = forest + tail
-    return total[: len(summary)], total[len(summary) :]
+    old, both = summarise(decades, column), summarise(made, column)
+    asked = np.concatenate([old, both])
+    forest = forest_scores(np.concatenate([old[:-1], both]), asked)
+    tail = np.log10(1.0 + asked[:, [0, 3]].max(1)) + 0.5 * np.log10(1.0 + asked[:, 4])
+    total = tail + np.maximum(forest - _ORDINARY, 0.0)
+    return total[: len(old)], total[len(old) :]
 
 
 def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
+    """Strongest first; order between columns after what a column shows by itself."""
     now = proof.decades[:, -1]
     out = []
-    for at in np.argsort(-now, kind="stable")[:_LISTED]:
+    blame = np.array([f.kind == "relations" for f in proof.features])
+    rank = np.where(blame & (now[~blame].max(initial=0.0) > now / 2), now / 2, now)
+    for at in np.argsort(-rank, kind="stable")[:_LISTED]:
         if now[at] < _ENOUGH:
             break
         feature = proof.features[at]

@@ -53,10 +53,12 @@ class Trees:
 
 def _depths(tree: Any) -> Floats:
     depth = np.zeros(tree.node_count)
-    for node in range(tree.node_count):
-        for child in (tree.children_left[node], tree.children_right[node]):
-            if child >= 0:
-                depth[child] = depth[node] + 1
+    level = np.zeros(1, np.int64)
+    while len(level):
+        children = np.concatenate([tree.children_left[level], tree.children_right[level]])
+        above = np.concatenate([depth[level], depth[level]])
+        level, above = children[children >= 0], above[children >= 0]
+        depth[level] = above + 1
     return depth
 
 

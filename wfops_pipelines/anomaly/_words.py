@@ -33,6 +33,7 @@ _PHRASES = {
     "spelled_numbers": "texts that spell a number",
     "spelled_times": "texts that spell a time",
     "distinct": "different values",
+    "most": "share of the most frequent value",
     "lower": "small letters",
     "upper": "capital letters",
     "digits": "digits",
@@ -73,7 +74,7 @@ def spell(value: float, unit: str, beside: Iterable[float] = ()) -> str:
         return moment.strftime("%Y-%m-%d %H:%M")
     if unit == "duration":
         return _duration(value)
-    if unit == "rows":
+    if unit in ("rows", "count"):
         return f"{value:,.0f}"
     others = [abs(v) for v in beside]
     if value == int(value) and abs(value) < 1e15:

@@ -1,0 +1,130 @@
+"""How much is found within a budget of false holds: `python bench/detection.py --help`.
+
+Rolling over time: each scorer learns from the 8, 20 or 60 snapshots before one, and judges that
+one as it is and with faults. AUC and detection at an oracle threshold (the one that would have
+held 5 % of the clean snapshots of a stream) compare scorers; `held` columns are the product's own
+promise: the shares of faulty and of clean snapshots with a p-value within the budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from detection_baselines import BASELINES, raw
+from detection_faults import CONTRACTS, FAULTS, SHARES
+
+from wfops_pipelines.anomaly import Profile, profile, score_snapshot
+
+HISTORIES = (8, 20, 60)
+BUDGETS = (0.01, 0.02, 0.05)
+WHOLE = ("volume_drop", "volume_spike", "times_hundred", "zone_shift", *CONTRACTS)
+
+
+@dataclass(frozen=True)
+class Case:
+    stream: str
+    history: int
+    fault: str
+    scores: dict[str, float]
+    p_value: float
+
+
+def damaged(
+    rng: np.random.Generator, past: list[pa.Table], clean: pa.Table, wanted: int
+) -> list[tuple[str, pa.Table]]:
+    found: list[tuple[str, pa.Table]] = []
+    for name in rng.permutation(list(FAULTS)):
+        share = float(rng.choice(SHARES))
+        share = 0.5 if name in WHOLE else max(share, 0.2) if name == "truncated_page" else share
+        broken = FAULTS[str(name)](rng, clean, past, share)
+        if broken is not None and len(found) < wanted:
+            found.append((str(name), broken))
+    return found
+
+
+def judge(stream: str, fault: str, past: list[Profile], new: Profile) -> Case:
+    answer = score_snapshot(past, new)
+    scores = {"this scorer": -float(np.log10(answer.p_value)) + 1e-6 * answer.score}
+    table = raw([*past, new])
+    scores.update({name: score(table[:-1], table[-1]) for name, score in BASELINES.items()})
+    return Case(stream, len(past), fault, scores, answer.p_value)
+
+
+def run(which: str, positions: int, faults: int, only: list[str]) -> list[Case]:
+    days = max(HISTORIES) + 50
+    cases = []
+    for stream, (key, cursor, tables) in importlib.import_module(f"detection_{which}").streams(days).items():
+        if only and stream not in only:
+            continue
+        profiles = [profile(t, key=key, cursor=cursor) for t in tables]
+        for history in HISTORIES:
+            for at in np.unique(np.linspace(history, len(tables) - 1, positions).astype(int)):
+                past = profiles[at - history : at]
+                rng = np.random.default_rng([at, history, len(stream)])
+                cases.append(judge(stream, "clean", past, profiles[at]))
+                for fault, broken in damaged(rng, tables[:at], tables[at], faults):
+                    cases.append(judge(stream, fault, past, profile(broken, key=key, cursor=cursor)))
+        print(f"{stream}: {len(tables)} snapshots", flush=True)
+    return cases
+
+
+def auc(clean: np.ndarray, bad: np.ndarray) -> float:
+    wins = (bad[:, None] > clean[None, :]).mean() + 0.5 * (bad[:, None] == clean[None, :]).mean()
+    return float(wins)
+
+
+def compared(cases: list[Case]) -> None:
+    print(f"\n{'history':>7}  {'scorer':24}{'AUC':>7}{'at 5 %':>8}{'at 1 %':>8}")
+    for history in HISTORIES:
+        for scorer in cases[0].scores:
+            rows = []
+            for stream in sorted({c.stream for c in cases}):
+                of = [c for c in cases if c.stream == stream and c.history == history]
+                clean = np.array([c.scores[scorer] for c in of if c.fault == "clean"])
+                bad = np.array([c.scores[scorer] for c in of if c.fault != "clean"])
+                cut = [(bad > np.quantile(clean, 1 - b)).mean() for b in (0.05, 0.01)]
+                rows.append([auc(clean, bad), *cut])
+            print(f"{history:>7}  {scorer:24}" + "".join(f"{v:>7.3f} " for v in np.mean(rows, 0)))
+
+
+def promised(cases: list[Case]) -> None:
+    print(f"\n{'history':>7}  {'stream':16}" + "".join(f"  budget {b:.0%}: false, found" for b in BUDGETS))
+    for history in HISTORIES:
+        for stream in [*sorted({c.stream for c in cases}), ""]:
+            of = [c for c in cases if c.history == history and stream in ("", c.stream)]
+            clean = np.array([c.p_value for c in of if c.fault == "clean"])
+            bad = np.array([c.p_value for c in of if c.fault != "clean"])
+            cells = "".join(f"{(clean <= b).mean():>16.1%}, {(bad <= b).mean():>6.1%} " for b in BUDGETS)
+            print(f"{history:>7}  {stream or 'all':16}{cells} ({len(clean)} clean, {len(bad)} faulty)")
+
+
+def by_fault(cases: list[Case]) -> None:
+    print(f"\n{'fault, held at 5 %':20}" + "".join(f"{h:>14}" for h in HISTORIES))
+    found: dict[tuple[str, int], list[bool]] = defaultdict(list)
+    for case in cases:
+        found[case.fault, case.history].append(case.p_value <= 0.05)
+    for fault in sorted({c.fault for c in cases}):
+        cells = (found[fault, h] for h in HISTORIES)
+        print(f"{fault:20}" + "".join(f"{np.mean(c) if c else np.nan:>8.0%} of{len(c):>3}" for c in cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", default="evaluation", choices=("evaluation", "development"))
+    parser.add_argument("--positions", type=int, default=40, help="snapshots judged a stream and history")
+    parser.add_argument("--faults", type=int, default=4, help="damaged copies of each")
+    parser.add_argument("--only", nargs="*", default=[])
+    asked = parser.parse_args()
+    cases = run(asked.streams, asked.positions, asked.faults, asked.only)
+    compared(cases)
+    promised(cases)
+    by_fault(cases)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What is held whatever the budget, and what too little history means."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from anomaly_demo_streams import crm_contacts
+
+from wfops_pipelines.anomaly import Profile, profile, score_snapshot, weight, weights
+
+
+def seen(table: pa.Table) -> Profile:
+    return profile(table, key="id", cursor="updated_at")
+
+
+TABLES = [crm_contacts(8, day) for day in range(9)]
+HISTORY = [seen(t) for t in TABLES[:8]]
+
+
+@pytest.mark.parametrize("length", [1, 3, 8])
+def test_a_dropped_column_is_held_with_any_history(length: int) -> None:
+    score = score_snapshot(HISTORY[:length], seen(TABLES[8].drop_columns(["email"])))
+    assert score.held
+    assert score.findings[0].column == "email"
+    assert "gone" in score.findings[0].sentence
+
+
+def test_a_new_column_and_a_new_type_are_held() -> None:
+    wider = TABLES[8].append_column("extra", pa.array([1] * TABLES[8].num_rows))
+    retyped = TABLES[8].set_column(6, "owner_id", TABLES[8].column("owner_id").cast(pa.string()))
+    assert score_snapshot(HISTORY, seen(wider)).findings[0].column == "extra"
+    assert score_snapshot(HISTORY, seen(retyped)).findings[0].column == "owner_id"
+
+
+def test_a_column_that_was_null_so_far_may_get_a_type() -> None:
+    blank = TABLES[0].set_column(3, "last_name", pa.nulls(TABLES[0].num_rows))
+    score = score_snapshot([seen(blank)], seen(TABLES[1]))
+    assert not score.held
+
+
+def test_an_exact_replay_is_held_and_says_of_which_snapshot() -> None:
+    score = score_snapshot(HISTORY, HISTORY[5])
+    assert score.held
+    assert "3 before this one" in score.findings[0].sentence
+
+
+def test_an_unchanged_snapshot_is_normal_where_that_has_happened_before() -> None:
+    score = score_snapshot([HISTORY[0], HISTORY[0], HISTORY[0]], HISTORY[0])
+    assert not score.held
+
+
+def test_repeated_keys_are_held_even_without_history() -> None:
+    doubled = seen(pa.concat_tables([TABLES[0], TABLES[0].slice(0, 1)]))
+    score = score_snapshot([], doubled)
+    assert score.held
+    assert score.findings[0].column == "id"
+
+
+def test_an_empty_snapshot_is_held_only_where_none_was() -> None:
+    empty = seen(TABLES[0].slice(0, 0))
+    assert score_snapshot(HISTORY, empty).held
+    assert not score_snapshot([*HISTORY[:2], empty], empty).held
+
+
+def test_too_little_history_says_so() -> None:
+    assert "3 published snapshots" in score_snapshot(HISTORY[:3], HISTORY[3]).basis
+
+
+def test_approvals_damp_a_kind_and_rejections_bring_it_back() -> None:
+    assert weight(0, 0) == 1.0
+    assert weight(0, 2) == 0.5
+    assert weight(6, 2) == 0.8
+    assert weight(0, 1000) == 0.25
+    assert weights({"volume": (0, 2)}) == {"volume": 0.5}
+    with pytest.raises(ValueError, match="decisions"):
+        weight(-1, 0)
+
+
+def test_a_damped_kind_adds_less_to_the_score() -> None:
+    half = seen(TABLES[8].slice(0, TABLES[8].num_rows // 3))
+
+    def of_rows(weights: dict[str, float]) -> float:
+        found = score_snapshot(HISTORY, half, weights=weights).findings
+        return sum(f.contribution for f in found if f.statistic == "rows")
+
+    assert of_rows({"volume": 0.25}) < of_rows({}) / 2

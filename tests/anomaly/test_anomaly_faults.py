@@ -1,0 +1,103 @@
+"""Five faults that must be held at twenty snapshots, each blamed on the right column."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from anomaly_demo_streams import STREAMS
+
+from wfops_pipelines.anomaly import Profile, SnapshotScore, profile, score_snapshot
+
+HISTORY = 20
+AMOUNT = {"crm_contacts": "owner_id", "invoices": "amount_due", "tickets": "requester_id"}
+ENUM = {
+    "crm_contacts": ("lifecycle_stage", "customer", "lead"),
+    "invoices": ("status", "open", "paid"),
+    "tickets": ("status", "pending", "open"),
+}
+TWINS = {
+    "crm_contacts": ("first_name", "last_name"),
+    "invoices": ("customer", "id"),
+    "tickets": ("status", "priority"),
+}
+
+
+def table(sync: str, day: int) -> pa.Table:
+    return STREAMS[sync][0](7, day)
+
+
+def examined(sync: str, one: pa.Table) -> Profile:
+    _, key, cursor = STREAMS[sync]
+    return profile(one, key=key, cursor=cursor)
+
+
+@cache
+def history(sync: str, start: int) -> tuple[Profile, ...]:
+    return tuple(examined(sync, table(sync, day)) for day in range(start, start + HISTORY))
+
+
+def judged(sync: str, start: int, broken: pa.Table) -> SnapshotScore:
+    return score_snapshot(history(sync, start), examined(sync, broken), false_holds=0.02)
+
+
+def put(one: pa.Table, name: str, values: object) -> pa.Table:
+    at = one.column_names.index(name)
+    return one.set_column(at, name, pa.array(values, one.schema.field(name).type))
+
+
+cases = pytest.mark.parametrize(("sync", "start"), [(sync, 33) for sync in STREAMS])
+
+
+@cases
+def test_a_change_of_unit_is_held_and_names_its_column(sync: str, start: int) -> None:
+    one, name = table(sync, start + HISTORY), AMOUNT[sync]
+    score = judged(sync, start, put(one, name, np.asarray(one.column(name)) * 100))
+    assert score.held
+    assert score.findings[0].column == name
+    assert score.findings[0].sentence.startswith(f"{name}: ")
+
+
+@cases
+def test_half_of_the_rows_missing_is_held_as_a_drop_in_rows(sync: str, start: int) -> None:
+    one = table(sync, start + HISTORY)
+    score = judged(sync, start, one.slice(0, one.num_rows // 2))
+    assert score.held
+    assert any(f.statistic == "rows" for f in score.findings)
+
+
+@cases
+def test_a_page_read_twice_is_held_as_repeated_rows(sync: str, start: int) -> None:
+    one = table(sync, start + HISTORY)
+    score = judged(sync, start, pa.concat_tables([one, one.slice(0, 50)]))
+    assert score.held
+    assert {"repeated rows", "repeated keys"} & {f.statistic for f in score.findings}
+
+
+@cases
+def test_a_replayed_page_of_the_day_before_is_held(sync: str, start: int) -> None:
+    one, old = table(sync, start + HISTORY), table(sync, start + HISTORY - 1)
+    score = judged(sync, start, pa.concat_tables([old.slice(0, 50), one.slice(50)]))
+    assert score.held
+    assert "rows of earlier snapshots" in {f.statistic for f in score.findings}
+
+
+@cases
+def test_a_vanished_enum_value_is_held_and_named(sync: str, start: int) -> None:
+    one, (name, gone, into) = table(sync, start + HISTORY), ENUM[sync]
+    values = [into if v == gone else v for v in one.column(name).to_pylist()]
+    score = judged(sync, start, put(one, name, values))
+    assert score.held
+    assert score.findings[0].column == name
+    assert any(gone in f.sentence for f in score.findings)
+
+
+@cases
+def test_swapped_columns_are_held_and_both_named(sync: str, start: int) -> None:
+    one, (a, b) = table(sync, start + HISTORY), TWINS[sync]
+    values = one.column(a).to_pylist(), one.column(b).to_pylist()
+    score = judged(sync, start, put(put(one, a, values[1]), b, values[0]))
+    assert score.held
+    assert {a, b} <= {f.column for f in score.findings}

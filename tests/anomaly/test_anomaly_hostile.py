@@ -1,0 +1,94 @@
+"""Whatever a source sends gives a score or a clear error, never a crash or a NaN."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wfops_pipelines.anomaly import (
+    Profile,
+    SnapshotScore,
+    fit_rows,
+    profile,
+    score_rows,
+    score_snapshot,
+)
+from wfops_pipelines.errors import SchemaRefused
+
+RNG = np.random.default_rng(11)
+DAMAGED = "\ufffd\x00\u200b𝔘"
+HOSTILE = {
+    "empty": pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())}),
+    "no columns": pa.table({}),
+    "one row": pa.table({"a": [1], "b": ["x"]}),
+    "all null": pa.table({"a": pa.nulls(30), "b": pa.nulls(30, pa.string())}),
+    "constant": pa.table({"a": [7] * 30, "b": ["x"] * 30}),
+    "infinite": pa.table({"a": [math.inf, -math.inf, math.nan, 1e308, -1e308, 0.0] * 5}),
+    "many categories": pa.table({"a": [f"c{i}" for i in range(10_000)]}),
+    "wide": pa.table({f"c{i}": RNG.normal(size=20) for i in range(300)}),
+    "nested": pa.table({"a": [[{"x": 1}], None, []] * 10, "b": [{"y": [1, 2]}] * 30}),
+    "odd text": pa.table({"a": ["", " ", "\n", DAMAGED, "é" * 900, None] * 5}),
+    "bytes": pa.table({"a": pa.array([b"\xff\x00", b"", None], pa.binary())}),
+    "days": pa.table({"a": pa.array([0, 1, None], pa.date32()), "b": pa.array([5, 6, 7], pa.time64("us"))}),
+    "decimals": pa.table({"a": pa.array([1, 2, None], pa.decimal128(12, 2))}),
+    "coded": pa.table({"a": pa.array(["x", "y", None]).dictionary_encode()}),
+    "far times": pa.table({"a": pa.array([datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])}),
+    "repeated names": pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]),
+    "bad dates": pa.table({"a": ["2024-02-31", "2024-13-01", "2024-01-01T10:00:00Z"] * 9}),
+}  # fmt: skip
+cases = pytest.mark.parametrize("table", HOSTILE.values(), ids=HOSTILE.keys())
+
+
+def check(score: SnapshotScore) -> None:
+    assert 0.0 <= score.p_value <= 1.0
+    assert math.isfinite(score.score)
+    assert all(math.isfinite(f.contribution) and f.sentence for f in score.findings)
+
+
+@cases
+def test_a_hostile_table_is_profiled_and_scored_against_itself(table: pa.Table) -> None:
+    one = profile(table)
+    assert Profile.from_json(one.to_json()) == one
+    check(score_snapshot([one] * 8, one))
+
+
+@cases
+def test_a_hostile_table_after_a_normal_history_is_scored(table: pa.Table) -> None:
+    rng = np.random.default_rng(3)
+    usual = [profile(pa.table({"a": rng.integers(0, 9, 40)})) for _ in range(6)]
+    check(score_snapshot(usual, profile(table)))
+
+
+@cases
+def test_rows_of_a_hostile_table_get_finite_scores_or_a_clear_error(table: pa.Table) -> None:
+    try:
+        rows = score_rows(fit_rows(table), table)
+    except SchemaRefused as refusal:
+        assert "publish" in str(refusal) or "rename" in str(refusal)
+        return
+    assert len(rows.score) == table.num_rows
+    assert np.isfinite(rows.score).all()
+    assert ((rows.p_value > 0) & (rows.p_value <= 1)).all()
+    assert all(reason.sentence for reason in rows.reasons(0))
+
+
+cell = st.one_of(st.none(), st.text(max_size=12), st.just("N/A"))
+number = st.one_of(st.none(), st.floats(), st.just(0.0))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(cell, number), max_size=12), st.lists(st.tuples(cell, number), max_size=12))
+def test_any_text_and_number_can_follow_any_other(first: list[object], second: list[object]) -> None:
+    schema = pa.schema({"t": pa.string(), "x": pa.float64()})
+    tables = [
+        pa.Table.from_pylist([{"t": t, "x": x} for t, x in rows], schema=schema)  # type: ignore[misc]
+        for rows in (first, second)
+    ]
+    old, new = map(profile, tables)
+    check(score_snapshot([old, new, old, old, new, old], new))
