@@ -361,6 +361,25 @@ def test_nan_and_infinity_are_judged_and_measured_as_json(run):
     json.dumps([r.measured for r in (filled, largest, mean)], allow_nan=False)
 
 
+@pytest.mark.parametrize(
+    ("kind", "measured"),
+    [(pa.date32(), "2024-05-01"), (pa.timestamp("us"), "2024-05-01T00:00:00")],
+    ids=str,
+)
+def test_dates_are_measured_as_the_column_has_them(run, kind, measured):
+    at = pa.array(["2024-05-01", "2024-01-01"]).cast(pa.date32()).cast(kind)
+    latest = expect("column_max_to_be_between", column="at", max_value="2024-04-01")
+    (result,) = run({"id": [1, 2], "at": at}, latest)
+    assert (result.outcome, result.measured) == (FAILED, measured)
+
+
+def test_distinct_values_are_measured_by_what_is_wrong_with_them(run):
+    wanted = expect("column_distinct_values_to_equal_set", column="s", value_set=["a", "z"])
+    (result,) = run({"id": [1, 2], "s": ["a", "b"]}, wanted)
+    assert result.outcome is FAILED
+    assert result.measured == {"unexpected": ["b"], "missing": ["z"]}
+
+
 def test_many_distinct_values_are_summed_up_in_the_measure(run):
     table = {"id": list(range(50)), "s": [f"v{i:02}" for i in range(50)]}
     (result,) = run(

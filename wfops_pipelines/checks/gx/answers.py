@@ -41,7 +41,7 @@ def result_of(
     return _result(
         expectation,
         Outcome.PASSED if judged.success else Outcome.FAILED,
-        measured=_measured(judged),
+        measured=_measured(judged, _type_of(expectation, table)),
         expected=_expected(kwargs),
         rows=judged.rows,
         failed_rows=judged.failed,
@@ -104,10 +104,27 @@ def _nothing_judged(expectation: Expectation, judged: Judged) -> CheckResult | N
     )
 
 
-def _measured(judged: Judged) -> Json:
+def _type_of(expectation: Expectation, table: pa.Table) -> pa.DataType | None:
+    known = expectation.column in table.column_names
+    return table.schema.field(expectation.column).type if known else None
+
+
+def _measured(judged: Judged, kind: pa.DataType | None) -> Json:
     if judged.positions is None:
-        return as_json(judged.observed)
+        observed = judged.observed
+        if isinstance(observed, datetime) and observed == observed:
+            observed = _as_in_the_column(observed, kind)
+        return as_json(observed)
     return f"{judged.failed:,} of {judged.rows:,} rows fail" if judged.failed else "all rows pass"
+
+
+def _as_in_the_column(moment: datetime, kind: pa.DataType | None) -> date:
+    import pyarrow.types as t
+
+    if kind is not None and t.is_date(kind):
+        return moment.date()
+    zoned = kind is None or not t.is_timestamp(kind) or kind.tz is not None
+    return moment if zoned else moment.replace(tzinfo=None)
 
 
 def _expected(kwargs: Mapping[str, Any]) -> Json:

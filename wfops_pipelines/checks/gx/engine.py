@@ -144,7 +144,7 @@ class _Group:
             rows, failed, positions = _failing(masks[0], len(self.frame))
         else:
             rows, failed, positions = _filled(domain, plan.expectation), 0, None
-        observed = (result.result or {}).get("observed_value")
+        observed = _observed(result.result or {})
         return Judged(bool(result.success), len(domain), rows, failed, positions, observed)
 
     def _domain(self, expectation: Any) -> pd.DataFrame:
@@ -174,11 +174,19 @@ def crash_in(info: Any) -> str | None:
     return next((message for message in nested if message), None)
 
 
+def _observed(result: Mapping[str, Any]) -> Any:
+    if result.get("observed_value") is not None:
+        return result["observed_value"]
+    # sets of distinct values are told by what is wrong with them
+    wrong = {word: result.get(f"partial_{word}_list") for word in ("unexpected", "missing")}
+    return {word: values for word, values in wrong.items() if values} or None
+
+
 def _runtime(expectation: Any) -> dict[str, Any]:
     about_rows = isinstance(getattr(expectation, "map_metric", None), str)
     about_rows &= not hasattr(expectation, "type_") and not hasattr(expectation, "type_list")
     # values of failing rows are not needed: their positions come from the mask
-    wanted = "BOOLEAN_ONLY" if about_rows else "BASIC"
+    wanted = "BOOLEAN_ONLY" if about_rows else "SUMMARY"
     return {"result_format": {"result_format": wanted}, "catch_exceptions": True}
 
 
