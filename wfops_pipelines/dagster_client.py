@@ -50,14 +50,25 @@ class DagsterClient:
     url: str
     location: str
 
-    def launch(self, job: str, config: dict[str, Any] | None = None) -> str:
+    def launch(
+        self,
+        job: str,
+        config: dict[str, Any] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> str:
         """Launch a job and return the run's id. Raises LaunchRefused."""
         selector = {
             "repositoryLocationName": self.location,
             "repositoryName": self._repository(),
             "jobName": job,
         }
-        params = {"selector": selector, "runConfigData": json.dumps(config or {})}
+        params = {
+            "selector": selector,
+            "runConfigData": json.dumps(config or {}),
+            "executionMetadata": {
+                "tags": [{"key": k, "value": v} for k, v in (tags or {}).items()]
+            },
+        }
         answer = self.query(_LAUNCH, {"params": params})["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
             raise LaunchRefused(f"{job}: {json.dumps(answer)}")

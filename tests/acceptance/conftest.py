@@ -1,0 +1,152 @@
+"""The whole product, as `make demo` starts it, and a real browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from wfops_pipelines.dagster_client import DagsterClient
+from wfops_pipelines.dev.postgres import running_url
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 900  # seconds for the first start on a busy machine
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Demo:
+    """A running `wfops demo` and what it has printed so far."""
+
+    process: subprocess.Popen[str]
+    state: Path
+    said: list[str] = field(default_factory=list)
+    news: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def ui(self) -> str:
+        found = re.search(r"^Dagster UI\s+(http://127\.0\.0\.1:\d+)$", self.text, re.M)
+        assert found, self.text
+        return found.group(1)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.said)
+
+    @property
+    def dagster(self) -> DagsterClient:
+        return DagsterClient(self.ui, "wfops")
+
+    def hear(self, pattern: str, patience: float = PATIENCE) -> None:
+        """Wait until a line that matches is printed; AssertionError when that never happens."""
+
+        def heard() -> bool:
+            return bool(re.search(pattern, self.text, re.M)) or self.process.poll() is not None
+
+        with self.news:
+            self.news.wait_for(heard, patience)
+        assert re.search(pattern, self.text, re.M), f"{self.text}\n{self.logs()}"
+
+    def listen(self) -> None:
+        """Collect what the process prints, until it ends."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self.news:
+                self.said.append(line.rstrip("\n"))
+                self.news.notify_all()
+        self.process.wait()
+        with self.news:
+            self.news.notify_all()
+
+    def logs(self) -> str:
+        tails = [f"== {p.name}\n{p.read_text()[-3000:]}" for p in self.state.glob("logs/*.log")]
+        return "\n".join(tails)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the product's database."""
+        import sqlalchemy as sa
+
+        url = running_url(self.state)
+        assert url is not None
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as conn:
+            return [tuple(r) for r in conn.execute(sa.text(sql))]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=120)
+
+
+def start(state: Path, *options: str) -> Demo:
+    env = {**os.environ, "WFOPS_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+    env.pop("WFOPS_POSTGRES_URL", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wfops_pipelines", "demo", "--port", "0", *options],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    demo = Demo(process, state)
+    threading.Thread(target=demo.listen, daemon=True).start()
+    return demo
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`wfops demo`, up to its summary."""
+    from wfops_pipelines.dev.cluster import remove
+
+    state = tmp_path_factory.mktemp("demo")
+    running = start(state)
+    try:
+        running.hear("^Ctrl-C stops everything")
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+        remove(state)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser: $WFOPS_CHROMIUM, or what scripts/browser finds or installs."""
+    named = os.environ.get("WFOPS_CHROMIUM") or shutil.which("chromium")
+    if named:
+        return named
+    done = subprocess.run([ROOT / "scripts/browser"], capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def page(demo: Demo, chromium: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of a real browser; a screenshot is left in the state folder at the end."""
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        opened = browser.new_page(viewport={"width": 1400, "height": 1000}, base_url=demo.ui)
+        opened.set_default_timeout(60_000)
+        yield opened
+        shots = Path(os.environ.get("WFOPS_SCREENSHOTS", demo.state / "screenshots"))
+        shots.mkdir(parents=True, exist_ok=True)
+        opened.screenshot(path=shots / f"{request.node.name}.png", full_page=True)
+        browser.close()

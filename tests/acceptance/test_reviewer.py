@@ -1,0 +1,195 @@
+"""A reviewer at work: from the asset's page to the released rows, in the real Dagster UI."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.conftest import Demo
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.components]
+
+
+def pending(demo: Demo, sync: str, kind: str) -> tuple[str, int]:
+    """The id of the pending review request of a sync, and its snapshot's number."""
+    found = demo.query(
+        f"select id, seq from wfops.reviews where sync = '{sync}' and kind = '{kind}' "
+        "and state = 'pending' order by opened_at desc"
+    )
+    assert len(found) == 1, demo.text
+    return found[0][0], found[0][1]
+
+
+def staged(demo: Demo, sync: str, seq: int) -> list[dict]:
+    """The rows of a snapshot as they were staged."""
+    ((digest,),) = demo.query(
+        f"select digest from wfops.snapshots where sync = '{sync}' and seq = {seq}"
+    )
+    return pq.read_table(demo.state / "snapshots" / sync / f"{digest}.parquet").to_pylist()
+
+
+def follow_the_link(page: Page, sync: str, review: str) -> None:
+    """Open the asset's page and follow its link to the evidence."""
+    page.goto(f"/assets/{sync}/published")
+    page.get_by_role("link", name="Read the evidence").first.click()
+    page.wait_for_url(f"**/wfops/r/{review}")
+
+
+def decide(page: Page, decision: str, reason: str) -> None:
+    """From the review page through the Launchpad: write two fields and launch."""
+    page.get_by_role("link", name="Decide in the Launchpad").click()
+    editor = page.locator(".CodeMirror, .cm-editor").first
+    expect(editor).to_contain_text("evidence:")
+    for name, value in (("decision:", decision), ("reason:", reason)):
+        line = editor.locator(".CodeMirror-line, .cm-line").filter(has_text=re.compile(rf"^{name}"))
+        line.click()
+        page.keyboard.press("End")
+        page.keyboard.type(value)
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Launch Run").click()
+    page.wait_for_url("**/runs/*")
+
+
+def finish(page: Page, demo: Demo) -> str:
+    """Wait for the run on the page to end; its status."""
+    run = page.url.rstrip("/").rpartition("/")[2].partition("?")[0]
+    return demo.dagster.wait(run)
+
+
+def test_the_summary_says_what_was_published_and_where_to_approve_the_rest(demo: Demo):
+    assert re.search(r"crm_contacts +[\d,]+ rows of \d+ snapshots → table crm.contacts", demo.text)
+    assert "an invoice above 5,000.00" in demo.text
+    assert "a message to a customer" in demo.text
+    assert re.search(r"amount_due.*\n +approve or reject: http://127", demo.text)
+
+
+def test_a_high_impact_invoice_is_approved_and_arrives_as_it_was_staged(demo: Demo, page: Page):
+    review, seq = pending(demo, "billing_invoices", "rows")
+    ((key,),) = demo.query(f"select keys ->> 0 from wfops.reviews where id = '{review}'")
+    before = demo.query(f"select _snapshot_seq from billing.invoices where id = '{key}'")
+    assert before != [(seq,)]
+    page.goto(f"/wfops/r/{review}")
+    expect(page.get_by_text("an invoice above 5,000.00").first).to_be_visible()
+    decide(page, "approve", "the contract was checked")
+    assert finish(page, demo) == "SUCCESS"
+    (original,) = [r for r in staged(demo, "billing_invoices", seq) if r["id"] == key]
+    columns = ", ".join(f'"{c}"' for c in original)
+    assert demo.query(f"select {columns} from billing.invoices where id = '{key}'") == [
+        tuple(original.values())
+    ]
+
+
+def test_an_anomalous_snapshot_is_rejected_and_none_of_it_arrives(demo: Demo, page: Page):
+    review, seq = pending(demo, "billing_invoices", "whole")
+    follow_the_link(page, "billing_invoices", review)
+    expect(page.get_by_text("amount_due").first).to_be_visible()
+    decide(page, "reject", "amounts are in the wrong unit")
+    assert finish(page, demo) == "SUCCESS"
+    arrived = f"select count(*) from billing.invoices where _snapshot_seq = {seq}"
+    assert demo.query(arrived) == [(0,)]
+    ((rows,),) = demo.query(
+        f"select rows from wfops.quarantine where sync = 'billing_invoices' and seq = {seq}"
+    )
+    assert rows == len(staged(demo, "billing_invoices", seq))
+    page.goto(f"/wfops/r/{review}")
+    expect(page.get_by_text("amounts are in the wrong unit").first).to_be_visible()
+
+
+def test_messages_to_customers_wait_and_are_then_sent_word_for_word(demo: Demo, page: Page):
+    review, seq = pending(demo, "support_replies", "whole")
+    assert demo.query("select count(*) from wfops.deliveries") == [(0,)]
+    follow_the_link(page, "support_replies", review)
+    decide(page, "approve", "read all of them")
+    assert finish(page, demo) == "SUCCESS"
+    sent = demo.query("select key, state from wfops.deliveries")
+    assert {k for k, _ in sent} == {
+        str(r["ticket_id"]) for r in staged(demo, "support_replies", seq)
+    }
+    assert {s for _, s in sent} == {"delivered"}
+
+
+def test_a_second_decision_is_told_that_it_came_late(demo: Demo):
+    ((review, evidence),) = demo.query(
+        "select id, evidence_hash from wfops.reviews where sync = 'support_replies' "
+        "order by opened_at desc limit 1"
+    )
+    config = {"review": review, "evidence": evidence, "decision": "reject", "reason": "too late"}
+    run = demo.dagster.launch("decide", config)
+    assert demo.dagster.wait(run) == "FAILURE"
+    states = demo.query(f"select state from wfops.reviews where id = '{review}'")
+    assert states == [("approved",)]
+
+
+def test_an_identity_in_the_tags_is_not_believed(demo: Demo):
+    run = demo.dagster.launch("decide", {
+        "review": "rv-none", "evidence": "x", "decision": "approve", "reason": "x",
+    }, {"wfops/identity": "boss|1|forged", "user": "boss"})  # fmt: skip
+    demo.dagster.wait(run)
+    tags = demo.dagster.tags(run)
+    assert tags["user"] == "developer (unverified)"
+    assert tags["wfops/identity"].startswith("developer|0|")
+
+
+@pytest.mark.parametrize("name", ["webserver", "code", "daemon", "database"])
+def test_a_killed_process_comes_back_and_nothing_is_lost_or_doubled(demo: Demo, name: str):
+    counts = (
+        "select (select count(*) from wfops.publications), (select count(*) from wfops.audit), "
+        "(select count(*) from billing.invoices), (select count(*) from wfops.deliveries)"
+    )
+    before = demo.query(counts)
+    demo.said.clear()
+    os.kill(pid_of(demo, name), signal.SIGKILL)
+    demo.hear(rf"{name} +ready again")
+    assert demo.query(counts) == before
+
+
+def pid_of(demo: Demo, name: str) -> int:
+    """The process of a service of this demo: the newest that has both words in its command."""
+    words = {
+        "webserver": "wfops_pipelines.web",
+        "code": "code-server start",
+        "daemon": "dagster-daemon run",
+        "database": "unix_socket_directories",
+    }[name]
+    for pid in children(demo.process.pid):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        if words in command and "warden" not in command:
+            return pid
+    raise AssertionError(f"no process of {name}")
+
+
+def children(pid: int) -> list[int]:
+    """All descendants of a process, parents first."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = [tuple(map(int, line.split())) for line in found.stdout.splitlines()]
+    tree, todo = [], [pid]
+    while todo:
+        parent = todo.pop(0)
+        below = [p for p, pp in pairs if pp == parent]
+        tree += below
+        todo += below
+    return tree
+
+
+def test_stopping_leaves_nothing_behind_and_starting_again_publishes_nothing_twice(demo: Demo):
+    from tests.acceptance.conftest import start
+
+    counts = (
+        "select (select count(*) from wfops.publications), (select count(*) from wfops.snapshots), "
+        "(select count(*) from billing.invoices), (select count(*) from wfops.deliveries)"
+    )
+    before = demo.query(counts)
+    family = children(demo.process.pid)
+    assert demo.stop() == 0
+    assert [p for p in family if Path(f"/proc/{p}").exists()] == []
+    again = start(demo.state)
+    again.hear("^Ctrl-C stops everything")
+    assert again.query(counts) == before
+    assert again.stop() == 0
+    assert json.dumps(before)

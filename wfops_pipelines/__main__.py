@@ -1,0 +1,3 @@
+from wfops_pipelines.cli import main
+
+main()
