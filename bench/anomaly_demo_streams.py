@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905
 """Three generated syncs that look like the demo's: CRM contacts, invoices, support tickets."""
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ def stamps(values: Any) -> pa.Array:
     return pa.array(values, pa.timestamp("us", "UTC"))
 
 
+def sometimes(rng: np.random.Generator, values: Sequence[str], absent: float) -> list[str | None]:
+    return [None if u < absent else v for u, v in zip(rng.random(len(values)), values, strict=True)]
+
+
 def pick(rng: np.random.Generator, values: Sequence[str], p: Sequence[float], n: int) -> list[str]:
     return [values[i] for i in rng.choice(len(values), n, p=np.array(p) / np.sum(p))]
 
@@ -57,22 +62,25 @@ def crm_contacts(seed: int, day: int) -> pa.Table:
     n = rows_of_day(rng, day, 400)
     updated = times(rng, day, n)
     first, last = rng.choice(FIRST, n), rng.choice(LAST, n)
-    company = [f"{a} {b}" for a, b in zip(rng.choice(COMPANY, n), rng.choice(SUFFIX, n), strict=True)]
+    names, forms = rng.choice(COMPANY, n), rng.choice(SUFFIX, n)
+    company = [f"{a} {b}" for a, b in zip(names, forms, strict=True)]
     mail = [
         f"{f}.{s}{k}@{c.split()[0]}.example".lower()
         for f, s, c, k in zip(first, last, company, rng.integers(1, 99, n), strict=True)
     ]
-    stage = pick(rng, ("lead", "subscriber", "opportunity", "customer", "evangelist"), (40, 25, 15, 18, 2), n)
+    stages = ("lead", "subscriber", "opportunity", "customer", "evangelist")
+    stage = pick(rng, stages, (40, 25, 15, 18, 2), n)
+    lands = ("DE", "FR", "US", "GB", "ES", "PL", "SE")
     return pa.table(
         {
             "id": rng.choice(10_000_000, n, replace=False) + 10_000_000,
-            "email": [None if u < 0.03 else m for u, m in zip(rng.random(n), mail, strict=True)],
+            "email": sometimes(rng, mail, 0.03),
             "first_name": first.tolist(),
             "last_name": last.tolist(),
-            "company": [None if u < 0.1 else c for u, c in zip(rng.random(n), company, strict=True)],
+            "company": sometimes(rng, company, 0.1),
             "lifecycle_stage": stage,
             "owner_id": 7000 + rng.choice(14, n, p=np.arange(14, 0, -1) / 105),
-            "country": pick(rng, ("DE", "FR", "US", "GB", "ES", "PL", "SE"), (30, 18, 22, 12, 8, 6, 4), n),
+            "country": pick(rng, lands, (30, 18, 22, 12, 8, 6, 4), n),
             "created_at": stamps(updated - (rng.exponential(90, n) * DAY * 1e6).astype(np.int64)),
             "updated_at": stamps(updated),
         }
@@ -106,14 +114,18 @@ def tickets(seed: int, day: int) -> pa.Table:
     rng = np.random.default_rng([seed, day, 3])
     n = rows_of_day(rng, day, 220)
     updated = times(rng, day, n)
+    subject = rng.choice(TOPICS, n)
+    capital = rng.random(n) < 0.7
+    states = ("new", "open", "pending", "solved", "closed")
+    priority = pick(rng, ("low", "normal", "high", "urgent"), (25, 50, 20, 5), n)
     body = [" ".join(rng.choice(WORDS, int(k))) + "." for k in rng.integers(8, 45, n)]
     return pa.table(
         {
             "id": np.sort(rng.choice(100_000, n, replace=False)) + 500_000 + day * 1000,
-            "subject": [t.capitalize() if u < 0.7 else t for t, u in zip(rng.choice(TOPICS, n), rng.random(n), strict=True)],
+            "subject": [t.capitalize() if u else t for t, u in zip(subject, capital, strict=True)],
             "description": body,
-            "status": pick(rng, ("new", "open", "pending", "solved", "closed"), (15, 30, 20, 30, 5), n),
-            "priority": [None if u < 0.2 else p for u, p in zip(rng.random(n), pick(rng, ("low", "normal", "high", "urgent"), (25, 50, 20, 5), n), strict=True)],
+            "status": pick(rng, states, (15, 30, 20, 30, 5), n),
+            "priority": sometimes(rng, priority, 0.2),
             "requester_id": 40_000 + rng.integers(0, 3000, n),
             "created_at": stamps(updated - (rng.exponential(30, n) * 3600e6).astype(np.int64)),
             "updated_at": stamps(updated),

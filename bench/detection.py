@@ -58,7 +58,9 @@ def judge(stream: str, fault: str, past: list[Profile], new: Profile) -> Case:
 def run(which: str, positions: int, faults: int, only: list[str]) -> list[Case]:
     days = max(HISTORIES) + 50
     cases = []
-    for stream, (key, cursor, tables) in importlib.import_module(f"detection_{which}").streams(days).items():
+    for stream, (key, cursor, tables) in (
+        importlib.import_module(f"detection_{which}").streams(days).items()
+    ):
         if only and stream not in only:
             continue
         profiles = [profile(t, key=key, cursor=cursor) for t in tables]
@@ -68,7 +70,9 @@ def run(which: str, positions: int, faults: int, only: list[str]) -> list[Case]:
                 rng = np.random.default_rng([at, history, len(stream)])
                 cases.append(judge(stream, "clean", past, profiles[at]))
                 for fault, broken in damaged(rng, tables[:at], tables[at], faults):
-                    cases.append(judge(stream, fault, past, profile(broken, key=key, cursor=cursor)))
+                    cases.append(
+                        judge(stream, fault, past, profile(broken, key=key, cursor=cursor))
+                    )
         print(f"{stream}: {len(tables)} snapshots", flush=True)
     return cases
 
@@ -93,14 +97,21 @@ def compared(cases: list[Case]) -> None:
 
 
 def promised(cases: list[Case]) -> None:
-    print(f"\n{'history':>7}  {'stream':16}" + "".join(f"  budget {b:.0%}: false, found" for b in BUDGETS))
+    print(
+        f"\n{'history':>7}  {'stream':16}"
+        + "".join(f"  budget {b:.0%}: false, found" for b in BUDGETS)
+    )
     for history in HISTORIES:
         for stream in [*sorted({c.stream for c in cases}), ""]:
             of = [c for c in cases if c.history == history and stream in ("", c.stream)]
             clean = np.array([c.p_value for c in of if c.fault == "clean"])
             bad = np.array([c.p_value for c in of if c.fault != "clean"])
-            cells = "".join(f"{(clean <= b).mean():>16.1%}, {(bad <= b).mean():>6.1%} " for b in BUDGETS)
-            print(f"{history:>7}  {stream or 'all':16}{cells} ({len(clean)} clean, {len(bad)} faulty)")
+            cells = "".join(
+                f"{(clean <= b).mean():>16.1%}, {(bad <= b).mean():>6.1%} " for b in BUDGETS
+            )
+            print(
+                f"{history:>7}  {stream or 'all':16}{cells} ({len(clean)} clean, {len(bad)} faulty)"
+            )
 
 
 def by_fault(cases: list[Case]) -> None:
@@ -110,13 +121,18 @@ def by_fault(cases: list[Case]) -> None:
         found[case.fault, case.history].append(case.p_value <= 0.05)
     for fault in sorted({c.fault for c in cases}):
         cells = (found[fault, h] for h in HISTORIES)
-        print(f"{fault:20}" + "".join(f"{np.mean(c) if c else np.nan:>8.0%} of{len(c):>3}" for c in cells))
+        print(
+            f"{fault:20}"
+            + "".join(f"{np.mean(c) if c else np.nan:>8.0%} of{len(c):>3}" for c in cells)
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", default="evaluation", choices=("evaluation", "development"))
-    parser.add_argument("--positions", type=int, default=40, help="snapshots judged a stream and history")
+    parser.add_argument(
+        "--positions", type=int, default=40, help="snapshots judged a stream and history"
+    )
     parser.add_argument("--faults", type=int, default=4, help="damaged copies of each")
     parser.add_argument("--only", nargs="*", default=[])
     asked = parser.parse_args()

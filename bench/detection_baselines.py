@@ -37,7 +37,7 @@ def _raw_one(profile: Profile) -> dict[str, float]:
 def isolation_forest(past: Floats, new: Floats) -> float:
     from sklearn.ensemble import IsolationForest
 
-    forest = IsolationForest(n_estimators=100, random_state=0).fit(past)
+    forest = IsolationForest(n_estimators=50, random_state=0).fit(past)
     return float(-forest.score_samples(new[None, :])[0])
 
 
@@ -62,7 +62,9 @@ def ecod(past: Floats, new: Floats) -> float:
     left = (both <= new).mean(0)
     right = (both >= new).mean(0)
     skew = ((both - both.mean(0)) ** 3).sum(0)
-    tails = np.stack([-np.log(left), -np.log(right), np.where(skew < 0, -np.log(left), -np.log(right))])
+    tails = np.stack(
+        [-np.log(left), -np.log(right), np.where(skew < 0, -np.log(left), -np.log(right))]
+    )
     return float(tails.sum(1).max())
 
 

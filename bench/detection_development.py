@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,7 +21,11 @@ def shop_orders(seed: int, day: int) -> pa.Table:
     at = (1.71e15 + day * 8.64e10 + np.sort(rng.beta(3, 2, n)) * 8.64e10).astype(np.int64)
     price = np.round(rng.pareto(2.5, n) * 20 + 5, 2)
     quantity = rng.geometric(0.6, n)
-    notes = rng.choice(["", "gift wrap please", "leave at door", "call before", "fragile"], n, p=[0.6, 0.1, 0.15, 0.1, 0.05])
+    notes = rng.choice(
+        ["", "gift wrap please", "leave at door", "call before", "fragile"],
+        n,
+        p=[0.6, 0.1, 0.15, 0.1, 0.05],
+    )
     season = 0.1 + 0.05 * np.sin(day / 20)
     return pa.table(
         {
@@ -30,10 +36,19 @@ def shop_orders(seed: int, day: int) -> pa.Table:
             "unit_price": price,
             "quantity": quantity,
             "total": np.round(price * quantity, 2),
-            "coupon": [None if u > season else c for u, c in zip(rng.random(n), rng.choice(["WELCOME", "SPRING", "VIP10"], n), strict=True)],
-            "channel": rng.choice(["web", "app", "store", "phone"], n, p=[0.5, 0.35, 0.12, 0.03]).tolist(),
+            "coupon": [
+                None if u > season else c
+                for u, c in zip(
+                    rng.random(n), rng.choice(["WELCOME", "SPRING", "VIP10"], n), strict=True
+                )
+            ],
+            "channel": rng.choice(
+                ["web", "app", "store", "phone"], n, p=[0.5, 0.35, 0.12, 0.03]
+            ).tolist(),
             "note": notes.tolist(),
-            "city": rng.choice(["Berlin", "Paris", "Madrid", "Rome", "Wien", "Porto", "Lyon", "Köln"], n).tolist(),
+            "city": rng.choice(
+                ["Berlin", "Paris", "Madrid", "Rome", "Wien", "Porto", "Lyon", "Köln"], n
+            ).tolist(),
         }
     )
 
@@ -51,11 +66,14 @@ def diamonds(days: int) -> list[pa.Table]:
     rng = np.random.default_rng(4)
     cuts = np.cumsum(rng.poisson(250, days + 1))
     arrow = from_pandas(table)
-    return [arrow.slice(a, b - a) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [arrow.slice(a, b - a) for a, b in pairwise(cuts)]
 
 
 def streams(days: int) -> dict[str, Named]:
-    made = {name: (key, cursor, [make(1, d) for d in range(days)]) for name, (make, key, cursor) in STREAMS.items()}
+    made = {
+        name: (key, cursor, [make(1, d) for d in range(days)])
+        for name, (make, key, cursor) in STREAMS.items()
+    }
     return {
         **made,
         "shop_orders": ("order_no", "placed", [shop_orders(1, d) for d in range(days)]),

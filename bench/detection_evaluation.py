@@ -6,6 +6,8 @@ failures here and change the scorer; make a development stream of the same kind 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +15,16 @@ from detection_data import flights_table, from_pandas, packaged_table
 
 Named = tuple[str | None, str | None, list[pa.Table]]
 
-PAGES = ("/home", "/pricing", "/docs/start", "/docs/api", "/login", "/settings", "/billing", "/blog")
+PAGES = (
+    "/home",
+    "/pricing",
+    "/docs/start",
+    "/docs/api",
+    "/login",
+    "/settings",
+    "/billing",
+    "/blog",
+)
 AGENTS = ("Firefox/128.0 (X11)", "Chrome/126.0 (Windows)", "Safari/17.5 (Macintosh)", "curl/8.5.0")
 MATERIAL = ("Steel", "Brass", "Oak", "Nylon", "Copper", "Birch", "Rubber")
 THING = ("bracket", "hinge", "screw set", "panel", "gasket", "handle", "washer", "valve")
@@ -33,7 +44,7 @@ def films(days: int) -> list[pa.Table]:
     table = packaged_table("movies").sample(frac=1.0, random_state=8)
     arrow = from_pandas(table.drop(columns=[f"r{i}" for i in range(3, 11)]))
     cuts = np.cumsum(np.random.default_rng(5).normal(330, 25, days + 1).astype(int))
-    return [arrow.slice(a, b - a) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [arrow.slice(a, b - a) for a, b in pairwise(cuts)]
 
 
 def usage(days: int) -> list[pa.Table]:
@@ -50,14 +61,27 @@ def usage(days: int) -> list[pa.Table]:
         out.append(
             pa.table(
                 {
-                    "session": [f"{a:08x}-{b:04x}" for a, b in zip(rng.integers(0, 2**32, n), rng.integers(0, 2**16, n), strict=True)],
-                    "account": [None if u < 0.35 else f"acct-{k}" for u, k in zip(rng.random(n), rng.geometric(0.01, n), strict=True)],
+                    "session": [
+                        f"{a:08x}-{b:04x}"
+                        for a, b in zip(
+                            rng.integers(0, 2**32, n), rng.integers(0, 2**16, n), strict=True
+                        )
+                    ],
+                    "account": [
+                        None if u < 0.35 else f"acct-{k}"
+                        for u, k in zip(rng.random(n), rng.geometric(0.01, n), strict=True)
+                    ],
                     "started": pa.array(start.astype(np.int64), pa.timestamp("us", "UTC")),
                     "seconds": np.where(bot, 0.0, np.round(length, 1)),
                     "events": rng.poisson(1 + length / 30),
                     "landing": page.tolist(),
-                    "agent": [AGENTS[3] if b else AGENTS[k] for b, k in zip(bot, rng.choice(3, n, p=[0.2, 0.6, 0.2]), strict=True)],
-                    "plan": rng.choice(["free", "team", "business", "enterprise"], n, p=[0.55, 0.28, 0.14, 0.03]).tolist(),
+                    "agent": [
+                        AGENTS[3] if b else AGENTS[k]
+                        for b, k in zip(bot, rng.choice(3, n, p=[0.2, 0.6, 0.2]), strict=True)
+                    ],
+                    "plan": rng.choice(
+                        ["free", "team", "business", "enterprise"], n, p=[0.55, 0.28, 0.14, 0.03]
+                    ).tolist(),
                     "score": rng.beta(2, 8, n).round(4),
                     "converted": rng.random(n) < 0.04,
                     "seen": [f"{np.datetime64(int(s / 1e6), 's')}Z" for s in start],
@@ -72,17 +96,33 @@ def price_list(days: int) -> list[pa.Table]:
     rng = np.random.default_rng(78)
 
     def articles(count: int, day: int) -> pd.DataFrame:
-        names = [f"{a} {b} {k} mm" for a, b, k in zip(rng.choice(MATERIAL, count), rng.choice(THING, count), rng.choice([5, 8, 12, 20, 40], count), strict=True)]
+        names = [
+            f"{a} {b} {k} mm"
+            for a, b, k in zip(
+                rng.choice(MATERIAL, count),
+                rng.choice(THING, count),
+                rng.choice([5, 8, 12, 20, 40], count),
+                strict=True,
+            )
+        ]
         return pd.DataFrame(
             {
-                "article": [f"{rng.integers(10, 99)}.{rng.integers(1000, 9999)}.{rng.integers(0, 9)}" for _ in range(count)],
+                "article": [
+                    f"{rng.integers(10, 99)}.{rng.integers(1000, 9999)}.{rng.integers(0, 9)}"
+                    for _ in range(count)
+                ],
                 "name": names,
-                "supplier": rng.choice(["Aldo SpA", "Berg & Co", "Müller KG", "Tōkai", "Unit 9"], count, p=[0.4, 0.25, 0.2, 0.1, 0.05]),
+                "supplier": rng.choice(
+                    ["Aldo SpA", "Berg & Co", "Müller KG", "Tōkai", "Unit 9"],
+                    count,
+                    p=[0.4, 0.25, 0.2, 0.1, 0.05],
+                ),
                 "price": np.round(rng.gamma(1.5, 12, count) + 0.5, 2),
                 "stock": rng.negative_binomial(1, 0.01, count),
                 "tax": rng.choice([7, 19], count, p=[0.3, 0.7]),
                 "discontinued": rng.random(count) < 0.05,
-                "changed": pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(day * 86400 - rng.exponential(4e6, count).astype(int), unit="s"),
+                "changed": pd.Timestamp("2023-01-01", tz="UTC")
+                + pd.to_timedelta(day * 86400 - rng.exponential(4e6, count).astype(int), unit="s"),
             }
         )
 
@@ -90,9 +130,16 @@ def price_list(days: int) -> list[pa.Table]:
     for day in range(days):
         touched = rng.random(len(table)) < 0.15
         table.loc[touched, "stock"] = rng.negative_binomial(1, 0.01, int(touched.sum()))
-        table.loc[touched, "price"] = np.round(table.loc[touched, "price"] * rng.normal(1.004, 0.02, int(touched.sum())), 2)
-        table.loc[touched, "changed"] = pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(day * 86400 + rng.integers(0, 80000, int(touched.sum())), unit="s")
-        table = pd.concat([table[rng.random(len(table)) > 0.006], articles(int(rng.poisson(2)), day)], ignore_index=True)
+        table.loc[touched, "price"] = np.round(
+            table.loc[touched, "price"] * rng.normal(1.004, 0.02, int(touched.sum())), 2
+        )
+        table.loc[touched, "changed"] = pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(
+            day * 86400 + rng.integers(0, 80000, int(touched.sum())), unit="s"
+        )
+        table = pd.concat(
+            [table[rng.random(len(table)) > 0.006], articles(int(rng.poisson(2)), day)],
+            ignore_index=True,
+        )
         out.append(from_pandas(table))
     return out
 

@@ -43,7 +43,7 @@ def rewrite(
         return None
     values = table.column(name).to_pylist()
     there = [i for i, v in enumerate(values) if v is not None]
-    hit = rng.choice(there, max(int(round(share * len(there))), 1), replace=False)
+    hit = rng.choice(there, max(round(share * len(there)), 1), replace=False)
     for i in hit:
         values[i] = change(values[i])
     return put(table, name, values)
@@ -99,7 +99,11 @@ def swapped(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Tab
 def typos(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table | None:
     def slip(text: str) -> str:
         letters = [i for i, c in enumerate(text) if c.lower() in NEAR]
-        for i in rng.choice(letters, min(len(letters), 1 + len(letters) // 10), replace=False) if letters else []:
+        for i in (
+            rng.choice(letters, min(len(letters), 1 + len(letters) // 10), replace=False)
+            if letters
+            else []
+        ):
             text = text[:i] + NEAR[text[i].lower()] + text[i + 1 :]
         return text
 
@@ -108,13 +112,21 @@ def typos(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table
 
 def volume_drop(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table | None:
     keep = int(t.num_rows * 0.5)
-    return t.take(pa.array(np.sort(rng.choice(t.num_rows, keep, replace=False)))) if share >= 0.5 else None
+    return (
+        t.take(pa.array(np.sort(rng.choice(t.num_rows, keep, replace=False))))
+        if share >= 0.5
+        else None
+    )
 
 
 def volume_spike(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table | None:
     if share < 0.5 or not past:
         return None
-    return pa.concat_tables([t, past[-1].slice(0, t.num_rows)]) if rng.random() < 0.5 else pa.concat_tables([t, t])
+    return (
+        pa.concat_tables([t, past[-1].slice(0, t.num_rows)])
+        if rng.random() < 0.5
+        else pa.concat_tables([t, t])
+    )
 
 
 def duplicate_page(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table | None:
@@ -168,7 +180,13 @@ def stale_replay(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> p
 
 
 def mojibake(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table | None:
-    return rewrite(rng, t, choose(rng, columns(t, "text")), share, lambda v: v.replace("e", "Ã©") if "e" in v else v + "â€™")
+    return rewrite(
+        rng,
+        t,
+        choose(rng, columns(t, "text")),
+        share,
+        lambda v: v.replace("e", "Ã©") if "e" in v else v + "â€™",
+    )
 
 
 def default_flood(rng: Rng, t: pa.Table, past: list[pa.Table], share: float) -> pa.Table | None:

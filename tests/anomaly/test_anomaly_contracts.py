@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from anomaly_demo_streams import crm_contacts
@@ -64,6 +65,19 @@ def test_an_empty_snapshot_is_held_only_where_none_was() -> None:
 
 def test_too_little_history_says_so() -> None:
     assert "3 published snapshots" in score_snapshot(HISTORY[:3], HISTORY[3]).basis
+
+
+def test_too_little_history_still_holds_what_is_out_of_all_proportion() -> None:
+    owners = np.asarray(TABLES[3].column("owner_id")) * 100
+    score = score_snapshot(HISTORY[:3], seen(TABLES[3].set_column(6, "owner_id", pa.array(owners))))
+    assert score.held
+    assert [f.column for f in score.findings] == ["owner_id"]
+    assert not score_snapshot(HISTORY[:3], HISTORY[3]).held
+    assert score_snapshot(HISTORY[:3], seen(TABLES[3].slice(0, 9))).findings[0].statistic == "rows"
+
+
+def test_the_basis_says_when_a_budget_can_only_be_extrapolated() -> None:
+    assert "extrapolation" in score_snapshot(HISTORY[:7], HISTORY[7]).basis
 
 
 def test_approvals_damp_a_kind_and_rejections_bring_it_back() -> None:

@@ -46,7 +46,11 @@ def test_merged_profiles_are_the_profile_of_all_rows() -> None:
     assert merged.row_sketch == whole.row_sketch
     assert merged.pairs == whole.pairs
     for mine, other in zip(merged.columns, whole.columns, strict=True):
-        assert (mine.nulls, mine.points, mine.sketches) == (other.nulls, other.points, other.sketches)
+        assert (mine.nulls, mine.points, mine.sketches) == (
+            other.nulls,
+            other.points,
+            other.sketches,
+        )
 
 
 def test_row_scores_do_not_depend_on_the_order_of_published_or_new_rows() -> None:

@@ -35,10 +35,11 @@ HOSTILE = {
     "nested": pa.table({"a": [[{"x": 1}], None, []] * 10, "b": [{"y": [1, 2]}] * 30}),
     "odd text": pa.table({"a": ["", " ", "\n", DAMAGED, "é" * 900, None] * 5}),
     "bytes": pa.table({"a": pa.array([b"\xff\x00", b"", None], pa.binary())}),
-    "days": pa.table({"a": pa.array([0, 1, None], pa.date32()), "b": pa.array([5, 6, 7], pa.time64("us"))}),
+    "days": pa.table({"a": pa.array([0, 1, None], pa.date32())}),
+    "hours": pa.table({"a": pa.array([5, 6, 7], pa.time64("us"))}),
     "decimals": pa.table({"a": pa.array([1, 2, None], pa.decimal128(12, 2))}),
     "coded": pa.table({"a": pa.array(["x", "y", None]).dictionary_encode()}),
-    "far times": pa.table({"a": pa.array([datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])}),
+    "far times": pa.table({"a": [datetime(y, 1, 1, tzinfo=UTC) for y in (1, 9999)]}),
     "repeated names": pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]),
     "bad dates": pa.table({"a": ["2024-02-31", "2024-13-01", "2024-01-01T10:00:00Z"] * 9}),
 }  # fmt: skip
@@ -67,11 +68,11 @@ def test_a_hostile_table_after_a_normal_history_is_scored(table: pa.Table) -> No
 
 @cases
 def test_rows_of_a_hostile_table_get_finite_scores_or_a_clear_error(table: pa.Table) -> None:
-    try:
-        rows = score_rows(fit_rows(table), table)
-    except SchemaRefused as refusal:
-        assert "publish" in str(refusal) or "rename" in str(refusal)
+    if not table.num_rows or len(set(table.column_names)) < table.num_columns:
+        with pytest.raises(SchemaRefused, match=r"publish|rename"):
+            fit_rows(table)
         return
+    rows = score_rows(fit_rows(table), table)
     assert len(rows.score) == table.num_rows
     assert np.isfinite(rows.score).all()
     assert ((rows.p_value > 0) & (rows.p_value <= 1)).all()
@@ -83,8 +84,12 @@ number = st.one_of(st.none(), st.floats(), st.just(0.0))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.tuples(cell, number), max_size=12), st.lists(st.tuples(cell, number), max_size=12))
-def test_any_text_and_number_can_follow_any_other(first: list[object], second: list[object]) -> None:
+@given(
+    st.lists(st.tuples(cell, number), max_size=12), st.lists(st.tuples(cell, number), max_size=12)
+)
+def test_any_text_and_number_can_follow_any_other(
+    first: list[object], second: list[object]
+) -> None:
     schema = pa.schema({"t": pa.string(), "x": pa.float64()})
     tables = [
         pa.Table.from_pylist([{"t": t, "x": x} for t, x in rows], schema=schema)  # type: ignore[misc]

@@ -25,7 +25,12 @@ def test_a_budget_of_two_percent_holds_about_two_percent_of_clean_rows(sync: str
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("email", "ann at acme"), ("lifecycle_stage", "LEAD"), ("country", "Germany"), ("owner_id", -1)],
+    [
+        ("email", "ann at acme"),
+        ("lifecycle_stage", "LEAD"),
+        ("country", "Germany"),
+        ("owner_id", -1),
+    ],
 )
 def test_a_wrong_cell_is_found_and_named(column: str, value: object) -> None:
     rows = DAYS[13].to_pylist()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 PSEUDO = 8.0
-PRIOR_SPREAD = 0.40
+PRIOR_SPREAD = 0.50
 _FLOOR = 0.3
 
 

@@ -40,7 +40,7 @@ def _table(profiles: Sequence[Profile]) -> Iterator[Feature]:
     yield share(None, "repeated rows", "duplicates", repeats, rows)
     entries = _compared.Entries.of([p.row_sketch for p in profiles])
     total = entries.totals()
-    again = np.bincount(entries.snapshot, entries.count * entries.seen(), entries.snapshots)
+    again = entries.totals(entries.seen())
     yield share(
         None, "rows of earlier snapshots", "duplicates", again, np.where(total > 0, total, np.nan)
     )

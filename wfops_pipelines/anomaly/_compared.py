@@ -50,8 +50,11 @@ class Entries:
         keys, key = np.unique(raw[keep], return_inverse=True)
         return cls(keys, key, snapshot[keep], count[keep], len(parts))
 
-    def totals(self) -> Floats:
-        return np.bincount(self.snapshot, self.count, self.snapshots)
+    def totals(self, only: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """Counts of each snapshot, or of those entries of it."""
+        return np.bincount(
+            self.snapshot, self.count if only is None else self.count * only, self.snapshots
+        ).astype(np.float64)
 
     def seen(self) -> npt.NDArray[np.bool_]:
         """Which entries have a key that the compared side (see `_sides`) has, too."""
@@ -73,7 +76,7 @@ class Entries:
 def unseen(name: str | None, what: str, kind: str, entries: Entries) -> Feature:
     """Share of the rows with a value that no snapshot on the compared side has."""
     total = entries.totals()
-    fresh = np.bincount(entries.snapshot, entries.count * ~entries.seen(), entries.snapshots)
+    fresh = total - entries.totals(entries.seen())
     return share(name, f"unseen {what}", kind, fresh, np.where(total > 0, total, np.nan))
 
 

@@ -43,6 +43,8 @@ def evidence(
     weekdays: Sequence[int],
     weights: Mapping[str, float],
 ) -> Evidence:
+    if not features:
+        return Evidence(features, np.zeros((0, len(allowed))), np.zeros((0, len(allowed))))
     x = np.array([f.x for f in features])
     noise = _even(np.array([f.noise for f in features]))
     absent = ~np.isfinite(x)

@@ -38,6 +38,7 @@ _CLASSES = ("lower", "upper", "digits", "spaces", "wide", "control", "marks")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _AROUND = 0.05
 _FEW = 120
+_SMALLEST = 1e-100
 
 
 def counted(columns: Columns, name: str) -> Floats:
@@ -124,7 +125,7 @@ def _frame(q: Floats) -> tuple[float, float]:
     """Centre and unit of the scale, from the history: its median and its inner quartile range."""
     centre = middle(q[:, 2])
     for scale in (middle(q[:, 3] - q[:, 1]), middle(q[:, 4] - q[:, 0]) / 2, abs(centre) / 50):
-        if scale > 0:
+        if scale > _SMALLEST:
             return centre, scale
     return centre, 1.0
 

@@ -64,7 +64,8 @@ def _digest(rows: Hashes) -> str:
 
 
 def _repeats(hashes: Hashes) -> int:
-    return len(hashes) - len(np.unique(hashes))
+    ordered = np.sort(hashes)
+    return int((ordered[1:] == ordered[:-1]).sum())
 
 
 def _sample(rows: Hashes) -> npt.NDArray[np.int64] | None:

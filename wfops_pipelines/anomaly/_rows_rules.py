@@ -15,6 +15,9 @@ from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
 Floats = npt.NDArray[np.float64]
 
 
+_SERIAL = 0.9
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Tables of one column: nulls, hashes and numbers by channel, letter pairs (or none)."""
@@ -42,9 +45,17 @@ def learn(one: Cells, later: Cells | None = None) -> Rules:
     spans = {name: Span.of(values[rows]) for name, values in channels.sized(one)}
     if later is not None:
         drifts = dict(channels.sized(later))
-        spans = {n: s.drifting(drifts[n]) if n in drifts else s for n, s in spans.items()}
+        serial = one.kind == "number" and _is_serial(one)
+        spans = {n: s.drifting(drifts[n], serial) if n in drifts else s for n, s in spans.items()}
     letters = channels.letter_table(one) if one.texts is not None else np.zeros(0)
     return Rules(one.kind, channels.null_decades(one), tallies, spans, letters)
+
+
+def _is_serial(one: Cells) -> bool:
+    """Whole numbers that hardly repeat: an identifier, whose size means nothing."""
+    there = int(one.present.sum())
+    whole = bool((np.floor(one.numbers) == one.numbers).all())
+    return whole and there >= 20 and len(one.hashes) > _SERIAL * there
 
 
 def raw_evidence(rules: Rules, one: Cells) -> dict[str, Floats]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wfops_pipelines.anomaly._sketches import LARGEST
+
 Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 
@@ -67,7 +69,7 @@ class Span:
 
     @classmethod
     def of(cls, values: Floats) -> Span:
-        ordered = np.sort(values[np.isfinite(values)])
+        ordered = np.sort(np.clip(values[np.isfinite(values)], -LARGEST, LARGEST))
         if len(ordered) > 4096:
             ordered = ordered[np.linspace(0, len(ordered) - 1, 4096).astype(np.int64)]
         if not len(ordered):
@@ -76,27 +78,26 @@ class Span:
         wide = max(float(quarter[1] - quarter[0]), float(ordered[-1] - ordered[0]) / 50)
         return cls(ordered, max(wide, abs(float(ordered[0])) * 1e-3, 1e-9))
 
-    def drifting(self, later: Floats) -> Span:
-        """The span with slack, when more than one in a hundred later values leave the range."""
-        later = later[np.isfinite(later)]
+    def drifting(self, later: Floats, serial: bool) -> Span:
+        """The span with slack: of identifiers, and when one in a hundred later values leaves it."""
+        later = np.clip(later[np.isfinite(later)], -LARGEST, LARGEST)
         if len(later) < 20 or not len(self.support):
             return self
         out = ((later > self.support[-1]) | (later < self.support[0])).mean()
-        if out <= _DRIFTS:
+        if out <= _DRIFTS and not serial:
             return self
         low, high = min(later.min(), self.support[0]), max(later.max(), self.support[-1])
-        return Span(np.array([low, high]), self.step, 3.0 * float(high - low))
+        return Span(np.array([low, high]), self.step, max(3.0 * float(high - low), 1.0))
 
     def look_up(self, values: Floats) -> Floats:
         count = len(self.support)
         if not count:
             return np.zeros(len(values))
         if self.slack:
-            away = np.maximum(values - self.support[-1], self.support[0] - values) - self.slack
-            return np.asarray(
-                3.0 * np.log10(1.0 + np.maximum(np.nan_to_num(away), 0.0) / self.slack)
-            )
-        finite = np.where(np.isfinite(values), values, np.finfo(np.float64).max / 4)
+            finite = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), LARGEST)
+            away = np.maximum(finite - self.support[-1], self.support[0] - finite) - self.slack
+            return np.asarray(3.0 * np.log10(1.0 + np.maximum(away, 0.0) / self.slack))
+        finite = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), LARGEST)
         below = np.searchsorted(self.support, finite, "right")
         above = count - np.searchsorted(self.support, finite, "left")
         tail = np.minimum(2.0 * (np.minimum(below, above) + 1.0) / (count + 2.0), 1.0)

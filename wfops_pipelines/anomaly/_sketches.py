@@ -9,6 +9,7 @@ from wfops_pipelines.anomaly.nouns import Sketch
 
 ALL = 2**64 - 1
 POINTS = 512
+LARGEST = 1e120  # squares and sums of a few hundred of it are still finite
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def distinct(one: Sketch) -> float:
 
 def points(values: Floats, limit: int = POINTS) -> bytes:
     """Sorted finite values, thinned to `limit` mid-ranks."""
-    ordered = np.sort(values[np.isfinite(values)])
+    ordered = np.sort(np.clip(values[np.isfinite(values)], -LARGEST, LARGEST))
     if len(ordered) > limit:
         ranks = ((np.arange(limit) + 0.5) * len(ordered) / limit).astype(np.int64)
         ordered = ordered[ranks]

@@ -11,6 +11,7 @@ from wfops_pipelines.anomaly._calibrate import p_value
 from wfops_pipelines.anomaly._collect import features
 from wfops_pipelines.anomaly._contracts import BROKEN, broken
 from wfops_pipelines.anomaly._evidence import Evidence, evidence
+from wfops_pipelines.anomaly._short import ROWS_FACTOR, SIZE_FACTOR, gross
 from wfops_pipelines.anomaly._sides import sides
 from wfops_pipelines.anomaly._summary import forest_scores, recombine, summarise
 from wfops_pipelines.anomaly._words import sentence
@@ -33,7 +34,7 @@ def score(
     contracts = broken(past, new)
     usable = [p for p in past if p.rows]
     if len(usable) < FEWEST or not new.rows:
-        return _short(contracts, usable)
+        return _short(contracts, usable, new)
     proof, column = _examine([*usable, new], weights)
     scores, made = score_all(proof.decades, column)
     p = p_value(scores[:-1], made, float(scores[-1]))
@@ -70,7 +71,7 @@ def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
     """Strongest first; order between columns after what a column shows by itself."""
     now = proof.decades[:, -1]
     out = []
-    blame = np.array([f.kind == "relations" for f in proof.features])
+    blame = np.array([f.kind == "relations" for f in proof.features], np.bool_)
     rank = np.where(blame & (now[~blame].max(initial=0.0) > now / 2), now / 2, now)
     for at in np.argsort(-rank, kind="stable")[:_LISTED]:
         if now[at] < _ENOUGH:
@@ -86,15 +87,21 @@ def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
     return out
 
 
-def _short(contracts: list[SnapshotFinding], usable: list[Profile]) -> SnapshotScore:
-    basis = f"only {len(usable)} published snapshots: fewer than {FEWEST}, hard contracts only"
-    held = bool(contracts)
-    return SnapshotScore(
-        1e-12 if held else 1.0, held, BROKEN * len(contracts), tuple(contracts), basis
+def _short(contracts: list[SnapshotFinding], usable: list[Profile], new: Profile) -> SnapshotScore:
+    found = [*contracts, *gross(usable, new)]
+    basis = (
+        f"only {len(usable)} published snapshots, at least {FEWEST} are needed to keep a budget: "
+        "held only for broken contracts and what is out of all proportion "
+        f"(rows x{ROWS_FACTOR:.0f}, sizes x{SIZE_FACTOR:.0f}, half of a column suddenly null)"
     )
+    p = 1e-12 if contracts else 1e-3 if found else 1.0
+    return SnapshotScore(p, bool(found), sum(f.contribution for f in found), tuple(found), basis)
 
 
 def _basis(count: int, false_holds: float) -> str:
-    return (
+    said = (
         f"{count} published snapshots; calibrated to hold at most {false_holds:.1%} of normal ones"
     )
+    if count * false_holds >= 1.0:
+        return said
+    return f"{said} (by extrapolation: {1 / false_holds:.0f} snapshots are needed to count them)"

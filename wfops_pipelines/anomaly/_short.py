@@ -1,0 +1,64 @@
+"""The wider rule for a sync with too little history to calibrate anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly._collect import by_column
+from wfops_pipelines.anomaly._features import Feature, quantiles
+from wfops_pipelines.anomaly._words import sentence
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding
+
+Floats = npt.NDArray[np.float64]
+
+ROWS_FACTOR = 5.0
+SIZE_FACTOR = 20.0
+FEW_NULLS, MANY_NULLS = 0.05, 0.5
+_WEIGHT = 3.0
+_QUIET = np.zeros(1)
+
+
+def gross(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
+    """What is out of all proportion to the few snapshots there are: rows, nulls, sizes."""
+    if not history or not new.rows:
+        return []
+    profiles = [*history, new]
+    rows = np.array([float(p.rows) for p in profiles])
+    found = [_finding(None, "rows", "volume", "rows", rows)] if _far(rows, ROWS_FACTOR) else []
+    for name, columns in by_column(profiles).items():
+        if all(column is not None for column in columns):
+            found += _column(name, [c for c in columns if c is not None])
+    return found
+
+
+def _column(name: str, columns: Sequence[ColumnProfile]) -> Iterator[SnapshotFinding]:
+    nulls = np.array([c.nulls / max(c.rows, 1) for c in columns])
+    if nulls[:-1].max() < FEW_NULLS and nulls[-1] > MANY_NULLS:
+        yield _finding(name, "null", "missing", "%", nulls)
+    if columns[-1].kind == "number":
+        points = [np.frombuffer(c.points, np.float64) for c in columns]
+        middle = np.array([quantiles(np.sort(np.abs(p)), [0.5])[0] for p in points])
+        if _far(middle, SIZE_FACTOR):
+            yield _finding(name, "median", "numbers", "number", middle)
+
+
+def _far(values: Floats, factor: float) -> bool:
+    """Is the last value more than `factor` away from all of the earlier, positive ones?"""
+    old, new = values[:-1], values[-1]
+    if not (np.isfinite(values).all() and old.min() > 0):
+        return False
+    return bool(new > factor * old.max() or new < old.min() / factor)
+
+
+def _finding(
+    column: str | None,
+    statistic: str,
+    kind: str,
+    unit: str,
+    raw: Floats,
+) -> SnapshotFinding:
+    measured, expected, said = sentence(Feature(column, statistic, kind, unit, raw, raw, _QUIET))
+    return SnapshotFinding(column, statistic, kind, measured, expected, _WEIGHT, said)
