@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,8 +23,35 @@ from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import reviews
 from wfops_pipelines.testing import FakeSource, FrozenClock
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM_FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 MACHINE = flow.Run(Actor("test", "machine"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium: $WFOPS_CHROMIUM, or what scripts/browser finds or installs."""
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("WFOPS_CHROMIUM") or shutil.which("chromium")
+    if not found:
+        done = subprocess.run([ROOT / "scripts/browser"], stdout=subprocess.PIPE, check=True)
+        found = done.stdout.decode().strip().splitlines()[-1]
+    flags = [*CHROMIUM_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else CHROMIUM_FLAGS
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=flags)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

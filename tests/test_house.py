@@ -16,7 +16,16 @@ COMPONENTS = {
     "sources", "destinations", "checks", "anomaly", "assist", "store", "report", "notify",
     "sandbox", "dev",
 }  # fmt: skip
-SHELL = {"orchestration", "web", "cli", "serve", "demonstration", "definitions", "workbench"}
+SHELL = {
+    "__main__",
+    "orchestration",
+    "web",
+    "cli",
+    "serve",
+    "demonstration",
+    "definitions",
+    "workbench",
+}
 ONLY_IN = {
     "great_expectations": ("checks/gx/",),
     "sklearn": ("anomaly/", "assist/"),

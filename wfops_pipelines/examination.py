@@ -24,11 +24,12 @@ MANY = 5  # keys that a sentence spells out
 class Past:
     """What earlier snapshots and the destination say. Read before examining, in one place.
 
-    schema: of the last published snapshot. profiles: of published snapshots, oldest first, as
+    schema and previous_rows: of the last published snapshot. profiles: of published snapshots, oldest first, as
     JSON. published: published rows, for the row model. existing and diff: from the destination.
     """
 
     schema: pa.Schema | None = None
+    previous_rows: int | None = None
     profiles: Sequence[str] = ()
     published: Sequence[pa.Table] = ()
     existing: Existing = field(default_factory=lambda: Existing({}))
@@ -64,7 +65,7 @@ def examine(
         from wfops_pipelines.checks.examine import findings_of
         from wfops_pipelines.checks.gx import run_suite
 
-        results = run_suite(suite, table, key=sync.key)
+        results = run_suite(suite, table, key=sync.key, previous_rows=known.previous_rows)
         return findings_of(results)
 
     def anomalies() -> Iterable[Finding]:

@@ -44,6 +44,7 @@ def _past(
     critical = [c for c in sync.policy.critical_fields if c in table.column_names]
     return Past(
         schema=published[-1].schema if published else None,
+        previous_rows=published[-1].num_rows if published else None,
         profiles=snapshots.published_profiles(conn, sync.name, snapshot.seq),
         published=published,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,21 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from wfops_pipelines.dagster_client import DagsterClient
 from wfops_pipelines.dev.postgres import running_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 900  # seconds for the first start on a busy machine
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass
@@ -127,26 +118,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         remove(state)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser: $WFOPS_CHROMIUM, or what scripts/browser finds or installs."""
-    named = os.environ.get("WFOPS_CHROMIUM") or shutil.which("chromium")
-    if named:
-        return named
-    done = subprocess.run([ROOT / "scripts/browser"], capture_output=True, text=True, check=True)
-    return done.stdout.strip().splitlines()[-1]
-
-
 @pytest.fixture
-def page(demo: Demo, chromium: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(demo: Demo, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of a real browser; a screenshot is left in the state folder at the end."""
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        opened = browser.new_page(viewport={"width": 1400, "height": 1000}, base_url=demo.ui)
-        opened.set_default_timeout(60_000)
-        yield opened
-        shots = Path(os.environ.get("WFOPS_SCREENSHOTS", demo.state / "screenshots"))
-        shots.mkdir(parents=True, exist_ok=True)
-        opened.screenshot(path=shots / f"{request.node.name}.png", full_page=True)
-        browser.close()
+    opened = browser.new_page(viewport={"width": 1400, "height": 1000}, base_url=demo.ui)
+    opened.set_default_timeout(60_000)
+    yield opened
+    shots = Path(os.environ.get("WFOPS_SCREENSHOTS", demo.state / "screenshots"))
+    shots.mkdir(parents=True, exist_ok=True)
+    opened.screenshot(path=shots / f"{request.node.name}.png", full_page=True)
+    opened.close()

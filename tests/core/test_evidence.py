@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +38,11 @@ def test_any_change_to_the_evidence_changes_its_hash(changes):
 
 def test_a_finding_survives_json():
     assert Finding.from_json(FOUND.as_json()) == FOUND
+
+
+def test_evidence_survives_json_to_the_same_hash():
+    again = Evidence.from_json(json.loads(canonical(EVIDENCE.as_json())))
+    assert again.hash == EVIDENCE.hash
 
 
 def test_canonical_json_does_not_depend_on_the_order_of_keys():

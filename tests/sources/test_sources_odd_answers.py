@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import QUICK, Reply, Scripted, as_json, scripted_server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.sources.scripted import QUICK, Reply, Scripted, as_json, scripted_server
 from wfops_pipelines.errors import SourceMalformed, SourceRateLimited, SyncFailure
 from wfops_pipelines.sandbox import NOW
 from wfops_pipelines.sources import (

@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, as_json
 
+from tests.sources.scripted import QUICK, as_json
 from wfops_pipelines.errors import SourceMalformed, SyncFailure
 from wfops_pipelines.sandbox import NOW
 from wfops_pipelines.sources import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -102,3 +102,24 @@ class CheckResult:
     failed_rows: int = 0
     failed_keys: tuple[str, ...] = ()
     error: str | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "words": self.words,
+            "outcome": self.outcome.value,
+            "severity": self.severity.value,
+            "column": self.column,
+            "measured": self.measured,
+            "expected": self.expected,
+            "rows": self.rows,
+            "failed_rows": self.failed_rows,
+            "failed_keys": list(self.failed_keys),
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> CheckResult:
+        outcome, severity = Outcome(body["outcome"]), Severity(body["severity"])
+        keys = tuple(body["failed_keys"])
+        return cls(**{**body, "outcome": outcome, "severity": severity, "failed_keys": keys})

@@ -17,6 +17,11 @@ def report_page(sync: str, seq: int) -> str:
     return f"/wfops/reports/{quote(sync, safe='')}/{seq}"
 
 
+def history_page(sync: str, expectation: str | None = None) -> str:
+    path = f"/wfops/history/{quote(sync, safe='')}"
+    return path if expectation is None else f"{path}/{quote(expectation, safe='')}"
+
+
 def asset_page(sync: str, part: str) -> str:
     return f"/assets/{quote(sync, safe='')}/{part}"
 

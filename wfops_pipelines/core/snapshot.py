@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
@@ -56,6 +58,19 @@ class Diff:
     deleted: int = 0
     changes: tuple[tuple[str, str, str | None, str | None], ...] = ()
 
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "deleted": self.deleted,
+            "changes": [list(c) for c in self.changes],
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Diff:
+        return cls(**{**body, "changes": tuple(tuple(c) for c in body["changes"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -77,37 +92,18 @@ class Evidence:
             "digest": self.digest,
             "rows": self.rows,
             "findings": [f.as_json() for f in self.findings],
-            "results": [_result_json(r) for r in self.results],
-            "diff": None if self.diff is None else _diff_json(self.diff),
+            "results": [r.as_json() for r in self.results],
+            "diff": None if self.diff is None else self.diff.as_json(),
             "anomaly": self.anomaly,
         }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Evidence:
+        findings = tuple(Finding.from_json(f) for f in body["findings"])
+        results = tuple(CheckResult.from_json(r) for r in body["results"])
+        diff = None if body["diff"] is None else Diff.from_json(body["diff"])
+        return cls(**{**body, "findings": findings, "results": results, "diff": diff})
 
     @property
     def hash(self) -> str:
         return digest(canonical(self.as_json()))
-
-
-def _result_json(result: CheckResult) -> Json:
-    return {
-        "name": result.name,
-        "words": result.words,
-        "outcome": result.outcome.value,
-        "severity": result.severity.value,
-        "column": result.column,
-        "measured": result.measured,
-        "expected": result.expected,
-        "rows": result.rows,
-        "failed_rows": result.failed_rows,
-        "failed_keys": list(result.failed_keys),
-        "error": result.error,
-    }
-
-
-def _diff_json(diff: Diff) -> Json:
-    return {
-        "inserted": diff.inserted,
-        "updated": diff.updated,
-        "unchanged": diff.unchanged,
-        "deleted": diff.deleted,
-        "changes": [list(c) for c in diff.changes],
-    }

@@ -142,6 +142,25 @@ def evidence(conn: Connection, sync: str, seq: int) -> tuple[str, dict[str, Any]
     return None if row is None else (row.hash, json.loads(row.body))
 
 
+def evidences(
+    conn: Connection, sync: str, upto: int, limit: int
+) -> list[tuple[Snapshot, Evidence]]:
+    """The newest `limit` examined snapshots up to `upto` with their evidence, oldest first."""
+    join = t.snapshots.join(
+        t.evidence,
+        (t.evidence.c.sync == t.snapshots.c.sync) & (t.evidence.c.seq == t.snapshots.c.seq),
+    )
+    query = (
+        select(t.snapshots, t.evidence.c.body)
+        .select_from(join)
+        .where(t.snapshots.c.sync == sync, t.snapshots.c.seq <= upto)
+        .order_by(t.snapshots.c.seq.desc())
+        .limit(limit)
+    )
+    rows = conn.execute(query).all()[::-1]
+    return [(_snapshot(r), Evidence.from_json(json.loads(r.body))) for r in rows]
+
+
 def held_keys(conn: Connection, sync: str, seq: int) -> frozenset[str] | None:
     """Keys of the rows that the verdict holds back; None when it is all of them or none."""
     query = select(t.evidence.c.held_keys).where(t.evidence.c.sync == sync, t.evidence.c.seq == seq)

@@ -32,7 +32,9 @@ streams = Table(
     Column("sync", Text, primary_key=True),
     _time("cursor"),
     Column("seq", BigInteger, nullable=False),
-    Column("schema_json", JSONB(none_as_null=True)),  # the column types that were inferred once and are held since
+    Column(
+        "schema_json", JSONB(none_as_null=True)
+    ),  # the column types that were inferred once and are held since
 )
 
 controls = Table(  # a row named "*" pauses everything
@@ -76,7 +78,9 @@ evidence = Table(  # the exact text whose hash the reviewer is shown
     Column("seq", BigInteger, primary_key=True),
     Column("hash", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("held_keys", JSONB(none_as_null=True)),  # null: the whole snapshot is held, or nothing is
+    Column(
+        "held_keys", JSONB(none_as_null=True)
+    ),  # null: the whole snapshot is held, or nothing is
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 

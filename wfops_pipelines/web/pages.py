@@ -13,8 +13,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from wfops_pipelines import workbench
-from wfops_pipelines.store import audit, reviews
-from wfops_pipelines.web import views
+from wfops_pipelines.report import Report, failing_rows_csv, render_history, render_report
+from wfops_pipelines.store import reviews
+from wfops_pipelines.web import reports, views
 
 HEADERS = {
     # Data from a SaaS system never runs as code, not even if an escape were forgotten.
@@ -36,6 +37,9 @@ def routes() -> list[Route]:
         Route("/wfops", inbox, methods=["GET"]),
         Route("/wfops/r/{review}", review_page, methods=["GET"]),
         Route("/wfops/reports/{sync}/{seq:int}", report_page, methods=["GET"]),
+        Route("/wfops/reports/{sync}/{seq:int}/failing.csv", failing_rows, methods=["GET"]),
+        Route("/wfops/history/{sync}", history_page, methods=["GET"]),
+        Route("/wfops/history/{sync}/{name}", history_page, methods=["GET"]),
         Route("/wfops/api/reviews", inbox_json, methods=["GET"]),
         Route("/wfops/{rest:path}", nothing, methods=["GET"]),
     ]
@@ -68,13 +72,42 @@ def review_page(request: Request) -> Response:
 
 def report_page(request: Request) -> Response:
     """The expectation report of one snapshot."""
+    found = _report(request)
+    return _missing(request) if found is None else _html(render_report(found))
+
+
+def failing_rows(request: Request) -> Response:
+    """The failing rows of one snapshot as a CSV file."""
+    found = _report(request)
+    if found is None:
+        return _missing(request)
+    name = f"{found.snapshot.sync}-{found.snapshot.seq}-failing.csv"
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(failing_rows_csv(found), media_type="text/csv", headers=headers)
+
+
+def history_page(request: Request) -> Response:
+    """How a sync's expectations, or one of them, did over its last snapshots."""
+    sync, name = request.path_params["sync"], request.path_params.get("name")
+    services, project = workbench.services(), workbench.project()
+    with services.engine.connect() as conn:
+        found = reports.history(conn, project, services, sync, name)
+    return _missing(request) if found is None else _html(render_history(found))
+
+
+def _report(request: Request) -> Report | None:
     sync, seq = request.path_params["sync"], request.path_params["seq"]
-    with workbench.services().engine.connect() as conn:
-        view = views.report_view(conn, workbench.project(), sync, seq)
-        if view is None:
-            return page("nothing.html", 404, title="No such snapshot", what=f"{sync} #{seq}")
-        trail = audit.trail(conn, f"{sync} #{seq}")
-    return page("report.html", title=f"{sync} #{seq}", trail=trail, **view)
+    services, project = workbench.services(), workbench.project()
+    with services.engine.connect() as conn:
+        return reports.report(conn, project, services, sync, seq)
+
+
+def _missing(request: Request) -> Response:
+    return page("nothing.html", 404, title="Nothing was examined here", what=request.url.path)
+
+
+def _html(text: str) -> Response:
+    return HTMLResponse(text, headers=HEADERS)
 
 
 def nothing(request: Request) -> Response:

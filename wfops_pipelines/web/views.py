@@ -66,14 +66,6 @@ def review_view(
     return {**common, "failure": None, "trail": _trail(conn, review), "held": held, **seen}
 
 
-def report_view(conn: Connection, project: Project, sync: str, seq: int) -> dict[str, Any] | None:
-    """Everything on the expectation report, or None where there is no such evidence."""
-    seen = snapshot_view(conn, project, sync, seq)
-    if seen is None:
-        return None
-    return {**seen, "review": reviews.of_snapshot(conn, sync, seq)}
-
-
 def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> dict[str, Any] | None:
     """A snapshot, its evidence (masked) and what was published of it."""
     found = snapshots.evidence(conn, sync, seq)

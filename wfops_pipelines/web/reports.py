@@ -1,0 +1,139 @@
+"""The expectation report and its histories, gathered from the store."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from wfops_pipelines.core import links
+from wfops_pipelines.core.findings import CheckResult, Json
+from wfops_pipelines.core.snapshot import Evidence, Snapshot
+from wfops_pipelines.core.verdict import decide
+from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.project import Project
+from wfops_pipelines.report import Check, History, Link, Past, PastSnapshot, Report, Trend
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import files, reviews, snapshots
+from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
+
+TREND = 20
+HISTORY = 60
+
+Judged = list[tuple[Snapshot, Evidence]]
+
+
+def report(
+    conn: Connection, project: Project, services: Services, sync: str, seq: int
+) -> Report | None:
+    """The report of one snapshot, or None where it was not examined (or its sync is gone)."""
+    declared = project.syncs.get(sync)
+    judged = snapshots.evidences(conn, sync, seq, TREND)
+    if declared is None or not judged or judged[-1][0].seq != seq:
+        return None
+    snapshot, evidence = judged[-1]
+    columns, rows = _failing(declared, services, evidence)
+    suite = project.suites[sync]
+    judges = {e.name: e.columns for e in suite.expectations}
+    return Report(
+        snapshot=snapshot,
+        verdict=decide(evidence.findings, evidence.rows, declared.policy),
+        checks=tuple(
+            Check(r, _trend(judged, r.name), judges.get(r.name, ()), _history(sync, r.name))
+            for r in evidence.results
+        ),
+        columns=columns,
+        key=declared.key,
+        written_at=services.clock(),
+        findings=evidence.findings,
+        rows=rows,
+        masked=frozenset(declared.policy.masked),
+        difference=evidence.diff,
+        published_seq=_published_before(conn, sync, seq),
+        suite_digest=suite.digest,
+        links=_links(conn, sync, seq),
+    )
+
+
+def history(
+    conn: Connection, project: Project, services: Services, sync: str, name: str | None
+) -> History | None:
+    """How all expectations of a sync did lately, or only the one called `name`."""
+    declared = project.syncs.get(sync)
+    judged = snapshots.evidences(conn, sync, 2**62, HISTORY)
+    if declared is None or not judged:
+        return None
+    newest = [r for r in judged[-1][1].results if name in (None, r.name)]
+    if not newest:
+        return None
+    judges = {e.name: e.columns for e in project.suites[sync].expectations}
+    return History(
+        sync=sync,
+        trends=tuple(
+            Trend(r.words, r.severity, _trend(judged, r.name), judges.get(r.name, ()),
+                  None if name else _history(sync, r.name))
+            for r in newest
+        ),
+        snapshots=tuple(
+            PastSnapshot(s.seq, s.staged_at, s.rows, s.state.value, links.report_page(sync, s.seq))
+            for s, _ in judged
+        ),
+        written_at=services.clock(),
+        masked=frozenset(declared.policy.masked),
+        back=links.history_page(sync) if name else links.report_page(sync, judged[-1][0].seq),
+    )  # fmt: skip
+
+
+def _trend(judged: Judged, name: str) -> tuple[Past, ...]:
+    named = [(s, r) for s, e in judged for r in e.results if r.name == name]
+    return tuple(Past(s.seq, r.outcome, r.rows, r.failed_rows, _number(r)) for s, r in named)
+
+
+def _number(result: CheckResult) -> float | None:
+    numeric = isinstance(result.measured, int | float) and not isinstance(result.measured, bool)
+    return float(result.measured) if numeric else None  # type: ignore[arg-type]
+
+
+def _failing(
+    sync: Sync, services: Services, evidence: Evidence
+) -> tuple[tuple[str, ...], dict[str, dict[str, Json]]]:
+    """The snapshot's columns, and the rows that some finding or expectation names."""
+    wanted = {k for f in evidence.findings for k in f.keys}
+    wanted |= {k for r in evidence.results for k in r.failed_keys}
+    try:
+        table = files.read(services.folder(sync.name), evidence.digest)
+    except SnapshotDamaged:
+        return (sync.key,), {}
+    columns = tuple(table.column_names)
+    if not wanted or sync.key not in columns:
+        return columns, {}
+    keys = [str(k) for k in table[sync.key].to_pylist()]
+    hits = [i for i, k in enumerate(keys) if k in wanted]
+    rows = table.take(hits).to_pylist()
+    return columns, {str(r[sync.key]): {c: _json(v) for c, v in r.items()} for r in rows}
+
+
+def _json(value: object) -> Json:
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _published_before(conn: Connection, sync: str, seq: int) -> int | None:
+    p = t.publications.c
+    query = select(func.max(p.seq)).where(p.sync == sync, p.seq < seq)
+    found: int | None = conn.execute(query).scalar_one()
+    return found
+
+
+def _links(conn: Connection, sync: str, seq: int) -> tuple[Link, ...]:
+    review = reviews.of_snapshot(conn, sync, seq)
+    to_review = [Link("Review request", links.review_page(review.id))] if review else []
+    return (
+        *to_review,
+        Link("Failing rows as CSV", f"{links.report_page(sync, seq)}/failing.csv"),
+        Link("History of this suite", links.history_page(sync)),
+        Link("Asset in Dagster", links.asset_page(sync, "staged")),
+        Link("Inbox", "/wfops"),
+    )
+
+
+def _history(sync: str, name: str) -> str:
+    return links.history_page(sync, name)
