@@ -175,9 +175,9 @@ class SnapshotFinding:
     """One thing that is unusual about a snapshot.
 
     `column` is None for the snapshot as a whole. `kind` names the family of statistics, which a
-    reviewer's decisions weigh up or down. `contribution` is in tenths of p-value decades (hard
-    contracts: infinite evidence, shown as 30): the contributions of all findings, the ones too
-    small to be listed included, add up to the evidence of the score.
+    reviewer's decisions weigh up or down. `contribution` is the finding's part of the score, by
+    its share of all evidence: together with the parts too small to be listed they add up to it
+    (a broken contract adds 30).
     """
 
     column: str | None
