@@ -24,8 +24,8 @@ MANY = 5  # keys that a sentence spells out
 class Past:
     """What earlier snapshots and the destination say. Read before examining, in one place.
 
-    schema and previous_rows: of the last published snapshot. profiles: of published snapshots, oldest first, as
-    JSON. published: published rows, for the row model. existing and diff: from the destination.
+    schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
+    oldest first, as JSON. published: published rows, for the row model. existing and diff: from the destination.
     """
 
     schema: pa.Schema | None = None

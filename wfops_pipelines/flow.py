@@ -139,9 +139,10 @@ def _review(
 
 
 def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
-    """One sentence for the inbox: what is held, and the first reasons."""
+    """One sentence for the inbox: what is held, and why; what is about all of it comes first."""
     held = evidence.rows if verdict.keys is None else len(verdict.keys)
-    reasons = [_said(f, sync) for f in evidence.findings if holds(f, sync.policy)]
+    found = [f for f in evidence.findings if holds(f, sync.policy)]
+    reasons = [_said(f, sync) for f in sorted(found, key=lambda f: f.about_rows)]
     more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
     return f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
 

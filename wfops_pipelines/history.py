@@ -45,7 +45,9 @@ def _past(
     return Past(
         schema=published[-1].schema if published else None,
         previous_rows=published[-1].num_rows if published else None,
-        profiles=snapshots.published_profiles(conn, sync.name, snapshot.seq),
+        profiles=snapshots.published_profiles(
+            conn, sync.name, snapshot.seq, incremental=sync.cursor is not None
+        ),
         published=published,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,

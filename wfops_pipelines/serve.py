@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfops_pipelines.core import links
+from wfops_pipelines.dev.locks import StateLock
 from wfops_pipelines.dev.ports import free_port, require_port
 from wfops_pipelines.dev.postgres import EmbeddedPostgres
 from wfops_pipelines.dev.service import Service
@@ -56,13 +57,26 @@ def serve(
     load_project(settings.root)
     port = require_port(port) if port else free_port()
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with StateLock(settings.state / "dev.lock"):
+        _serve(settings, port, extra, environ or {}, task, keep_serving=keep_serving)
+
+
+def _serve(
+    settings: Settings,
+    port: int,
+    extra: Sequence[Service],
+    environ: Mapping[str, str],
+    task: Callable[[Serving], None] | None,
+    *,
+    keep_serving: bool,
+) -> None:
     embedded = None if settings.postgres_url else EmbeddedPostgres(settings.state)
     if embedded is not None:
         print("  database  preparing (the first time takes a few seconds)", flush=True)
         embedded.prepare()
     try:
         url = embedded.url if embedded else database.psycopg2_url(settings.postgres_url or "")
-        env = {**settings.environ, **(environ or {}), **_environ(settings, url)}
+        env = {**settings.environ, **environ, **_environ(settings, url)}
         running = Serving(Settings(settings.root, settings.state, url, env), port)
         first = [embedded.service()] if embedded else []
         supervise(

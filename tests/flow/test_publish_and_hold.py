@@ -286,6 +286,14 @@ def test_every_row_is_accounted_for_through_all_of_it(bench):
     assert (found.staged, found.published, found.missing) == (3, 3, 0)
 
 
+def test_the_first_load_is_no_yardstick_for_what_comes_after(bench):
+    bench.run([row(str(i), minutes=i % 50) for i in range(500)])
+    passed = bench.run([row("500", minutes=55), row("501", minutes=56)])
+    assert passed.judged[0].evidence.anomaly["history"] == 0
+    again = bench.run([row("502", minutes=90), row("503", minutes=91)])
+    assert again.judged[0].evidence.anomaly["history"] == 1
+
+
 def test_a_new_column_holds_and_joins_the_table_once_approved(bench):
     bench.run([row("1"), row("2")])
     review = bench.held([row("3", extra="news", minutes=30)])

@@ -172,13 +172,23 @@ def add_profile(conn: Connection, sync: str, seq: int, body: str) -> None:
     conn.execute(upsert(t.profiles).values(sync=sync, seq=seq, body=body).on_conflict_do_nothing())
 
 
-def published_profiles(conn: Connection, sync: str, before: int, limit: int = 90) -> list[str]:
-    """Profiles of the newest published snapshots before `before`, oldest first."""
+def published_profiles(
+    conn: Connection, sync: str, before: int, *, incremental: bool, limit: int = 90
+) -> list[str]:
+    """Profiles of the newest published snapshots before `before`, oldest first.
+
+    The first load of an `incremental` sync is left out: it holds everything at once, and would
+    make every later oddity look small.
+    """
     p, pub = t.profiles.c, t.publications.c
     published = (
         select(pub.seq).where(pub.sync == sync, pub.seq < before).distinct().scalar_subquery()
     )
     query = select(p.body).where(p.sync == sync, p.seq.in_(published))
+    if incremental:
+        s = t.snapshots.c
+        later = select(s.seq).where(s.sync == sync, s.cursor_from.is_not(None))
+        query = query.where(p.seq.in_(later.scalar_subquery()))
     return [r.body for r in conn.execute(query.order_by(p.seq.desc()).limit(limit))][::-1]
 
 

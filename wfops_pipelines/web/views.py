@@ -75,7 +75,7 @@ def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> di
     masked = frozenset(declared.policy.masked) if declared else frozenset()
     evidence = _masked(found[1], masked)
     rank = {s.value: s.rank for s in Severity}
-    findings = sorted(evidence["findings"], key=lambda f: -rank[f["severity"]])
+    findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
     return {
         "snapshot": snapshots.get(conn, sync, seq),
         "hash": found[0],
