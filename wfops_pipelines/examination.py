@@ -25,7 +25,8 @@ class Past:
     """What earlier snapshots and the destination say. Read before examining, in one place.
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
-    oldest first, as JSON. published: published rows, for the row model. existing and diff: from the destination.
+    oldest first, as JSON. published: published rows, for the row model. existing, diff: from the
+    destination.
     """
 
     schema: pa.Schema | None = None

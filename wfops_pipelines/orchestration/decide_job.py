@@ -57,30 +57,28 @@ def _decision(context: dg.OpExecutionContext) -> Decision:
 @dg.op(name="act_on_decision")
 def release_op(context: dg.OpExecutionContext, decision: str) -> Iterator[Any]:
     """Publish or quarantine what was decided, once, and tell the asset's page."""
-    done = _release(context, decision) if decision else None
+    if decision:
+        yield from _release(context, decision)
     yield dg.Output(None)
-    if done is not None:
-        yield from _published(done)
 
 
-def _release(context: dg.OpExecutionContext, decision: str) -> Publication | None:
+def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.AssetMaterialization]:
     services = workbench.services()
     with services.engine.connect() as conn:
         errand = reviews.errand(conn, decision)
     if errand is None or errand.seq is None or errand.done_at is not None:
         context.log.info("nothing to release: it is done, or a new run will do it")
-        return None
+        return
     sync = workbench.project().syncs[errand.sync]
     try:
         done = publishing.release(sync, decision, services, Actor("gate", "machine"))
     except (Paused, OutOfTurn) as wait:
         context.log.warning(f"{wait} The approval gate releases it then.")
-        return None
+        return
     except Exception as error:
         _failed(context, errand, error)
         raise
-    _observe_approval(context, errand.sync)
-    return done
+    yield from _tell(context, errand.sync, done)
 
 
 def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Exception) -> None:
@@ -92,27 +90,22 @@ def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Excep
         gate.report_failure(sync, "release", error, services, context.run_id)
 
 
-def _published(done: Publication) -> Iterator[Any]:
-    yield dg.AssetMaterialization(
-        dg.AssetKey([done.sync, "published"]),
-        description=f"released snapshot #{done.seq}",
-        metadata=reporting.publication_metadata([done], []),
-    )
-
-
-def _observe_approval(context: dg.OpExecutionContext, sync: str) -> None:
+def _tell(
+    context: dg.OpExecutionContext, sync: str, done: Publication | None
+) -> Iterator[dg.AssetMaterialization]:
+    """Put on the asset's page what was released, and what still waits."""
     with workbench.services().engine.connect() as conn:
         pending = [r for r in reviews.listed(conn, sync=sync) if r.seq is not None]
-    result = reporting.approval_result(workbench.project().syncs[sync], pending)
-    evaluation: Any = dg.AssetCheckEvaluation(  # the stub of log_event does not know it yet
-        asset_key=dg.AssetKey([sync, "published"]),
-        check_name="approval",
-        passed=result.passed,
-        metadata=result.metadata,
-        severity=result.severity,
-        description=result.description,
+    reporting.log_approval(context, workbench.project().syncs[sync], pending)
+    key = dg.AssetKey([sync, "published"])
+    if done is None:
+        context.log_event(dg.AssetObservation(key, metadata=reporting.gate_metadata(pending)))
+        return
+    yield dg.AssetMaterialization(
+        key,
+        description=f"released snapshot #{done.seq}",
+        metadata=reporting.publication_metadata([done], pending),
     )
-    context.log_event(evaluation)
 
 
 @dg.job(name="decide", config=flat, executor_def=dg.in_process_executor)

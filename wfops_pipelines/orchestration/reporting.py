@@ -104,19 +104,20 @@ def published_events(
             asset_key=published, metadata=publication_metadata(done, pending)
         )
     elif pending:
-        observed: dict[str, Any] = {
-            "gate": dg.MetadataValue.md(held_words(pending[0])),
-            "waiting": len(pending),
-        }
-        context.log_event(dg.AssetObservation(published, metadata=observed))
+        context.log_event(dg.AssetObservation(published, metadata=gate_metadata(pending)))
     yield approval_result(sync, pending)
+
+
+def gate_metadata(pending: Sequence[Review]) -> dict[str, Any]:
+    """What waits for a person, with the links of the newest request."""
+    words = held_words(pending[0]) if pending else "nothing waits for a person"
+    return {"gate": dg.MetadataValue.md(words), "waiting": len(pending)}
 
 
 def publication_metadata(done: Sequence[Publication], pending: Sequence[Review]) -> dict[str, Any]:
     last = done[-1]
-    gate = {"gate": dg.MetadataValue.md(held_words(pending[0]))} if pending else {}
     return {
-        **gate,
+        **gate_metadata(pending),
         "dagster/row_count": sum(p.rows for p in done),
         "inserted": sum(p.inserted for p in done),
         "updated": sum(p.updated for p in done),
@@ -140,6 +141,20 @@ def approval_result(sync: Sync, pending: Sequence[Review]) -> dg.AssetCheckResul
         description=escape(pending[0].summary)[:INLINE] if pending else "nothing waits",
         metadata=metadata,
     )
+
+
+def log_approval(context: dg.OpExecutionContext, sync: Sync, pending: Sequence[Review]) -> None:
+    """Say again, outside of the sync's own run, whether something of it waits."""
+    result = approval_result(sync, pending)
+    evaluation: Any = dg.AssetCheckEvaluation(  # the stub of log_event does not know it yet
+        asset_key=dg.AssetKey([sync.name, "published"]),
+        check_name="approval",
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+    )
+    context.log_event(evaluation)
 
 
 def failure(error: SyncFailure, review: Review | None) -> dg.Failure:
