@@ -86,6 +86,13 @@ class Demo:
         return self.process.wait(timeout=120)
 
 
+def screenshots(demo: Demo) -> Path:
+    """Where the tests leave pictures: $WFOPS_SCREENSHOTS, or the demo's state folder."""
+    folder = Path(os.environ.get("WFOPS_SCREENSHOTS", demo.state / "screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def start(state: Path, *options: str) -> Demo:
     env = {**os.environ, "WFOPS_STATE": str(state), "PYTHONUNBUFFERED": "1"}
     env.pop("WFOPS_POSTGRES_URL", None)
@@ -124,7 +131,5 @@ def page(demo: Demo, browser: Browser, request: pytest.FixtureRequest) -> Iterat
     opened = browser.new_page(viewport={"width": 1400, "height": 1000}, base_url=demo.ui)
     opened.set_default_timeout(60_000)
     yield opened
-    shots = Path(os.environ.get("WFOPS_SCREENSHOTS", demo.state / "screenshots"))
-    shots.mkdir(parents=True, exist_ok=True)
-    opened.screenshot(path=shots / f"{request.node.name}.png", full_page=True)
+    opened.screenshot(path=screenshots(demo) / f"{request.node.name}.png", full_page=True)
     opened.close()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.conftest import Demo
+from tests.acceptance.conftest import Demo, screenshots
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.components]
 
@@ -89,6 +89,7 @@ def test_an_anomalous_snapshot_is_rejected_and_none_of_it_arrives(demo: Demo, pa
     review, seq = pending(demo, "billing_invoices", "whole")
     follow_the_link(page, "billing_invoices", review)
     expect(page.get_by_text("amount_due").first).to_be_visible()
+    page.screenshot(path=screenshots(demo) / "review.png")
     decide(page, "reject", "amounts are in the wrong unit")
     assert finish(page, demo) == "SUCCESS"
     arrived = f"select count(*) from billing.invoices where _snapshot_seq = {seq}"
