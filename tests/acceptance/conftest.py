@@ -59,10 +59,11 @@ class Demo:
     def listen(self) -> None:
         """Collect what the process prints, until it ends."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self.news:
-                self.said.append(line.rstrip("\n"))
-                self.news.notify_all()
+        with self.process.stdout as lines:
+            for line in lines:
+                with self.news:
+                    self.said.append(line.rstrip("\n"))
+                    self.news.notify_all()
         self.process.wait()
         with self.news:
             self.news.notify_all()
