@@ -69,8 +69,9 @@ def _take(
     reviews.record(conn, id, decision, channel, at, final=final)
     if final:
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
-        errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
-        reviews.post(conn, errand)
+        if review.kind is not ReviewKind.FAILURE or decision.verb is Verb.RETRY:
+            errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
+            reviews.post(conn, errand)
     audit.append(conn, _decided(decision, review, id, services, channel, final=final))
     return Taken(id, review, decision.verb, final, approvals)
 

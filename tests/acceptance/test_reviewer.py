@@ -86,6 +86,9 @@ def test_a_high_impact_invoice_is_approved_and_arrives_as_it_was_staged(demo: De
 
 def test_an_anomalous_snapshot_is_rejected_and_none_of_it_arrives(demo: Demo, page: Page):
     review, seq = pending(demo, "billing_invoices", "whole")
+    ((run,),) = demo.query(f"select run_id from wfops.reviews where id = '{review}'")
+    assert demo.dagster.status(run) == "SUCCESS"
+    assert demo.dagster.tags(run)["wfops/gate"] == "held"
     follow_the_link(page, "billing_invoices", review)
     expect(page.get_by_text("amount_due").first).to_be_visible()
     page.screenshot(path=screenshots(demo) / "review.png")

@@ -8,7 +8,6 @@ from datetime import timedelta
 import dagster as dg
 
 from wfops_pipelines import workbench
-from wfops_pipelines.core.reviews import Verb
 from wfops_pipelines.gate import report_failure
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
@@ -32,7 +31,7 @@ def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
 
 def _request(errand: reviews.Errand) -> dg.RunRequest:
     key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
-    if errand.verb is Verb.RETRY or errand.seq is None:
+    if errand.seq is None:  # a failure, to be retried
         return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags)
     config = {"ops": {"act_on_decision": {"inputs": {"decision": errand.decision}}}}
     return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)

@@ -1,0 +1,86 @@
+"""The approval gate picks up every decision that nobody has acted on, and no other."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from wfops_pipelines import workbench
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.errors import SourceRefused
+from wfops_pipelines.gate import report_failure
+from wfops_pipelines.orchestration import approval_gate_requests
+from wfops_pipelines.orchestration.decide_job import release_job
+from wfops_pipelines.store import controls, database, reviews
+
+pytestmark = pytest.mark.components
+
+BAD = [{"id": "1", "name": "n", "amount": -5, "updated_at": datetime(2026, 5, 1, tzinfo=UTC)}]
+
+
+@pytest.fixture
+def bench(bench, monkeypatch):
+    monkeypatch.setattr(workbench, "services", lambda: bench.services)
+    monkeypatch.setattr(workbench, "project", lambda: bench.project)
+    return bench
+
+
+def requests():
+    return [r for r in approval_gate_requests() if isinstance(r, dg.RunRequest)]
+
+
+def test_a_fresh_decision_is_left_to_the_run_that_took_it(bench):
+    bench.decide(bench.held(BAD), Verb.APPROVE)
+    assert requests() == []
+
+
+def test_a_decision_that_nobody_acted_on_is_released_once_by_the_gates_run(bench):
+    taken = bench.decide(bench.held(BAD), Verb.APPROVE)
+    bench.clock.advance(seconds=30)
+    (request,) = requests()
+    assert request.run_key == f"{taken.id}/0"
+    assert request.job_name == "release"
+    done = release_job.execute_in_process(
+        run_config=request.run_config, resources={"io_manager": dg.mem_io_manager}
+    )
+    assert done.success
+    assert bench.rows("id, amount") == [("1", -5)]
+    assert requests() == []
+
+
+def test_a_failed_release_is_tried_again_later_under_a_new_key(bench):
+    taken = bench.decide(bench.held(BAD), Verb.APPROVE)
+    bench.clock.advance(seconds=15)
+    with database.transaction(bench.services.engine) as conn:
+        reviews.failed(conn, taken.id, "the destination was down")
+    assert requests() == []
+    bench.clock.advance(seconds=30)
+    assert [r.run_key for r in requests()] == [f"{taken.id}/1"]
+
+
+def test_the_gate_waits_while_the_sync_is_paused(bench):
+    bench.decide(bench.held(BAD), Verb.APPROVE)
+    bench.clock.advance(seconds=30)
+    event = AuditEvent(bench.clock(), Actor("ana"), Action.PAUSED, "things", "a look first")
+    with database.transaction(bench.services.engine) as conn:
+        controls.pause(conn, event)
+    assert requests() == []
+
+
+def test_a_retry_runs_the_sync_again(bench):
+    error = SourceRefused("401")
+    review = report_failure(bench.sync, "extraction", error, bench.services, None)
+    taken = bench.decide(review, Verb.RETRY)
+    bench.clock.advance(seconds=30)
+    (request,) = requests()
+    assert request.job_name == "things"
+    assert request.tags == {"wfops/decision": taken.id}
+
+
+def test_a_rejected_failure_runs_nothing(bench):
+    error = SourceRefused("401")
+    review = report_failure(bench.sync, "extraction", error, bench.services, None)
+    bench.decide(review, Verb.REJECT)
+    bench.clock.advance(seconds=30)
+    assert requests() == []
