@@ -71,7 +71,7 @@ def check(
     settings = read_settings(start=folder)
     try:
         project = open_project(settings.root)
-        found = list(problems(project))
+        found = list(problems(project)) or _dangling(settings, project)
     except ProjectError as error:
         found = [error]
     for problem in found:
@@ -200,6 +200,22 @@ def verify() -> None:
         typer.secho(f"the chain breaks at event {broken} of {count:,}", fg="red", err=True)
         raise typer.Exit(1)
     typer.echo(f"{count:,} events, unbroken")
+
+
+def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
+    """Columns that no snapshot has; nothing where no database is running to ask."""
+    from wfops_pipelines.errors import SettingsError
+    from wfops_pipelines.services import open_services
+    from wfops_pipelines.store import snapshots
+    from wfops_pipelines.validation import dangling
+
+    try:
+        services = open_services(settings, project.groups)
+    except SettingsError:
+        return []
+    with services.engine.connect() as conn:
+        types = {n: snapshots.head(conn, n).types for n in project.syncs}
+    return [e for n, t in types.items() if t for e in dangling(project, project.syncs[n], t)]
 
 
 def _open() -> tuple[Settings, Project, Services]:

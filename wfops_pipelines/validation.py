@@ -20,6 +20,24 @@ def problems(project: Project) -> Iterator[ProjectError]:
     yield from _strays(project)
 
 
+def dangling(project: Project, sync: Sync, columns: Iterable[str]) -> Iterator[ProjectError]:
+    """What names a column that the sync's snapshots (with these columns) do not have."""
+    from wfops_pipelines.checks.suite import check_columns
+
+    known = list(columns)
+    named = [("key", sync.key), *([("cursor", sync.cursor)] if sync.cursor else [])]
+    named += [(f"policy.{field}", column) for field, column in sync.policy.columns()]
+    for field, column in named:
+        if column not in known:
+            repair = f"use one of {', '.join(known)}{_meant(column, known)}"
+            said = f"there is no column {column!r} in the snapshots of {sync.name}"
+            yield ProjectError(_file(project, sync), field, said, repair)
+    try:
+        check_columns(project.suites[sync.name], known)
+    except ProjectError as error:
+        yield error
+
+
 def _file(project: Project, sync: Sync) -> str:
     single = project.root / "assets" / f"{sync.name}.py"
     return str(single if single.exists() else single.with_suffix("") / "__init__.py")
