@@ -45,9 +45,9 @@ def test_a_first_snapshot_and_an_equal_one_have_not_drifted():
     assert said({"id": pa.int64()}, {"id": pa.int64()}) == []
 
 
-def test_a_new_column_warns():
+def test_a_new_column_is_critical_too():
     assert said({"id": pa.int64()}, {"id": pa.int64(), "vip": pa.bool_()}) == [
-        ("warning", "column vip (bool) is new")
+        ("critical", "column vip (bool) is new")
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_gone_and_a_retyped_column_are_critical():
 def test_a_renamed_column_is_called_renamed():
     assert said({"owner_id": pa.int64()}, {"owner": pa.string(), "ownerId": pa.int64()}) == [
         ("critical", "column owner_id seems to be renamed to ownerId"),
-        ("warning", "column owner (string) is new"),
+        ("critical", "column owner (string) is new"),
     ]
 
 

@@ -23,8 +23,8 @@ def findings_of(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
 def schema_drift(previous: pa.Schema | None, current: pa.Schema) -> tuple[Finding, ...]:
     """How the columns differ from the last published snapshot's; nothing for a first snapshot.
 
-    An added column is a warning; a removed, renamed or retyped one is critical. A column that is
-    gone while another of the same type came, with a similar name, is called renamed.
+    Every difference is critical: the schema is a contract. A column that is gone while another of
+    the same type came, with a similar name, is called renamed.
     """
     if previous is None:
         return ()
@@ -74,8 +74,7 @@ def _drift(before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
         was, now = before[column], after[column]
         yield _critical(f"column {column} changed its type from {was} to {now}", column, now, was)
     for column in (c for c in new if c not in renamed.values()):
-        sentence = f"column {column} ({after[column]}) is new"
-        yield Finding(SCHEMA, Severity.WARNING, sentence, column, after[column])
+        yield _critical(f"column {column} ({after[column]}) is new", column, after[column], None)
 
 
 def _likely_new_name(old: str, candidates: list[str]) -> str | None:
@@ -87,5 +86,5 @@ def _similarity(one: str, other: str) -> float:
     return SequenceMatcher(None, one.lower(), other.lower()).ratio()
 
 
-def _critical(sentence: str, column: str, measured: str | None, expected: str) -> Finding:
+def _critical(sentence: str, column: str, measured: str | None, expected: str | None) -> Finding:
     return Finding(SCHEMA, Severity.CRITICAL, sentence, column, measured, expected)

@@ -18,7 +18,7 @@ from wfops_pipelines.store import audit, files, reviews, snapshots
 from wfops_pipelines.sync import Sync
 
 MASK = "•••"
-ROWS_SHOWN = 100
+ROWS_SHOWN = 25
 ADVICE = {
     "auth": "Renew the credentials, then decide retry.",
     "rate_limit": "Wait, or ask the vendor for a higher limit, then decide retry.",
@@ -76,10 +76,12 @@ def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> di
     evidence = _masked(found[1], masked)
     rank = {s.value: s.rank for s in Severity}
     findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
+    first, more = _first_of_each_column(findings)
     return {
         "snapshot": snapshots.get(conn, sync, seq),
         "hash": found[0],
-        "findings": findings,
+        "findings": first,
+        "more_findings": more,
         "results": evidence["results"],
         "diff": evidence["diff"],
         "anomaly": evidence["anomaly"],
@@ -88,6 +90,21 @@ def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> di
         "report": links.report_page(sync, seq),
         "asset": links.asset_page(sync, "published"),
     }
+
+
+def _first_of_each_column(
+    findings: Sequence[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The strongest anomaly of each column, with all other findings; and the weaker ones."""
+    first: list[dict[str, Any]] = []
+    more: list[dict[str, Any]] = []
+    seen: set[str | None] = set()
+    for finding in findings:
+        told = finding["check"] == "anomaly" and finding["column"] in seen
+        (more if told else first).append(finding)
+        if finding["check"] == "anomaly":
+            seen.add(finding["column"])
+    return first, more
 
 
 def _trail(conn: Connection, review: Review) -> list[dict[str, Any]]:
@@ -107,7 +124,7 @@ def _held_rows(
         return {"columns": [], "rows": [], "more": 0, "problem": str(damage)}
     if review.kind is ReviewKind.ROWS:
         table = select_rows(table, sync.key, frozenset(review.keys), frozenset())
-    why = _reasons(seen["findings"])
+    why = _reasons([*seen["findings"], *seen["more_findings"]])
     rows = sorted(table.to_pylist(), key=lambda r: str(r.get(sync.key)) not in why)
     shown = [_row(r, sync, why) for r in rows[:ROWS_SHOWN]]
     more = len(rows) - len(shown)
