@@ -21,11 +21,11 @@ $(READY): requirements.lock pyproject.toml scripts/setup
 	@scripts/setup
 	@touch $(READY)
 
-demo: $(READY) ## Show the whole way on a sandbox SaaS; ONCE=1 ends by itself.
-	@.venv/bin/wfops demo $(if $(ONCE),--once)
+demo: $(READY) ## Show the whole way on a sandbox SaaS; ONCE=1 ends by itself, PORT=3001 serves there.
+	@.venv/bin/wfops demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 dev: $(READY) ## Serve this project: database, UI, daemon.
-	@.venv/bin/wfops dev
+	@.venv/bin/wfops dev $(if $(PORT),--port $(PORT))
 
 test: $(READY) lint ## Check everything: lint, types, all tests, in a real browser too.
 	@browser="$$(scripts/browser)"; WFOPS_CHROMIUM="$$browser" \

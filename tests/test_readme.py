@@ -25,8 +25,7 @@ def test_the_sync_and_the_suite_of_the_readme_make_a_project(tmp_path):
     (code,), (suite,) = blocks("python"), blocks("json")
     for room in ("assets", "expectations"):
         (tmp_path / room).mkdir()
-    names = "from wfops_pipelines import *\n\ndef flatten(record):\n    return record\n\n"
-    (tmp_path / "assets/leads.py").write_text(names + code.replace("def crm_contacts", "def leads"))
+    (tmp_path / "assets/leads.py").write_text(code.replace("def crm_contacts", "def leads"))
     (tmp_path / "expectations/leads.json").write_text(suite)
     (tmp_path / "reviewers.yaml").write_text("groups: {revops: [developer]}\n")
     project = load_project(tmp_path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from wfops_pipelines import flow, gate, publishing
 from wfops_pipelines.core import links
@@ -21,6 +23,7 @@ from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import reviews, snapshots
 
+_SANDBOX = re.compile(r"WFOPS_[A-Z]+_(URL|TOKEN)$(?<!POSTGRES_URL)")
 TODAY = datetime(2026, 6, 9, 18, tzinfo=UTC)  # fixed, so that every demo tells the same story
 DAYS = 21
 HISTORY = {"crm_contacts": DAYS, "billing_invoices": DAYS, "support_replies": 1}
@@ -68,14 +71,28 @@ class _Demo:
         for name, days in HISTORY.items():
             self._run_until(name, days + 1)
         self._anomaly()
+        self._note_environment()
         print(self._summary(), flush=True)
+
+    def _note_environment(self) -> None:
+        """So that `wfops run` in another shell finds the sandbox."""
+        found = {k: v for k, v in self.running.settings.environ.items() if v and _SANDBOX.match(k)}
+        lines = [f"export {name}={value}\n" for name, value in sorted(found.items())]
+        self._environment.write_text("".join(lines), "utf-8")
+
+    @property
+    def _environment(self) -> Path:
+        return self.running.settings.state / "sandbox.env"
 
     def _history(self, name: str, days: int) -> None:
         """A snapshot a day, as if the sync had been running for that long."""
         done = self._newest(name)
         if done >= days:
             return
-        print(f"  demo       {days} day(s) of history for {name}", flush=True)
+        print(
+            f"  demo       {days} day(s) of history for {name}; what they hold, the demo decides",
+            flush=True,
+        )
         for day in range(done, days):
             self.sandbox.set_clock(TODAY - timedelta(days=days - day))
             self._pass(name)
@@ -134,7 +151,10 @@ class _Demo:
         held = [self._held(review) for review in pending] or ["  nothing"]
         lines = ["", "Published", *published, "", "Held for a person", *held, ""]
         where = [f"Dagster UI   {ui}", f"Review inbox {ui}/wfops"]
-        end = [] if self.once else ["", "Ctrl-C stops everything; `make demo` goes on from here."]
+        where.append(f"In a shell   . {self._environment}   # the sandbox, for `wfops run`")
+        end = ["", "These links work while `make demo` runs; it goes on from here."]
+        if not self.once:
+            end = ["", "Ctrl-C stops everything; `make demo` goes on from here."]
         return "\n".join([*lines, *where, *end])
 
     def _published(self, name: str) -> str:

@@ -81,10 +81,12 @@ def examine(
         findings.append(_crashed("destination", past))
     run("key", lambda: key_findings(table, sync.key))
     run("schema", lambda: _drift(known.schema, table))
+    run("policy", lambda: policy_findings(table, sync.policy))
     run("expectations", expectations)
-    run("anomaly", anomalies)
-    run("critical_changes", lambda: critical_changes(known.diff))
-    run("high_impact", lambda: high_impact(table, sync.key, sync.policy, known.existing))
+    if sync.key in table.column_names:  # without it, no row can be named: held already
+        run("anomaly", anomalies)
+        run("critical_changes", lambda: critical_changes(known.diff))
+        run("high_impact", lambda: high_impact(table, sync.key, sync.policy, known.existing))
     evidence = Evidence(
         sync=sync.name,
         seq=snapshot.seq,
@@ -111,6 +113,20 @@ def key_findings(table: pa.Table, key: str) -> list[Finding]:
         twice = table.num_rows - distinct
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
+
+
+def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
+    """A policy about a column that is not there protects nothing: it holds the whole snapshot."""
+    return [
+        Finding(
+            check="policy",
+            severity=Severity.CRITICAL,
+            sentence=f"policy.{field} names the column {column!r}, which the snapshot lacks",
+            column=column,
+        )
+        for field, column in policy.columns()
+        if column not in table.column_names
+    ]
 
 
 def critical_changes(diff: Diff | None) -> list[Finding]:
@@ -149,6 +165,8 @@ def _meeting(rule: Any, table: pa.Table, key: str, existing: Existing) -> tuple[
 
     keys = [str(k) for k in table[key].to_pylist()]
     match rule:
+        case Above(column) if column not in table.column_names:
+            return ()  # policy_findings holds the whole snapshot
         case Above(column, limit):
             over = pc.fill_null(pc.greater(table[column], limit), True)
             return tuple(k for k, hit in zip(keys, over.to_pylist(), strict=True) if hit)

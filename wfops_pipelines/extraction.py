@@ -132,6 +132,11 @@ def _found(sync: Sync, row: Mapping[str, Any]) -> Found:
 def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
     if sync.cursor is None:
         return None
+    if sync.cursor not in row:
+        raise SchemaRefused(
+            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
+            f"The function must return it, or cursor= must name one of {', '.join(row)}."
+        )
     try:
         return instant(row.get(sync.cursor))
     except (ValueError, TypeError) as error:

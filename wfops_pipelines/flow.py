@@ -143,7 +143,7 @@ def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
     held = evidence.rows if verdict.keys is None else len(verdict.keys)
     found = [f for f in evidence.findings if holds(f, sync.policy)]
     reasons = [_said(f, sync) for f in sorted(found, key=lambda f: f.about_rows)]
-    more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
+    more = f" (and {len(reasons) - 2} more findings)" if len(reasons) > 2 else ""
     return f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
 
 

@@ -17,6 +17,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
         yield from _suite(project, sync)
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
+    yield from _shared_destinations(project)
     yield from _strays(project)
 
 
@@ -82,6 +83,16 @@ def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:
         yield ProjectError(
             _file(project, sync), "schedule", f"{sync.schedule!r} is no cron", repair
         )
+
+
+def _shared_destinations(project: Project) -> Iterator[ProjectError]:
+    """Two syncs that write to one place would overwrite each other's rows."""
+    owner: dict[str, str] = {}
+    for sync in project.syncs.values():
+        first = owner.setdefault(sync.destination.words, sync.name)
+        if first != sync.name:
+            said = f"{sync.destination.words} is written by {first} already"
+            yield ProjectError(_file(project, sync), "destination", said, "give each its own")
 
 
 def _strays(project: Project) -> Iterator[ProjectError]:

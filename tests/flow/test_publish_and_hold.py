@@ -1,5 +1,6 @@
 """A snapshot's life on the real database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -174,6 +175,30 @@ def test_a_row_whose_limit_cannot_be_told_waits_as_well(make_bench):
     rule = Above("amount", 1000)
     bench = make_bench(Policy(reviewers="team", high_impact=(rule,), hold_rows_up_to=0.5))
     assert bench.held([row("1"), row("2"), row("3", amount=None)]).keys == ("3",)
+
+
+def test_a_policy_about_a_column_that_is_not_there_holds_everything(make_bench):
+    policy = Policy(
+        reviewers="team",
+        critical_fields=("emial",),
+        masked=("nmae",),
+        high_impact=(Above("amuont", 1),),
+    )
+    review = make_bench(policy).held([row("1"), row("2")])
+    assert review.kind is ReviewKind.WHOLE
+    assert "policy.critical_fields names the column 'emial'" in review.summary
+
+
+def test_a_row_without_the_cursors_column_is_refused(bench):
+    with pytest.raises(SchemaRefused, match="row 1 has no column 'updated_at', the cursor"):
+        bench.run([{"id": "1", "name": "n", "amount": 1}])
+
+
+def test_a_key_column_that_is_not_there_is_said_once(bench):
+    bench.project.syncs["things"] = replace(bench.sync, key="uid")
+    review = bench.held([row("1")])
+    assert "there is no key column 'uid'" in review.summary
+    assert "failed, so nobody knows" not in review.summary
 
 
 def test_a_changed_critical_field_is_shown_with_old_and_new(make_bench):

@@ -63,14 +63,18 @@ class Policy:
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with this policy, as (field, repair); empty when nothing is."""
+        columns = 'column names in brackets, with a comma after a single one: ("email",)'
         checks = [
-            ("false_holds", 0 < self.false_holds <= 0.5, "a share between 0 and 0.5, as 0.02"),
-            ("approvals", self.approvals >= 1, "a whole number from 1"),
+            ("critical_fields", _names(self.critical_fields), columns),
+            ("masked", _names(self.masked), columns),
+            ("high_impact", _rules(self.high_impact), "rules in brackets: (Above(…),)"),
+            ("false_holds", _within(self.false_holds, 1e-6, 0.5), "a share up to 0.5, as 0.02"),
+            ("approvals", _whole(self.approvals, 1), "a whole number from 1"),
             ("scope", self.scope in ("rows", "whole"), '"rows" or "whole"'),
-            ("hold_rows_up_to", 0 <= self.hold_rows_up_to <= 1, "a share between 0 and 1"),
+            ("hold_rows_up_to", _within(self.hold_rows_up_to, 0, 1), "a share between 0 and 1"),
             ("while_held", self.while_held in ("pass", "queue"), '"pass" or "queue"'),
-            ("overlap_minutes", self.overlap_minutes >= 0, "minutes, 0 or more"),
-            ("reviewers", bool(self.reviewers.strip()), "the name of a group in reviewers.yaml"),
+            ("overlap_minutes", _whole(self.overlap_minutes, 0), "whole minutes, 0 or more"),
+            ("reviewers", _named(self.reviewers), "the name of a group in reviewers.yaml"),
         ]
         return [(name, f"use {repair}") for name, fine, repair in checks if not fine]
 
@@ -79,3 +83,24 @@ class Policy:
         limits = [("high_impact", r.column) for r in self.high_impact if isinstance(r, Above)]
         critical = [("critical_fields", c) for c in self.critical_fields]
         return (*critical, *limits, *[("masked", c) for c in self.masked])
+
+
+def _named(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _names(value: object) -> bool:
+    """A text alone would be read as one column for each of its letters."""
+    return isinstance(value, tuple | list) and all(_named(v) for v in value)
+
+
+def _rules(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(v, HighImpact) for v in value)
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and low <= value <= high
+
+
+def _whole(value: object, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low

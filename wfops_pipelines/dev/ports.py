@@ -25,7 +25,7 @@ def require_port(port: int) -> int:
         return port
     raise PortInUse(
         f"port {port} on {LOOPBACK} is in use{_by(holder_of(port))}. "
-        "Stop that process, or choose another port with --port."
+        "Stop that process, or choose another port: `make demo PORT=3001`, `wfops dev --port 3001`."
     )
 
 
