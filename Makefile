@@ -55,5 +55,5 @@ browser: ## Find or install the Chromium for the tests and print its path.
 
 clean: ## Delete the state of demo and dev, with its database, and all caches.
 	@if [ -e .wfops/postgres ]; then $(PYTHON_IN) -m wfops_pipelines.dev.remove; fi
-	@rm -rf .wfops .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .wfops logs .logs_queue .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.conftest import Demo, screenshots
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.components]
+pytestmark = [pytest.mark.acceptance, pytest.mark.components, pytest.mark.timeout(1500)]
 
 
 def pending(demo: Demo, sync: str, kind: str) -> tuple[str, int]:
