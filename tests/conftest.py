@@ -38,7 +38,7 @@ CHROMIUM_FLAGS = [
 MACHINE = flow.Run(Actor("test", "machine"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not outlive the file that needs it
 def browser() -> Iterator[Browser]:
     """A real Chromium: $WFOPS_CHROMIUM, or what scripts/browser finds or installs."""
     from playwright.sync_api import sync_playwright
