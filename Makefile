@@ -32,7 +32,7 @@ test: $(READY) lint ## Check everything: lint, types, all tests, in a real brows
 		LD_LIBRARY_PATH="$$PWD/.browser/lib$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" $(PYTEST)
 
 test-fast: $(READY) ## Run the tests that need neither database nor browser.
-	@$(PYTEST) -m "not components and not acceptance"
+	@$(PYTEST) -m "not components and not acceptance and not slow"
 
 lint: $(READY) ## Check style and types.
 	@$(PYTHON_IN) -m ruff check

@@ -38,6 +38,15 @@ CHROMIUM_FLAGS = [
 MACHINE = flow.Run(Actor("test", "machine"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders that talk to a real server throughout, and files that score hundreds of times."""
+    for item in items:
+        if item.path.parent.name in ("sandbox", "sources"):
+            item.add_marker(pytest.mark.components)
+        if item.path.name in ("test_anomaly_faults.py", "test_anomaly_drift.py"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")  # its event loop must not outlive the file that needs it
 def browser() -> Iterator[Browser]:
     """A real Chromium: $WFOPS_CHROMIUM, or what scripts/browser finds or installs."""
