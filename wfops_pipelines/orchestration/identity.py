@@ -26,11 +26,11 @@ def sign(actor: Actor, run_id: str, secret: bytes) -> str:
 
 def read_identity(tags: Mapping[str, str], run_id: str, secret: bytes) -> Actor | None:
     """The person who launched the run, or None: a machine, or a tag that we did not write."""
-    name, _, rest = tags.get(IDENTITY_TAG, "").rpartition("|")[0].rpartition("|")
     claim, _, signature = tags.get(IDENTITY_TAG, "").rpartition("|")
+    name, _, verified = claim.rpartition("|")
     if not name or not hmac.compare_digest(signature, _mac(claim, run_id, secret)):
         return None
-    return Actor(name, "person", verified=rest == "1")
+    return Actor(name, "person", verified=verified == "1")
 
 
 def actor_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Actor:
