@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Column, Connection, Engine, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateColumn
 
 from wfops_pipelines.core.audit import GENESIS
 from wfops_pipelines.store.tables import SCHEMA, metadata
@@ -42,7 +44,26 @@ def set_up(engine: Engine) -> None:
         conn.execute(text("select pg_advisory_xact_lock(:n)"), {"n": _SETUP_LOCK})
         conn.execute(text(f"create schema if not exists {SCHEMA}"))
         metadata.create_all(conn)
+        _add_missing_columns(conn)
         conn.exec_driver_sql(_INSERT_ONLY)
+
+
+def _add_missing_columns(conn: Connection) -> None:
+    """A database of an earlier version gets the columns that were added since.
+
+    Tables only ever grow: a new column is nullable or has a server default, so that processes of
+    the version before go on beside this one.
+    """
+    there = inspect(conn).get_multi_columns(schema=SCHEMA)
+    for table in metadata.tables.values():
+        known = {c["name"] for c in there[SCHEMA, table.name]}
+        for column in table.columns:
+            if column.name not in known:
+                conn.execute(text(f"alter table {table.fullname} add column {_ddl(column, conn)}"))
+
+
+def _ddl(column: Column[Any], conn: Connection) -> str:
+    return str(CreateColumn(column).compile(dialect=conn.dialect))
 
 
 @contextmanager
