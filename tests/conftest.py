@@ -16,6 +16,7 @@ import pytest
 
 from wfops_pipelines import Policy, flow, gate, publishing, sync, table
 from wfops_pipelines.checks.suite import read_suite
+from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, Decision, Review, Verb
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services, open_services
@@ -177,11 +178,14 @@ def make_bench(database_url: str, tmp_path: Path) -> Any:
         def things(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return page
 
-        groups = {"team": frozenset({"ana", "bob", "cyd"})}
-        project = Project(tmp_path, {"things": things}, {"things": read_suite(suite_file)}, groups)
+        people = People(
+            {"team": frozenset({"ana", "bob", "cyd"})},
+            {r: frozenset({"ana", "bob", "cyd"}) for r in Role},
+        )
+        project = Project(tmp_path, {"things": things}, {"things": read_suite(suite_file)}, people)
         env = {**source.connection(), **(environ or {})}
         settings = Settings(tmp_path, tmp_path / "state", database_url, env)
-        services = replace(open_services(settings, groups), clock=clock)
+        services = replace(open_services(settings, people), clock=clock)
         return Bench(project, services, source, clock, settings.snapshots / "things")
 
     return make

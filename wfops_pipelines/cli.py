@@ -137,7 +137,7 @@ def decide(
     from wfops_pipelines import gate, publishing
     from wfops_pipelines.core.reviews import Actor, Decision, parse_verb
     from wfops_pipelines.errors import BadDecision
-    from wfops_pipelines.project import DEVELOPER
+    from wfops_pipelines.identity import developer
     from wfops_pipelines.store import reviews as store
 
     _, project, services = _open()
@@ -146,7 +146,7 @@ def decide(
     if found is None:
         raise BadDecision(f"there is no review request {review!r}. List them with `wfops reviews`.")
     hash_ = evidence or found.evidence_hash
-    asked = Decision(review, hash_, parse_verb(decision), reason, Actor(DEVELOPER))
+    asked = Decision(review, hash_, parse_verb(decision), reason, developer(services.environ))
     taken = gate.decide(asked, services, "command line")
     typer.echo(f"{decision} recorded as {taken.id}")
     if not taken.final:
@@ -210,7 +210,7 @@ def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
     from wfops_pipelines.validation import dangling
 
     try:
-        services = open_services(settings, project.groups)
+        services = open_services(settings, project.people)
     except SettingsError:
         return []
     with services.engine.connect() as conn:
@@ -224,7 +224,7 @@ def _open() -> tuple[Settings, Project, Services]:
 
     settings = read_settings()
     project = load_project(settings.root)
-    return settings, project, open_services(settings, project.groups)
+    return settings, project, open_services(settings, project.people)
 
 
 def _sync(project: Project, name: str):  # type: ignore[no-untyped-def]
@@ -239,14 +239,13 @@ def _sync(project: Project, name: str):  # type: ignore[no-untyped-def]
 
 def _control(name: str, reason: str, *, pausing: bool) -> None:
     from wfops_pipelines.core.audit import Action, AuditEvent
-    from wfops_pipelines.core.reviews import Actor
-    from wfops_pipelines.project import DEVELOPER
+    from wfops_pipelines.identity import developer
     from wfops_pipelines.store import controls, database
 
     _, project, services = _open()
     subject = controls.EVERYTHING if name == "all" else _sync(project, name).name
     action = Action.PAUSED if pausing else Action.RESUMED
-    event = AuditEvent(services.clock(), Actor(DEVELOPER), action, subject, reason)
+    event = AuditEvent(services.clock(), developer(services.environ), action, subject, reason)
     with database.transaction(services.engine) as conn:
         if pausing:
             controls.pause(conn, event)

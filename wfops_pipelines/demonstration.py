@@ -14,7 +14,8 @@ from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.dagster_client import DagsterClient
 from wfops_pipelines.dev.ports import free_port
 from wfops_pipelines.dev.service import Service
-from wfops_pipelines.project import DEVELOPER, Project, load_project
+from wfops_pipelines.identity import developer
+from wfops_pipelines.project import Project, load_project
 from wfops_pipelines.publishing import publications_of
 from wfops_pipelines.sandbox.client import SandboxClient
 from wfops_pipelines.sandbox.running import Sandbox
@@ -60,7 +61,7 @@ class _Demo:
         self.sandbox = sandbox
         self.once = once
         self.project: Project = load_project(running.settings.root)
-        self.services: Services = open_services(running.settings, self.project.groups)
+        self.services: Services = open_services(running.settings, self.project.people)
         self.dagster = DagsterClient(running.ui, links.LOCATION)
 
     def run(self) -> None:
@@ -110,7 +111,9 @@ class _Demo:
         old_messages = review.sync == "support_replies"
         verb = Verb.REJECT if old_messages else Verb.APPROVE
         reason = f"history of the demo, {OUTCOME_OF[verb].value} by its script"
-        asked = Decision(review.id, review.evidence_hash, verb, reason, Actor(DEVELOPER))
+        asked = Decision(
+            review.id, review.evidence_hash, verb, reason, developer(self.services.environ)
+        )
         taken = gate.decide(asked, self.services, "demo")
         sync = self.project.syncs[review.sync]
         publishing.release(sync, taken.id, self.services, Actor("gate", "machine"))

@@ -8,16 +8,17 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wfops_pipelines.core.people import People
 from wfops_pipelines.errors import ProjectError
+from wfops_pipelines.reviewers import read_people
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     from wfops_pipelines.checks.suite import Suite
 
 NAMESPACE = "wfops_project"
-DEVELOPER = "developer"  # who acts where no proxy says who it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,21 @@ class Project:
     """Everything that the rooms of one project declare.
 
     syncs and suites are keyed by the sync's name; sensors are the modules of `sensors/`;
-    groups maps each reviewer group to its members.
+    people are the reviewer groups and roles.
     """
 
     root: Path
     syncs: Mapping[str, Sync]
     suites: Mapping[str, Suite]
-    groups: Mapping[str, frozenset[str]]
+    people: People
     sensors: tuple[types.ModuleType, ...] = field(default=())
 
+    @property
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        return self.people.groups
+
     def members(self, group: str) -> frozenset[str]:
-        return self.groups.get(group, frozenset())
+        return self.people.members(group)
 
 
 def load_project(root: Path) -> Project:
@@ -53,32 +58,7 @@ def open_project(root: Path) -> Project:
     _mount(root)
     syncs = {s.name: s for s in _syncs(root)}
     suites = {n: _suite(root, n) for n in syncs if _suite_file(root, n).exists()}
-    return Project(root, syncs, suites, read_groups(root / "reviewers.yaml"), _sensors(root))
-
-
-def read_groups(path: Path) -> dict[str, frozenset[str]]:
-    """Reviewer groups and their members from `reviewers.yaml`. Raises ProjectError."""
-    import yaml
-
-    repair = "write `groups:` and below it a line `name: [member, member]` for each group"
-    try:
-        body: Any = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ProjectError(path, "groups", "the file is missing", repair) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ProjectError(path, "groups", f"not YAML ({_one_line(error)})", repair) from error
-    groups = body.get("groups") if isinstance(body, dict) else None
-    if not isinstance(groups, dict) or not groups:
-        raise ProjectError(path, "groups", "no groups are declared", repair)
-    for unknown in set(body) - {"groups"}:
-        raise ProjectError(path, str(unknown), "is not a known field", repair)
-    return {str(n): _members(path, str(n), m, repair) for n, m in groups.items()}
-
-
-def _members(path: Path, group: str, members: Any, repair: str) -> frozenset[str]:
-    if not isinstance(members, list) or not all(isinstance(m, str) and m for m in members):
-        raise ProjectError(path, f"groups.{group}", "is not a list of names", repair)
-    return frozenset(members)
+    return Project(root, syncs, suites, read_people(root / "reviewers.yaml"), _sensors(root))
 
 
 def _mount(root: Path) -> None:

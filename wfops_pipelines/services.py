@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from wfops_pipelines.core.ids import ENTROPY_BYTES, new_id
+from wfops_pipelines.core.people import People
 from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import database
@@ -24,9 +25,13 @@ class Services:
     engine: Engine
     snapshots: Path
     environ: Mapping[str, str]
-    groups: Mapping[str, frozenset[str]]
+    people: People
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     entropy: Callable[[int], bytes] = secrets.token_bytes
+
+    @property
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        return self.people.groups
 
     def id(self, prefix: str) -> str:
         return new_id(prefix, self.clock(), self.entropy(ENTROPY_BYTES))
@@ -35,14 +40,14 @@ class Services:
         return self.snapshots / sync
 
 
-def open_services(settings: Settings, groups: Mapping[str, frozenset[str]]) -> Services:
+def open_services(settings: Settings, people: People) -> Services:
     """Connect to the database that `settings` name, or to the embedded one that is running.
 
     Raises SettingsError when neither is there.
     """
     engine = database.connect(database_url(settings))
     database.set_up(engine)
-    return Services(engine, settings.snapshots, settings.environ, groups)
+    return Services(engine, settings.snapshots, settings.environ, people)
 
 
 def database_url(settings: Settings) -> str:

@@ -12,9 +12,11 @@ from dagster._core.storage.dagster_run import DagsterRun
 
 from wfops_pipelines import workbench
 from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.project import DEVELOPER
+from wfops_pipelines.identity import requester
 
 IDENTITY_TAG = "wfops/identity"
+BACKFILL_TAG = "wfops/backfill-by"
+_BACKFILL = "backfill"  # stands where a run's id does
 USER_TAG = "user"  # what the Dagster UI shows as "Launched by"
 
 
@@ -44,10 +46,26 @@ class IdentityRunCoordinator(QueuedRunCoordinator):
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
         run = context.dagster_run
-        from_ui = getattr(context.workspace, "source", None) is not None
-        actor = Actor(DEVELOPER) if from_ui else None
+        actor = _launcher(context)
         self._instance.add_run_tags(run.run_id, _stamps(actor, run.run_id))
         return super().submit_run(context)
+
+
+def backfill_tags(actor: Actor) -> dict[str, str]:
+    """Who launched a backfill: its runs are submitted by the daemon, later."""
+    claim = sign(actor, _BACKFILL, workbench.secret())
+    return {BACKFILL_TAG: claim, USER_TAG: str(actor)}
+
+
+def _launcher(context: SubmitRunContext) -> Actor | None:
+    """Raises NotAllowed for a request that did not come through the trusted proxy."""
+    tags = context.dagster_run.tags
+    if getattr(context.workspace, "source", None) is not None:
+        return requester(context.get_request_header, workbench.settings().environ)
+    if "dagster/backfill" in tags:
+        claimed = {IDENTITY_TAG: tags.get(BACKFILL_TAG, "")}
+        return read_identity(claimed, _BACKFILL, workbench.secret())
+    return None
 
 
 def _stamps(actor: Actor | None, run_id: str) -> dict[str, str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wfops_pipelines.errors import NotAllowed
+from wfops_pipelines.identity import SECRET_HEADER, behind_proxy, identity_header, requester
 
 
 class Guard:
@@ -14,17 +18,19 @@ class Guard:
 
     Dagster executes mutations over GET and form posts; links, images and foreign pages could
     then act in a reviewer's name. Here `/graphql` takes JSON posts only, and no request with a
-    foreign Origin gets through.
+    foreign Origin gets through; behind a sign-in proxy, none that the proxy does not vouch for.
+    `environ` is where the proxy's secret stands (see `identity.requester`).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, environ: Mapping[str, str] | None = None) -> None:
+        self.app, self.environ = app, environ or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        refusal = refuse(HTTPConnection(scope), scope.get("method", "GET"))
+        request = HTTPConnection(scope)
+        refusal = refuse(request, scope.get("method", "GET")) or _stranger(request, self.environ)
         if refusal is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -41,6 +47,20 @@ def refuse(request: HTTPConnection, method: str) -> Response | None:
         return _graphql(request)
     if _is_graphql(request) and "query" in request.query_params:
         return _no(405, "GraphQL is answered to POST only", allow="POST")
+    return None
+
+
+def _stranger(request: HTTPConnection, environ: Mapping[str, str]) -> Response | None:
+    """The answer to whoever did not come through the proxy; how the server is may be asked."""
+    if not behind_proxy(environ) or request.url.path == "/server_info":
+        return None
+    for name in (SECRET_HEADER, identity_header(environ)):
+        if len(request.headers.getlist(name)) > 1:
+            return _no(403, f"the header {name} came twice; the proxy must replace it, not add one")
+    try:
+        requester(request.headers.get, environ)
+    except NotAllowed as refused:
+        return _no(403, str(refused))
     return None
 
 

@@ -22,8 +22,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from wfops_pipelines import workbench
 from wfops_pipelines.web.guard import Guard
 from wfops_pipelines.web.pages import routes
+from wfops_pipelines.web.rights import PersonalProcessContext
 
 
 class WfopsWebserver(DagsterWebserver[Any, Any]):
@@ -34,7 +36,8 @@ class WfopsWebserver(DagsterWebserver[Any, Any]):
         return [*routes(), *stock]
 
     def build_middleware(self) -> list[Middleware]:
-        return [Middleware(Guard), *super().build_middleware()]
+        environ = workbench.settings().environ
+        return [Middleware(Guard, environ=environ), *super().build_middleware()]
 
 
 def application(context: WorkspaceProcessContext) -> Starlette:
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(options.workspace,)))
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(15_000, 3600, 20)
-        context = WorkspaceProcessContext(
+        context = PersonalProcessContext(
             instance, version=__version__, read_only=False, workspace_load_target=target
         )
         with context:
