@@ -121,7 +121,7 @@ class Bench:
 
     def decide(self, review: Review, verb: Verb, who: str = "ana", **changes: Any) -> gate.Taken:
         asked = Decision(review.id, review.evidence_hash, verb, "because", Actor(who))
-        return gate.decide(replace(asked, **changes), self.services, "test")
+        return gate.decide(replace(asked, **changes), self.project, self.services, "test")
 
     def release(self, taken: gate.Taken) -> publishing.Publication | None:
         return publishing.release(self.sync, taken.id, self.services, Actor("gate", "machine"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.services import Services
 
@@ -98,11 +100,7 @@ def run(name: SyncName) -> None:
     )
     if not passed.judged:
         typer.echo(f"{name}: nothing new")
-    for judged in passed.judged:
-        said = "published" if judged.review is None else f"held: {judged.review.summary}"
-        typer.echo(f"{judged.snapshot.name}: {judged.snapshot.rows:,} rows, {said}")
-        if judged.review is not None:
-            typer.echo(f"  decide it: wfops decide {judged.review.id} approve --reason …")
+    _tell_judged(passed.judged)
 
 
 @app.command()
@@ -132,10 +130,26 @@ def decide(
     evidence: Annotated[
         str | None, typer.Option(help="the hash you were shown; the current one if not given")
     ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="key of a held row to leave in quarantine; repeatable")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY.COLUMN=VALUE: edit a held row first; repeatable"),
+    ] = None,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="approve alone; needs the role override")
+    ] = False,
 ) -> None:
     """Answer a review request, as the development user, and act on it."""
-    from wfops_pipelines import gate, publishing
-    from wfops_pipelines.core.reviews import Actor, Decision, parse_verb
+    from wfops_pipelines import flow, gate, publishing
+    from wfops_pipelines.core.reviews import (
+        Actor,
+        Decision,
+        ReviewKind,
+        parse_edits,
+        parse_verb,
+    )
     from wfops_pipelines.errors import BadDecision
     from wfops_pipelines.identity import developer
     from wfops_pipelines.store import reviews as store
@@ -146,13 +160,21 @@ def decide(
     if found is None:
         raise BadDecision(f"there is no review request {review!r}. List them with `wfops reviews`.")
     hash_ = evidence or found.evidence_hash
-    asked = Decision(review, hash_, parse_verb(decision), reason, developer(services.environ))
-    taken = gate.decide(asked, services, "command line")
+    asked = Decision(
+        review, hash_, parse_verb(decision), reason, developer(services.environ),
+        tuple(exclude or ()), parse_edits(set_ or ()), break_glass,
+    )  # fmt: skip
+    sync = gate.sync_of(project, found)
+    taken = gate.decide(asked, project, services, "command line")
     typer.echo(f"{decision} recorded as {taken.id}")
-    if not taken.final:
+    if taken.edited is not None:
+        run_ = flow.Run(Actor("cli", "machine"))
+        _tell_judged(flow.judge_staged(project, sync, services, run_))
+    elif not taken.final:
         typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
+    elif found.kind is ReviewKind.AFTER:
+        typer.echo("nothing moves: the override was looked at")
     elif found.seq is not None:
-        sync = _sync(project, found.sync)
         done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
         typer.echo(
             f"published {done.rows:,} rows" if done else "quarantined; nothing was published"
@@ -235,6 +257,14 @@ def _sync(project: Project, name: str):  # type: ignore[no-untyped-def]
         hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(project.syncs)}."
         raise WfopsError(f"no sync is called {name!r}.{hint}")
     return project.syncs[name]
+
+
+def _tell_judged(judged: Sequence[Judged]) -> None:
+    for one in judged:
+        said = "published" if one.review is None else f"held: {one.review.summary}"
+        typer.echo(f"{one.snapshot.name}: {one.snapshot.rows:,} rows, {said}")
+        if one.review is not None:
+            typer.echo(f"  decide it: wfops decide {one.review.id} approve --reason …")
 
 
 def _control(name: str, reason: str, *, pausing: bool) -> None:

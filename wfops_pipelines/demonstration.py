@@ -114,7 +114,7 @@ class _Demo:
         asked = Decision(
             review.id, review.evidence_hash, verb, reason, developer(self.services.environ)
         )
-        taken = gate.decide(asked, self.services, "demo")
+        taken = gate.decide(asked, self.project, self.services, "demo")
         sync = self.project.syncs[review.sync]
         publishing.release(sync, taken.id, self.services, Actor("gate", "machine"))
 

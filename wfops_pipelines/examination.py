@@ -81,6 +81,7 @@ def examine(
         findings.append(_crashed("destination", past))
     run("key", lambda: key_findings(table, sync.key))
     run("schema", lambda: _drift(known.schema, table))
+    run("edited", lambda: edited_findings(snapshot))
     run("policy", lambda: policy_findings(table, sync.policy))
     run("expectations", expectations)
     if sync.key in table.column_names:  # without it, no row can be named: held already
@@ -112,6 +113,27 @@ def key_findings(table: pa.Table, key: str) -> list[Finding]:
     if distinct < table.num_rows:
         twice = table.num_rows - distinct
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
+    return found
+
+
+def edited_findings(snapshot: Snapshot) -> list[Finding]:
+    """What a person changed: all of it waits for somebody else, one finding for each column."""
+    found = []
+    for column in dict.fromkeys(e[1] for e in snapshot.edits):
+        cells = [[key, old, new] for key, c, old, new in snapshot.edits if c == column]
+        changes: list[Json] = [list(cell) for cell in cells]
+        said = f"{snapshot.edited_by} edited {column} in {_rows(len(changes))}"
+        details: dict[str, Json] = {"changes": changes, "origin": snapshot.origin}
+        found.append(
+            Finding(
+                check="edited",
+                severity=Severity.CRITICAL,
+                sentence=said,
+                column=column,
+                measured=len(changes),
+                details=details,
+            )
+        )
     return found
 
 

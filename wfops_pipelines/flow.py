@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from wfops_pipelines import publishing
+from wfops_pipelines import gate, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
@@ -62,8 +62,13 @@ def run_sync(
 def stage_and_judge(
     project: Project, sync: Sync, services: Services, run: Run, until: datetime | None = None
 ) -> tuple[Judged, ...]:
-    """Stage what is new, then judge every staged snapshot, also those that a crash left behind."""
+    """Stage what is new, then judge what is staged."""
     stage(sync, services, run.actor, run.run_id, until)
+    return judge_staged(project, sync, services, run)
+
+
+def judge_staged(project: Project, sync: Sync, services: Services, run: Run) -> tuple[Judged, ...]:
+    """Judge every staged snapshot: extracted, edited by a person, or left behind by a crash."""
     with services.engine.connect() as conn:
         waiting = snapshots.in_state(conn, sync.name, SnapshotState.STAGED)
     return tuple(judge(project, sync, s, services, run) for s in waiting)
@@ -97,13 +102,13 @@ def _record(
         if now.state is not SnapshotState.STAGED:
             return  # another run judged it in the meantime; its verdict stands
         snapshots.add_evidence(conn, examined.evidence, held)
-        if examined.profile is not None:
+        if examined.profile is not None and snapshot.edited_by is None:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
         snapshots.set_state(conn, sync.name, snapshot.seq, state)
         audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
         if review is not None:
             reviews.open_review(conn, review)
-            audit.append(conn, _opened(review, services))
+            audit.append(conn, gate.opened(review, services))
 
 
 def _state(verdict: Verdict) -> SnapshotState:
@@ -131,7 +136,7 @@ def _review(
         summary=_summary(evidence, verdict, sync),
         group=sync.policy.reviewers,
         opened_at=services.clock(),
-        requested_by=run.actor.name if run.actor.verified else "",
+        requested_by=snapshot.edited_by or (run.actor.name if run.actor.verified else ""),
         keys=tuple(sorted(verdict.keys or ())),
         approvals_needed=sync.policy.approvals,
         run_id=run.run_id,
@@ -162,15 +167,4 @@ def _examined(
         action=Action.EXAMINED,
         subject=snapshot.name,
         details={"evidence": evidence.hash, "verdict": said, "findings": len(evidence.findings)},
-    )
-
-
-def _opened(review: Review, services: Services) -> AuditEvent:
-    return AuditEvent(
-        at=services.clock(),
-        actor=Actor("gate", "machine"),
-        action=Action.REVIEW_OPENED,
-        subject=f"{review.sync} #{review.seq}",
-        reason=review.summary,
-        details={"review": review.id, "group": review.group, "evidence": review.evidence_hash},
     )

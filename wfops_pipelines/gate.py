@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
-from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
+    HOLDS,
     OUTCOME_OF,
     Actor,
     Decision,
@@ -19,10 +21,14 @@ from wfops_pipelines.core.reviews import (
     Verb,
     check_decision,
     check_eligible,
+    check_keys,
 )
+from wfops_pipelines.core.verdict import overridden
+from wfops_pipelines.editing import held_rows, stage_edited
 from wfops_pipelines.errors import BadDecision, FailureKind, NotAllowed, SyncFailure
+from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, reviews
+from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
@@ -31,16 +37,23 @@ APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A decision that was recorded. `final` is false while more approvals are needed."""
+    """A decision that was recorded.
+
+    `final` is false while more approvals are needed. `edited` is the number of the snapshot that
+    edits made; it is examined next, and opens a review request of its own. `override` are the
+    failed critical checks that the decision overrode.
+    """
 
     id: str
     review: Review
     verb: Verb
     final: bool
     approvals: int
+    edited: int | None = None
+    override: tuple[str, ...] = ()
 
 
-def decide(decision: Decision, services: Services, channel: str) -> Taken:
+def decide(decision: Decision, project: Project, services: Services, channel: str) -> Taken:
     """Record a decision: one wins. Vote, state, errand and audit event in one transaction.
 
     Raises BadDecision, AlreadyDecided, EvidenceChanged or NotAllowed; then nothing has changed.
@@ -52,28 +65,112 @@ def decide(decision: Decision, services: Services, channel: str) -> Taken:
                 f"review: there is no review request {decision.review!r}. "
                 "Copy its id from the review page, or list them with `wfops reviews`."
             )
+        sync = sync_of(project, review)
         check_decision(decision, review)
-        check_eligible(decision, review, services.groups.get(review.group, frozenset()))
-        return _take(conn, decision, review, services, channel)
+        _check_person(decision, review, services)
+        override = _override(conn, decision, review, sync, services)
+        if decision.exclude or decision.edits:
+            check_keys(decision, held_rows(conn, sync, review, services))
+        if decision.edits:
+            return _edit(conn, decision, review, sync, services, channel)
+        return _take(conn, decision, review, override, services, channel)
+
+
+def sync_of(project: Project, review: Review) -> Sync:
+    """The sync that a review request is about. Raises BadDecision when the project lost it."""
+    if review.sync not in project.syncs:
+        raise BadDecision(
+            f"review: {review.id} is about the sync {review.sync}, which this project no longer "
+            f"declares. Restore assets/{review.sync}.py, decide, and remove it then."
+        )
+    return project.syncs[review.sync]
+
+
+def _check_person(decision: Decision, review: Review, services: Services) -> None:
+    if decision.break_glass:
+        services.people.require(decision.actor.name, Role.OVERRIDE, "breaking the glass")
+    else:
+        check_eligible(decision, review, services.people.members(review.group))
+
+
+def _override(
+    conn: Connection, decision: Decision, review: Review, sync: Sync, services: Services
+) -> tuple[str, ...]:
+    """The failed critical checks that this sets aside. Raises NotAllowed without the role."""
+    if decision.verb not in APPROVING or review.kind not in HOLDS or review.seq is None:
+        return ()
+    found = snapshots.evidence(conn, review.sync, review.seq)
+    findings = [Finding.from_json(f) for f in found[1]["findings"]] if found else []
+    clean_only = decision.verb is Verb.APPROVE_CLEAN
+    left_out = frozenset(decision.exclude)
+    checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
+    if checks and not decision.edits:
+        act = f"approving despite the failed critical check {checks[0]}"
+        services.people.require(decision.actor.name, Role.OVERRIDE, act)
+    return () if decision.edits else checks
+
+
+def _edit(
+    conn: Connection,
+    decision: Decision,
+    review: Review,
+    sync: Sync,
+    services: Services,
+    channel: str,
+) -> Taken:
+    """The rows with the edits become a snapshot of their own, and this request is superseded."""
+    id, at = services.id("dc"), services.clock()
+    edited = stage_edited(conn, sync, review, decision, services)
+    reviews.record(conn, id, decision, channel, at, final=True)
+    reviews.close(conn, review.id, ReviewState.SUPERSEDED, str(decision.actor), at)
+    event = _decided(decision, review, id, services, channel, final=True)
+    cells: list[Json] = [[key, column] for key, column, _, _ in edited.edits]
+    details: dict[str, Json] = {**event.details, "edited": edited.seq, "cells": cells}
+    audit.append(conn, replace(event, action=Action.EDITED, details=details))
+    return Taken(id, review, decision.verb, True, 0, edited=edited.seq)
 
 
 def _take(
-    conn: Connection, decision: Decision, review: Review, services: Services, channel: str
+    conn: Connection,
+    decision: Decision,
+    review: Review,
+    override: tuple[str, ...],
+    services: Services,
+    channel: str,
 ) -> Taken:
-    before = reviews.approvers(conn, review.id)
-    if decision.actor.name in before:
-        raise NotAllowed(f"you may not: {decision.actor.name} has approved this already.")
-    approvals = len(before) + (decision.verb in APPROVING)
-    final = decision.verb not in APPROVING or approvals >= review.approvals_needed
+    approvals = _approvals(conn, decision, review)
+    enough = approvals >= review.approvals_needed or decision.break_glass
+    final = decision.verb not in APPROVING or enough
     id, at = services.id("dc"), services.clock()
-    reviews.record(conn, id, decision, channel, at, final=final)
+    reviews.record(conn, id, decision, channel, at, final=final, override=override)
     if final:
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
-        if review.kind is not ReviewKind.FAILURE or decision.verb is Verb.RETRY:
+        if review.kind in HOLDS or decision.verb is Verb.RETRY:
             errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
             reviews.post(conn, errand)
-    audit.append(conn, _decided(decision, review, id, services, channel, final=final))
-    return Taken(id, review, decision.verb, final, approvals)
+    event = _decided(decision, review, id, services, channel, final=final)
+    details: dict[str, Json] = {**event.details, "override": list(override)}
+    audit.append(conn, replace(event, details=details))
+    if final and (override or decision.break_glass):
+        _look_afterwards(conn, decision, review, override, services)
+    return Taken(id, review, decision.verb, final, approvals, override=override)
+
+
+def _approvals(conn: Connection, decision: Decision, review: Review) -> int:
+    """How many people approve exactly this, with this one. Raises NotAllowed or BadDecision."""
+    votes = [v for v in reviews.decisions_on(conn, review.id) if Verb(v.verb) in APPROVING]
+    if decision.actor.name in [v.actor for v in votes]:
+        raise NotAllowed(f"you may not: {decision.actor.name} has approved this already.")
+    if decision.verb not in APPROVING:
+        return len(votes)
+    mine = (decision.verb.value, sorted(decision.exclude))
+    for vote in votes:
+        if (vote.verb, vote.exclude or []) != mine and not decision.break_glass:
+            without = f" without {', '.join(vote.exclude)}" if vote.exclude else ""
+            raise BadDecision(
+                f"decision: {vote.actor} said {vote.verb}{without}. Approve the same, or reject."
+            )
+    return len(votes) + 1
 
 
 def _decided(
@@ -83,7 +180,7 @@ def _decided(
         at=services.clock(),
         actor=decision.actor,
         action=Action.DECIDED if final else Action.VOTED,
-        subject=f"{review.sync} #{review.seq}" if review.seq else review.sync,
+        subject=review.subject,
         reason=decision.reason.strip(),
         details={
             "decision": id,
@@ -91,7 +188,48 @@ def _decided(
             "review": review.id,
             "evidence": decision.evidence,
             "channel": channel,
+            "exclude": [*sorted(decision.exclude)],
+            "break_glass": decision.break_glass,
         },
+    )
+
+
+def _look_afterwards(
+    conn: Connection,
+    decision: Decision,
+    review: Review,
+    override: tuple[str, ...],
+    services: Services,
+) -> None:
+    """Whoever overrides acts at once; somebody else looks at it afterwards."""
+    how = "broke the glass on" if decision.break_glass else "overrode"
+    checks = f" despite {', '.join(override)}" if override else ""
+    after = Review(
+        id=services.id("rv"),
+        sync=review.sync,
+        seq=review.seq,
+        kind=ReviewKind.AFTER,
+        state=ReviewState.PENDING,
+        evidence_hash=review.evidence_hash,
+        summary=f"{decision.actor.name} {how} {review.subject}{checks}: {decision.reason.strip()}",
+        group=review.group,
+        opened_at=services.clock(),
+        requested_by=decision.actor.name if decision.actor.verified else "",
+        keys=review.keys,
+    )
+    reviews.open_review(conn, after)
+    audit.append(conn, opened(after, services))
+
+
+def opened(review: Review, services: Services) -> AuditEvent:
+    """The audit event of a new review request."""
+    return AuditEvent(
+        at=services.clock(),
+        actor=Actor("gate", "machine"),
+        action=Action.REVIEW_OPENED,
+        subject=review.subject,
+        reason=review.summary,
+        details={"review": review.id, "group": review.group, "evidence": review.evidence_hash},
     )
 
 

@@ -39,13 +39,15 @@ def _past(
 ) -> Past:
     published = [p for p in _published(conn, sync, snapshot, services) if p.num_rows]
     usable = sync.key in table.column_names and not table[sync.key].null_count
-    parcel = Parcel(sync.name, snapshot.seq, sync.key, table, services.environ)
+    parcel = Parcel(sync.name, snapshot.rank, sync.key, table, services.environ)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
     critical = [c for c in sync.policy.critical_fields if c in table.column_names]
     return Past(
         schema=published[-1].schema if published else None,
         previous_rows=published[-1].num_rows if published else None,
-        profiles=snapshots.published_profiles(
+        profiles=[]
+        if snapshot.edited_by  # a few rows that a person changed are no day of the source
+        else snapshots.published_profiles(
             conn, sync.name, snapshot.seq, incremental=sync.cursor is not None
         ),
         published=published,
@@ -77,8 +79,15 @@ def _rows(
     except SnapshotDamaged:
         return None
     held = snapshots.held_keys(conn, sync.name, seq)
+    refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
     if held is None or parts == {CLEAN, HELD}:
-        return table
+        return select_rows(table, sync.key, None, refused)
     if parts == {CLEAN}:
-        return select_rows(table, sync.key, None, held)
-    return select_rows(table, sync.key, held, frozenset())
+        return select_rows(table, sync.key, None, held | refused)
+    return select_rows(table, sync.key, held, refused)
+
+
+def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
+    q = t.quarantine.c
+    query = select(q["keys"]).where(q.sync == sync, q.seq == seq)
+    return frozenset(k for row in conn.execute(query) for k in row[0] or ())

@@ -63,7 +63,7 @@ def publish_cleared(sync: Sync, services: Services, actor: Actor) -> tuple[Publi
 def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Publication | None:
     with database.transaction(services.engine) as conn:
         snapshot = snapshots.get(conn, sync.name, seq, lock=True)
-        if snapshot.state is not SnapshotState.CLEARED or _must_wait(conn, sync, seq):
+        if snapshot.state is not SnapshotState.CLEARED or _must_wait(conn, sync, snapshot):
             return None
         held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
         done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=held)
@@ -71,8 +71,10 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
         return done
 
 
-def _must_wait(conn: Connection, sync: Sync, seq: int) -> bool:
-    return sync.policy.while_held == "queue" and reviews.pending_before(conn, sync.name, seq)
+def _must_wait(conn: Connection, sync: Sync, snapshot: Snapshot) -> bool:
+    if sync.policy.while_held != "queue":
+        return False
+    return reviews.pending_before(conn, sync.name, snapshot.rank)
 
 
 def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publication | None:
@@ -102,13 +104,14 @@ def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datet
         return False
     if errand.seq is None:
         return True
-    return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, errand.seq)
+    snapshot = snapshots.get(conn, sync.name, errand.seq)
+    return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, snapshot)
 
 
 def _refuse_early(conn: Connection, sync: Sync, snapshot: Snapshot) -> None:
     if paused := controls.paused(conn, sync.name):
         raise Paused(f"{sync.name} is paused ({paused}). `wfops resume {sync.name}` lets it go on.")
-    if _must_wait(conn, sync, snapshot.seq):
+    if _must_wait(conn, sync, snapshot):
         raise OutOfTurn(
             f"{snapshot.name} keeps its turn: an earlier snapshot still waits for a decision."
         )
@@ -126,9 +129,14 @@ def _carry_out(
     held = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
     match errand.verb:
         case Verb.APPROVE:
-            return _publish(
-                conn, sync, snapshot, services, actor, HELD, only=held, decision=errand.decision
-            )
+            left_out = reviews.excluded(conn, errand.decision)
+            done = _publish(
+                conn, sync, snapshot, services, actor, HELD, only=held, without=left_out,
+                decision=errand.decision,
+            )  # fmt: skip
+            if left_out:
+                _quarantine(conn, snapshot, services, actor, HELD, errand.decision, left_out)
+            return done
         case Verb.APPROVE_CLEAN:
             flagged = _flagged(conn, sync, snapshot)
             done = _publish(
@@ -165,7 +173,7 @@ def _publish(
 ) -> Publication:
     table = files.read(services.folder(sync.name), snapshot.digest)
     rows = select_rows(table, sync.key, only, frozenset(without))
-    parcel = Parcel(sync.name, snapshot.seq, sync.key, rows, services.environ)
+    parcel = Parcel(sync.name, snapshot.rank, sync.key, rows, services.environ)
     written = sync.destination.publish(conn, services.engine, parcel)
     done = Publication(
         sync.name,

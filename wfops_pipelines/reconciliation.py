@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, case, func, select
 
+from wfops_pipelines.core.reviews import HOLDS
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
@@ -41,12 +42,19 @@ def reconcile(sync: Sync, services: Services) -> Account:
     with services.engine.connect() as conn:
         conn = conn.execution_options(isolation_level="REPEATABLE READ")
         return Account(
-            staged=_sum(conn, t.snapshots, sync),
+            staged=_extracted(conn, sync),
             published=_sum(conn, t.publications, sync),
             quarantined=_sum(conn, t.quarantine, sync),
             held=_undone(conn, sync, pending=True),
             waiting=_undone(conn, sync, pending=False) + _unpublished(conn, sync),
         )
+
+
+def _extracted(conn: Connection, sync: Sync) -> int:
+    """An edited snapshot holds rows that its origin counts already."""
+    s = t.snapshots.c
+    query = select(func.coalesce(func.sum(s.rows), 0))
+    return int(conn.execute(query.where(s.sync == sync.name, s.origin.is_(None))).scalar_one())
 
 
 def _sum(conn: Connection, table: Table, sync: Sync) -> int:
@@ -64,7 +72,8 @@ def _undone(conn: Connection, sync: Sync, *, pending: bool) -> int:
             t.snapshots, (t.snapshots.c.sync == r.sync) & (t.snapshots.c.seq == r.seq)
         ).outerjoin(t.outbox, o.review == r.id)
     )
-    state = r.state == "pending" if pending else (r.state != "pending") & o.done_at.is_(None)
+    undone = (r.state != "pending") & o.decision.is_not(None) & o.done_at.is_(None)
+    state = (r.state == "pending") & r.kind.in_([k.value for k in HOLDS]) if pending else undone
     total: int = conn.execute(query.where(r.sync == sync.name, state)).scalar_one()
     return int(total)
 

@@ -11,7 +11,7 @@ from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.errors import SourceRefused
 from wfops_pipelines.gate import report_failure
 from wfops_pipelines.orchestration import approval_gate_requests
-from wfops_pipelines.orchestration.decide_job import release_job
+from wfops_pipelines.orchestration.decide_job import gate_jobs
 from wfops_pipelines.store import controls, database, reviews
 
 pytestmark = pytest.mark.components
@@ -41,7 +41,8 @@ def test_a_decision_that_nobody_acted_on_is_released_once_by_the_gates_run(bench
     (request,) = requests()
     assert request.run_key == f"{taken.id}/0"
     assert request.job_name == "release"
-    done = release_job.execute_in_process(
+    release = {j.name: j for j in gate_jobs(["team"])}["release"]
+    done = release.execute_in_process(
         run_config=request.run_config, resources={"io_manager": dg.mem_io_manager}
     )
     assert done.success

@@ -36,3 +36,20 @@ def test_the_stock_names_are_where_we_expect_them():
     assert SubmitRunContext._fields == ("dagster_run", "workspace")
     wanted = {"instance", "version", "read_only", "workspace_load_target"}
     assert wanted <= set(inspect.signature(WorkspaceProcessContext.__init__).parameters)
+
+
+def test_jobs_have_owners_and_contexts_ask_for_their_rights():
+    import dagster as dg
+    from dagster._core.workspace.context import WorkspaceRequestContext
+
+    assert "owners" in inspect.signature(dg.job).parameters
+    wanted = {
+        "permissions_for_owner",
+        "permissions_for_location",
+        "has_permission_for_location",
+        "viewer_has_any_owner_definition_permissions",
+        "get_viewer_tags",
+    }
+    assert wanted <= set(dir(WorkspaceRequestContext))
+    context = inspect.signature(WorkspaceRequestContext.__init__).parameters
+    assert {"instance", "current_workspace", "process_context", "source"} <= set(context)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
 
@@ -35,6 +38,7 @@ class ReviewKind(Enum):
     WHOLE = "whole"  # a whole snapshot is held
     ROWS = "rows"  # some rows of a snapshot are held; the others went
     FAILURE = "failure"  # a step failed after its retries
+    AFTER = "after"  # an override or a broken glass, looked at afterwards
 
 
 OUTCOME_OF = {
@@ -48,7 +52,10 @@ VERBS_OF = {
     ReviewKind.WHOLE: (Verb.APPROVE, Verb.APPROVE_CLEAN, Verb.REJECT),
     ReviewKind.ROWS: (Verb.APPROVE, Verb.REJECT),
     ReviewKind.FAILURE: (Verb.RETRY, Verb.REJECT),
+    ReviewKind.AFTER: (Verb.APPROVE, Verb.REJECT),  # was it right? nothing moves any more
 }
+
+HOLDS = (ReviewKind.WHOLE, ReviewKind.ROWS)  # the kinds that stop rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,12 @@ class Review:
     decided_at: datetime | None = None
     decided_by: str | None = None
     run_id: str | None = None
+    assigned_to: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What the audit trail calls the thing that this is about."""
+        return f"{self.sync} #{self.seq}" if self.seq else self.sync
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
@@ -91,14 +104,29 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Other values for some columns of one held row."""
+
+    key: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's answer, as given: nothing here was checked yet."""
+    """A person's answer, as given: nothing here was checked yet.
+
+    exclude: keys of held rows that an approval leaves in quarantine. edits: what to change before
+    the rows are examined and reviewed again. break_glass: approve alone, without the group.
+    """
 
     review: str
     evidence: str
     verb: Verb
     reason: str
     actor: Actor
+    exclude: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    break_glass: bool = False
 
 
 def parse_verb(text: str) -> Verb:
@@ -108,6 +136,28 @@ def parse_verb(text: str) -> Verb:
     except ValueError:
         choices = ", ".join(v.value for v in Verb)
         raise BadDecision(f"decision: {text!r} is none of {choices}. Write one of them.") from None
+
+
+def parse_edits(texts: Iterable[str]) -> tuple[Edit, ...]:
+    """`KEY.COLUMN=VALUE`, one for each cell; the value as JSON, or else as text.
+
+    Raises BadDecision for anything else.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        cell, equals, value = text.partition("=")
+        key, dot, column = cell.rpartition(".")
+        if not (equals and dot and key and column):
+            raise BadDecision(f"edits: {text!r} is not KEY.COLUMN=VALUE.")
+        rows.setdefault(key, {})[column] = _json_or_text(value)
+    return tuple(Edit(key, values) for key, values in rows.items())
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def check_decision(decision: Decision, review: Review) -> None:
@@ -128,10 +178,40 @@ def check_decision(decision: Decision, review: Review) -> None:
         raise BadDecision(f"decision: {decision.verb.value} does not fit here; use {choices}.")
     if not decision.reason.strip():
         raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    _check_rows(decision, review)
     if decision.actor.kind != "person":
         raise NotAllowed(
             f"you may not: {decision.actor} is not a person. Decide from the Dagster UI."
         )
+
+
+def _check_rows(decision: Decision, review: Review) -> None:
+    """`exclude` and `edits` go with an approval of held rows, and not with each other."""
+    asked = [n for n in ("exclude", "edits", "break_glass") if getattr(decision, n)]
+    if not asked:
+        return
+    if decision.verb is not Verb.APPROVE or review.kind not in HOLDS:
+        raise BadDecision(f"{asked[0]}: goes with decision: approve of held rows only.")
+    if len(asked) > 1 and "edits" in asked:
+        raise BadDecision(
+            f"edits: not together with {asked[0]}. Edit first; the edited snapshot opens a review "
+            "request of its own, and there you can exclude rows."
+        )
+
+
+def check_keys(decision: Decision, held: frozenset[str]) -> None:
+    """Raises BadDecision for a key in `exclude` or `edits` that names no held row."""
+    named = [("exclude", k) for k in decision.exclude]
+    named += [("edits", e.key) for e in decision.edits]
+    for field, key in named:
+        if key not in held:
+            raise BadDecision(f"{field}: no held row has the key {key!r}. Copy it from the page.")
+    for field in ("exclude", "edits"):
+        keys = [k for f, k in named if f == field]
+        if len(keys) > len(set(keys)):
+            raise BadDecision(f"{field}: names a row twice. Name each once.")
+    if decision.exclude and len(decision.exclude) == len(held):
+        raise BadDecision("exclude: leaves no row to approve. Use decision: reject.")
 
 
 def check_eligible(decision: Decision, review: Review, members: frozenset[str]) -> None:

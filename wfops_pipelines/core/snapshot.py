@@ -27,6 +27,8 @@ class Snapshot:
 
     `seq` counts a sync's snapshots from 1. `duplicates` is how many rows of the extraction were
     dropped because the same key and version came twice or had been staged before.
+    An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
+    (row key, column, old, new).
     """
 
     sync: str
@@ -39,10 +41,18 @@ class Snapshot:
     cursor_from: datetime | None = None
     cursor_to: datetime | None = None
     duplicates: int = 0
+    origin: int | None = None
+    edited_by: str | None = None
+    edits: tuple[tuple[str, str, str | None, str | None], ...] = ()
 
     @property
     def name(self) -> str:
         return f"{self.sync} #{self.seq}"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order of the source: an edit makes no row newer than it is."""
+        return self.seq if self.origin is None else self.origin
 
 
 @dataclass(frozen=True, slots=True)

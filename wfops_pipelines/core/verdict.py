@@ -52,3 +52,34 @@ def holds(finding: Finding, policy: Policy) -> bool:
             return policy.warnings_hold
         case Severity.INFO:
             return False
+
+
+JUDGEMENT = ("anomaly", "critical_changes", "high_impact", "schema", "edited")
+
+
+def overridden(
+    findings: Sequence[Finding],
+    policy: Policy,
+    left_out: frozenset[str] = frozenset(),
+    *,
+    clean_only: bool = False,
+) -> tuple[str, ...]:
+    """The failed critical checks that an approval would set aside, by name.
+
+    What exists to be judged by a person (anomalies, critical fields, high impact, the schema,
+    edits) is none of them; a failed critical expectation and an examiner that crashed are. Rows in
+    `left_out`, or with `clean_only` all rows that a finding names, do not go out.
+    """
+    found = [f for f in findings if holds(f, policy) and _is_contract(f)]
+    if clean_only:
+        found = [f for f in found if not f.about_rows]
+    going = [f for f in found if not f.about_rows or set(f.keys) - left_out]
+    return tuple(dict.fromkeys(f.check.removeprefix("expectation:") for f in going))
+
+
+def _is_contract(finding: Finding) -> bool:
+    if finding.details.get("crashed"):
+        return True
+    if finding.severity is not Severity.CRITICAL:
+        return False
+    return finding.check.split(":")[0] not in JUDGEMENT

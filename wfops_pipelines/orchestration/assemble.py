@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from wfops_pipelines.orchestration.decide_job import decide_job, release_job
+from wfops_pipelines.orchestration.decide_job import gate_jobs
 from wfops_pipelines.orchestration.sync_assets import sync_assets, sync_job, sync_schedule
 from wfops_pipelines.project import Project
 
@@ -15,7 +15,7 @@ def assemble(project: Project) -> dg.Definitions:
     schedules = [s for s in map(sync_schedule, syncs) if s is not None]
     return dg.Definitions(
         assets=[sync_assets(s, project.suites[s.name]) for s in syncs],
-        jobs=[*map(sync_job, syncs), decide_job, release_job],
+        jobs=[*map(sync_job, syncs), *gate_jobs(sorted(project.groups))],
         schedules=schedules,
         sensors=_sensors(project),
         executor=dg.in_process_executor,

@@ -1,12 +1,13 @@
 """The jobs of the gate: `decide` records a person's answer, `release` acts on it."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import gate, publishing, workbench
-from wfops_pipelines.core.reviews import Actor, Decision, parse_verb
+from wfops_pipelines import flow, gate, publishing, workbench
+from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
 from wfops_pipelines.errors import DecisionRefused, NotAllowed
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
@@ -14,44 +15,120 @@ from wfops_pipelines.orchestration.identity import read_identity
 from wfops_pipelines.publishing import OutOfTurn, Paused, Publication
 from wfops_pipelines.store import database, reviews
 
+CHANNEL = "launchpad"
+
 # Raw fields: Dagster's pydantic config would also take {env: NAME}, and leak a secret.
-_FIELDS = {
-    "review": dg.Field(str, description="the review request, as rv-01J…"),
-    "evidence": dg.Field(str, description="the hash of the evidence that you were shown"),
+_ANSWER = {
     "decision": dg.Field(str, description="approve | approve_clean | reject | retry"),
     "reason": dg.Field(str, description="why; the audit trail keeps it"),
+}
+_REVIEW = {
+    "review": dg.Field(str, description="the review request, as rv-01J…"),
+    "evidence": dg.Field(str, description="the hash of the evidence that you were shown"),
+}
+_EDIT = {
+    "key": dg.Field(str, description="the key of a held row"),
+    "set": dg.Field(dict, description="column: value, for each cell to change"),
+}
+_FIELDS = {
+    **_REVIEW,
+    **_ANSWER,
+    "exclude": dg.Field(
+        [str], is_required=False, description="keys of held rows to leave in quarantine"
+    ),
+    "edits": dg.Field(
+        [_EDIT],
+        is_required=False,
+        description="change these rows first; they are examined and reviewed again",
+    ),
+    "break_glass": dg.Field(
+        bool, is_required=False, description="approve alone; needs the role override"
+    ),
+}
+_MANY = {
+    "reviews": dg.Field([_REVIEW], description="each with the evidence that you were shown"),
+    **_ANSWER,
 }
 
 
 @dg.config_mapping(config_schema=_FIELDS)
-def flat(config: dict[str, str]) -> dict[str, Any]:
-    """The four lines of a decision at the root of the Launchpad's config."""
+def flat(config: dict[str, Any]) -> dict[str, Any]:
+    """The lines of a decision at the root of the Launchpad's config."""
     parse_verb(config["decision"])  # refused at Launch already, before a run exists
     return {"ops": {"record_decision": {"config": config}}}
+
+
+@dg.config_mapping(config_schema=_MANY)
+def flat_many(config: dict[str, Any]) -> dict[str, Any]:
+    """One answer to many review requests."""
+    parse_verb(config["decision"])
+    return {"ops": {"record_decisions": {"config": config}}}
 
 
 @dg.op(config_schema=_FIELDS, out=dg.Out(str), name="record_decision")
 def decide_op(context: dg.OpExecutionContext) -> str:
     """Record the decision under the review's lock; the first one wins."""
+    taken = _decide(context, context.op_config)
+    if taken.edited is not None:
+        _judge_edited(context, taken)
+    return taken.id if taken.final and taken.edited is None else ""
+
+
+@dg.op(config_schema=_MANY, out=dg.Out(list[str]), name="record_decisions")
+def decide_many_op(context: dg.OpExecutionContext) -> list[str]:
+    """Record the same answer for each review request; one that is refused stops none of them."""
+    answer = {k: context.op_config[k] for k in _ANSWER}
+    taken: list[gate.Taken] = []
+    refused: list[str] = []
+    for asked in context.op_config["reviews"]:
+        try:
+            taken.append(_decide(context, {**asked, **answer}))
+        except dg.Failure as failure:
+            refused.append(f"{asked['review']}: {failure.description}")
+    for line in refused:
+        context.log.warning(line)
+    if refused and not taken:
+        raise dg.Failure(description="\n".join(refused), allow_retries=False)
+    return [t.id for t in taken if t.final]
+
+
+def _decide(context: dg.OpExecutionContext, config: Mapping[str, Any]) -> gate.Taken:
     try:
-        taken = gate.decide(_decision(context), workbench.services(), "launchpad")
+        decision = _decision(context, config)
+        taken = gate.decide(decision, workbench.project(), workbench.services(), CHANNEL)
     except DecisionRefused as refused:
         raise dg.Failure(description=str(refused), allow_retries=False) from refused
-    review = taken.review
-    context.log.info(f"{taken.verb.value} recorded as {taken.id} for {review.sync} #{review.seq}")
-    return taken.id if taken.final else ""
+    context.log.info(f"{taken.verb.value} recorded as {taken.id} for {taken.review.subject}")
+    return taken
 
 
-def _decision(context: dg.OpExecutionContext) -> Decision:
-    config = context.op_config
+def _decision(context: dg.OpExecutionContext, config: Mapping[str, Any]) -> Decision:
     actor = read_identity(context.run.tags, context.run_id, workbench.secret())
     if actor is None:
         raise NotAllowed(
             "you may not: nobody is known to have launched this run. "
             "Launch `decide` from the Dagster UI, or use `wfops decide`."
         )
-    verb = parse_verb(config["decision"])
-    return Decision(config["review"], config["evidence"], verb, config["reason"], actor)
+    return Decision(
+        config["review"],
+        config["evidence"],
+        parse_verb(config["decision"]),
+        config["reason"],
+        actor,
+        tuple(config.get("exclude", ())),
+        tuple(Edit(e["key"], e["set"]) for e in config.get("edits", ())),
+        config.get("break_glass", False),
+    )
+
+
+def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
+    """Examine the edited snapshot at once, so that the next reviewer need not wait for a run."""
+    project, services = workbench.project(), workbench.services()
+    sync = gate.sync_of(project, taken.review)
+    run = flow.Run(Actor("gate", "machine"), context.run_id)
+    for judged in flow.judge_staged(project, sync, services, run):
+        context.log.info(f"{judged.snapshot.name}: {reporting.verdict_words(judged)}")
+    _observe(context, sync.name)
 
 
 @dg.op(name="act_on_decision")
@@ -59,6 +136,20 @@ def release_op(context: dg.OpExecutionContext, decision: str) -> Iterator[Any]:
     """Publish or quarantine what was decided, once, and tell the asset's page."""
     if decision:
         yield from _release(context, decision)
+    yield dg.Output(None)
+
+
+@dg.op(name="act_on_decisions")
+def release_many_op(context: dg.OpExecutionContext, decisions: list[str]) -> Iterator[Any]:
+    """Publish or quarantine each; what fails is left to the approval gate, which tries again."""
+    failed: list[str] = []
+    for decision in decisions:
+        try:
+            yield from _release(context, decision)
+        except Exception as error:
+            failed.append(f"{decision}: {error}")
+    if failed:
+        raise dg.Failure(description="\n".join(failed), allow_retries=False)
     yield dg.Output(None)
 
 
@@ -94,27 +185,51 @@ def _tell(
     context: dg.OpExecutionContext, sync: str, done: Publication | None
 ) -> Iterator[dg.AssetMaterialization]:
     """Put on the asset's page what was released, and what still waits."""
-    with workbench.services().engine.connect() as conn:
-        pending = [r for r in reviews.listed(conn, sync=sync) if r.seq is not None]
-    reporting.log_approval(context, workbench.project().syncs[sync], pending)
-    key = dg.AssetKey([sync, "published"])
     if done is None:
-        context.log_event(dg.AssetObservation(key, metadata=reporting.gate_metadata(pending)))
+        _observe(context, sync)
         return
+    with workbench.services().engine.connect() as conn:
+        pending = reviews.holding(conn, sync)
+    reporting.log_approval(context, workbench.project().syncs[sync], pending)
     yield dg.AssetMaterialization(
-        key,
+        dg.AssetKey([sync, "published"]),
         description=f"released snapshot #{done.seq}",
         metadata=reporting.publication_metadata([done], pending),
     )
 
 
-@dg.job(name="decide", config=flat, executor_def=dg.in_process_executor)
-def decide_job() -> None:
-    """A person's answer to a review request. Open it from the review page: it is prefilled."""
-    release_op(decide_op())
+def _observe(context: dg.OpExecutionContext, sync: str) -> None:
+    """What waits for a person now, on the asset's page."""
+    with workbench.services().engine.connect() as conn:
+        pending = reviews.holding(conn, sync)
+    reporting.log_approval(context, workbench.project().syncs[sync], pending)
+    key = dg.AssetKey([sync, "published"])
+    context.log_event(dg.AssetObservation(key, metadata=reporting.gate_metadata(pending)))
 
 
-@dg.job(name="release", executor_def=dg.in_process_executor)
-def release_job() -> None:
-    """Acts on a recorded decision that the `decide` run did not finish. The gate launches it."""
-    release_op()
+def gate_jobs(groups: Sequence[str]) -> list[dg.JobDefinition]:
+    """`decide`, `decide_many` and `release`; the reviewer groups own what their members launch."""
+    # Dagster copies jobs, and would say at each copy that their owners are a beta of its own.
+    warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)
+    return _jobs([f"team:{group}" for group in groups])
+
+
+def _jobs(owners: Sequence[str]) -> list[dg.JobDefinition]:
+    @dg.job(name="decide", config=flat, executor_def=dg.in_process_executor, owners=owners)
+    def decide() -> None:
+        """A person's answer to a review request. Open it from the review page: it is prefilled."""
+        release_op(decide_op())
+
+    @dg.job(
+        name="decide_many", config=flat_many, executor_def=dg.in_process_executor, owners=owners
+    )
+    def decide_many() -> None:
+        """One answer to many review requests with the same cause. The inbox opens it prefilled."""
+        release_many_op(decide_many_op())
+
+    @dg.job(name="release", executor_def=dg.in_process_executor)
+    def release() -> None:
+        """Acts on a recorded decision that its run did not finish. The gate launches it."""
+        release_op()
+
+    return [decide, decide_many, release]

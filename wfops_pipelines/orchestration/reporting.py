@@ -98,7 +98,7 @@ def published_events(
     """The materialization of `published` where rows went, and where the gate stands."""
     published = dg.AssetKey([sync.name, "published"])
     with services.engine.connect() as conn:
-        pending = [r for r in reviews.listed(conn, sync=sync.name) if r.seq is not None]
+        pending = reviews.holding(conn, sync.name)
     if done:
         yield dg.MaterializeResult(
             asset_key=published, metadata=publication_metadata(done, pending)

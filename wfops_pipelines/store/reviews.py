@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, ReviewState, Verb
+from wfops_pipelines.core.reviews import (
+    HOLDS,
+    Decision,
+    Review,
+    ReviewKind,
+    ReviewState,
+    Verb,
+)
 from wfops_pipelines.store import tables as t
+
+_HOLDS = [kind.value for kind in HOLDS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +82,10 @@ def failure_of(conn: Connection, id: str) -> dict[str, Any] | None:
 
 
 def of_snapshot(conn: Connection, sync: str, seq: int) -> Review | None:
-    """The newest review request about a snapshot."""
+    """The newest review request about held rows of a snapshot."""
     query = (
         select(t.reviews)
-        .where(t.reviews.c.sync == sync, t.reviews.c.seq == seq)
+        .where(t.reviews.c.sync == sync, t.reviews.c.seq == seq, t.reviews.c.kind.in_(_HOLDS))
         .order_by(t.reviews.c.opened_at.desc())
         .limit(1)
     )
@@ -95,11 +105,24 @@ def listed(
     return [_review(r) for r in conn.execute(query.limit(limit))]
 
 
-def pending_before(conn: Connection, sync: str, seq: int) -> bool:
-    """Whether an earlier snapshot of this sync still waits for a person."""
-    c = t.reviews.c
-    query = select(func.count()).where(
-        c.sync == sync, c.seq < seq, c.state == ReviewState.PENDING.value
+def holding(conn: Connection, sync: str) -> list[Review]:
+    """The pending review requests that hold rows of this sync, newest first."""
+    return [r for r in listed(conn, sync=sync) if r.kind in HOLDS]
+
+
+def pending_before(conn: Connection, sync: str, rank: int) -> bool:
+    """Whether rows that came before those of `rank` still wait for a person."""
+    r, s = t.reviews.c, t.snapshots.c
+    joined = t.reviews.join(t.snapshots, (s.sync == r.sync) & (s.seq == r.seq))
+    query = (
+        select(func.count())
+        .select_from(joined)
+        .where(
+            r.sync == sync,
+            r.kind.in_(_HOLDS),
+            r.state == ReviewState.PENDING.value,
+            func.coalesce(s.origin, s.seq) < rank,
+        )
     )
     return bool(conn.execute(query).scalar_one())
 
@@ -109,8 +132,19 @@ def close(conn: Connection, id: str, state: ReviewState, by: str, at: datetime) 
     conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(**values))
 
 
+def assign(conn: Connection, id: str, to: str | None) -> None:
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(assigned_to=to))
+
+
 def record(
-    conn: Connection, id: str, decision: Decision, channel: str, at: datetime, *, final: bool
+    conn: Connection,
+    id: str,
+    decision: Decision,
+    channel: str,
+    at: datetime,
+    *,
+    final: bool,
+    override: Sequence[str] = (),
 ) -> None:
     conn.execute(
         insert(t.decisions).values(
@@ -124,16 +158,16 @@ def record(
             final=final,
             channel=channel,
             at=at,
+            exclude=sorted(decision.exclude) or None,
+            override=list(override) or None,
         )
     )
 
 
-def approvers(conn: Connection, review: str) -> frozenset[str]:
-    """Who has approved this review request so far."""
-    c = t.decisions.c
-    verbs = [Verb.APPROVE.value, Verb.APPROVE_CLEAN.value]
-    rows = conn.execute(select(c.actor).where(c.review == review, c.verb.in_(verbs)))
-    return frozenset(r.actor for r in rows)
+def excluded(conn: Connection, decision: str) -> frozenset[str]:
+    """Keys of held rows that this decision leaves in quarantine."""
+    query = select(t.decisions.c.exclude).where(t.decisions.c.id == decision)
+    return frozenset(conn.execute(query).scalar_one_or_none() or ())
 
 
 def decisions_on(conn: Connection, review: str) -> list[Row[Any]]:
@@ -206,6 +240,7 @@ def _review(row: Row[Any]) -> Review:
         decided_at=row.decided_at,
         decided_by=row.decided_by,
         run_id=row.run_id,
+        assigned_to=row.assigned_to,
     )
 
 

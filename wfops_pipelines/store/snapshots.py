@@ -30,8 +30,10 @@ class Head:
     types: Mapping[str, str] | None = None
 
 
-def head(conn: Connection, sync: str) -> Head:
-    row = conn.execute(select(t.streams).where(t.streams.c.sync == sync)).one_or_none()
+def head(conn: Connection, sync: str, *, lock: bool = False) -> Head:
+    """The stream's head; with `lock`, nobody moves it until this transaction ends."""
+    query = select(t.streams).where(t.streams.c.sync == sync)
+    row = conn.execute(query.with_for_update() if lock else query).one_or_none()
     return Head() if row is None else Head(row.cursor, row.seq, row.schema_json)
 
 
@@ -60,6 +62,9 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             run_id=snapshot.run_id,
             cursor_from=snapshot.cursor_from,
             cursor_to=snapshot.cursor_to,
+            origin=snapshot.origin,
+            edited_by=snapshot.edited_by,
+            edits=[list(e) for e in snapshot.edits] or None,
         )
     )
 
@@ -204,4 +209,7 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         cursor_from=row.cursor_from,
         cursor_to=row.cursor_to,
         duplicates=row.duplicates,
+        origin=row.origin,
+        edited_by=row.edited_by,
+        edits=tuple((k, c, old, new) for k, c, old, new in row.edits or ()),
     )

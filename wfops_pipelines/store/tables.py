@@ -59,6 +59,9 @@ snapshots = Table(
     Column("run_id", Text),
     _time("cursor_from"),
     _time("cursor_to"),
+    Column("origin", BigInteger),  # an edited snapshot: whose rows it holds
+    Column("edited_by", Text),
+    Column("edits", JSONB(none_as_null=True)),
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
@@ -113,6 +116,7 @@ reviews = Table(
     Column("run_id", Text),
     Column("fingerprint", Text),  # one pending failure review for each cause
     Column("failure", Text),  # the exact text whose hash the reviewer of a failure is shown
+    Column("assigned_to", Text),
 )
 Index(
     "reviews_one_pending_failure",
@@ -136,6 +140,8 @@ decisions = Table(
     Column("final", Boolean, nullable=False),  # false: a vote that more approvals must join
     Column("channel", Text, nullable=False),
     _time("at", nullable=False),
+    Column("exclude", JSONB(none_as_null=True)),  # keys that an approval leaves in quarantine
+    Column("override", JSONB(none_as_null=True)),  # the failed critical checks it overrode
 )
 Index("decisions_by_review", decisions.c.review, decisions.c.actor, unique=True)
 

@@ -1,0 +1,145 @@
+"""Edited rows: a person's repair becomes a snapshot of its own, examined and reviewed again."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
+from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.errors import BadDecision
+from wfops_pipelines.publishing import select_rows
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.sync import Sync, instant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Change = tuple[str, str, str | None, str | None]
+
+
+def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) -> frozenset[str]:
+    """The keys, as text, of the rows that a review request holds."""
+    if review.kind is ReviewKind.ROWS or review.seq is None:
+        return frozenset(review.keys)
+    table = _table(conn, sync, review, services)
+    return frozenset(str(k) for k in table[sync.key].to_pylist())
+
+
+def stage_edited(
+    conn: Connection, sync: Sync, review: Review, decision: Decision, services: Services
+) -> Snapshot:
+    """Stage the held rows with the edits, in the caller's transaction.
+
+    The new snapshot keeps the place of its origin in the source's order. Raises BadDecision for an
+    edit that cannot be, SnapshotDamaged when the staged file is not what it was.
+    """
+    assert review.seq is not None
+    parent = snapshots.get(conn, sync.name, review.seq)
+    table, changes = edited(_table(conn, sync, review, services), sync, decision)
+    head = snapshots.head(conn, sync.name, lock=True)
+    snapshot = Snapshot(
+        sync=sync.name,
+        seq=head.seq + 1,
+        digest=files.write(services.folder(sync.name), table),
+        rows=table.num_rows,
+        staged_at=services.clock(),
+        cursor_from=parent.cursor_from,
+        cursor_to=parent.cursor_to,
+        origin=parent.rank,
+        edited_by=decision.actor.name,
+        edits=changes,
+    )
+    new = snapshots.Head(head.cursor, snapshot.seq, head.types)
+    snapshots.move_head(conn, sync.name, head, new)
+    snapshots.add(conn, snapshot)
+    if review.kind is ReviewKind.WHOLE:
+        snapshots.set_state(conn, sync.name, parent.seq, SnapshotState.SETTLED)
+    audit.append(conn, _staged(snapshot, parent, decision))
+    return snapshot
+
+
+def edited(table: pa.Table, sync: Sync, decision: Decision) -> tuple[pa.Table, tuple[Change, ...]]:
+    """`table` with the decision's edits, and each cell that changed: (key, column, old, new)."""
+    import pyarrow as pa
+
+    places = {str(k): i for i, k in enumerate(table[sync.key].to_pylist())}
+    cells: dict[str, list[Any]] = {}
+    changes: list[Change] = []
+    for edit in decision.edits:
+        for column, value in edit.values.items():
+            _check_column(column, table, sync, edit.key)
+            values = cells.setdefault(column, table[column].to_pylist())
+            place = places[edit.key]
+            new = _value(value, table.schema.field(column).type, column, edit.key)
+            if new != values[place]:
+                changes.append((edit.key, column, _text(values[place]), _text(new)))
+                values[place] = new
+    if not changes:
+        raise BadDecision("edits: change nothing. Give a row's key and other values for it.")
+    for column, values in cells.items():
+        field = table.schema.field(column)
+        place = table.column_names.index(column)
+        table = table.set_column(place, field, pa.array(values, field.type))
+    return table, tuple(changes)
+
+
+def _table(conn: Connection, sync: Sync, review: Review, services: Services) -> pa.Table:
+    assert review.seq is not None
+    snapshot = snapshots.get(conn, sync.name, review.seq)
+    table = files.read(services.folder(sync.name), snapshot.digest)
+    only = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
+    return select_rows(table, sync.key, only, frozenset())
+
+
+def _check_column(column: str, table: pa.Table, sync: Sync, key: str) -> None:
+    if column not in table.column_names:
+        known = ", ".join(table.column_names)
+        raise BadDecision(f"edits: row {key}: there is no column {column!r}. There are: {known}.")
+    if column in (sync.key, sync.cursor):
+        raise BadDecision(
+            f"edits: row {key}: {column} says which row this is and of when; it cannot be edited."
+        )
+
+
+def _value(value: Any, type_: pa.DataType, column: str, key: str) -> Any:
+    """`value` as the column holds it. Raises BadDecision naming the type."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    try:
+        if value is not None and pt.is_timestamp(type_):
+            value = instant(value)
+        elif value is not None and pt.is_decimal(type_):
+            value = Decimal(str(value))
+        if isinstance(value, bool) and not pt.is_boolean(type_):
+            raise ValueError("a truth value")
+        return pa.array([value], type_)[0].as_py()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, InvalidOperation) as error:
+        raise BadDecision(
+            f"edits: row {key}: {value!r} does not fit the column {column}, which holds {type_}."
+        ) from error
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _staged(snapshot: Snapshot, parent: Snapshot, decision: Decision) -> AuditEvent:
+    return AuditEvent(
+        at=snapshot.staged_at,
+        actor=decision.actor,
+        action=Action.STAGED,
+        subject=snapshot.name,
+        reason=decision.reason.strip(),
+        details={
+            "digest": snapshot.digest,
+            "rows": snapshot.rows,
+            "edited from": parent.name,
+            "parent digest": parent.digest,
+        },
+    )
