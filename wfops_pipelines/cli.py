@@ -13,6 +13,7 @@ from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from wfops_pipelines.core.reviews import Actor
     from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.services import Services
@@ -29,6 +30,7 @@ app.add_typer(audit_app, name="audit")
 
 SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")]
+ReviewId = Annotated[str, typer.Argument(metavar="REVIEW", help="as rv-01J…")]
 Port = Annotated[int, typer.Option(help="where the UI listens; 0 takes a free one")]
 
 
@@ -95,9 +97,7 @@ def run(name: SyncName) -> None:
     from wfops_pipelines.core.reviews import Actor
 
     _, project, services = _open()
-    passed = flow.run_sync(
-        project, _sync(project, name), services, flow.Run(Actor("cli", "machine"))
-    )
+    passed = flow.run_sync(project, project.find(name), services, flow.Run(Actor("cli", "machine")))
     if not passed.judged:
         typer.echo(f"{name}: nothing new")
     _tell_judged(passed.judged)
@@ -122,7 +122,7 @@ def reviews(
 
 @app.command()
 def decide(
-    review: Annotated[str, typer.Argument(metavar="REVIEW", help="as rv-01J…")],
+    review: ReviewId,
     decision: Annotated[
         str, typer.Argument(metavar="DECISION", help="approve | approve_clean | reject | retry")
     ],
@@ -151,7 +151,6 @@ def decide(
         parse_verb,
     )
     from wfops_pipelines.errors import BadDecision
-    from wfops_pipelines.identity import developer
     from wfops_pipelines.store import reviews as store
 
     _, project, services = _open()
@@ -161,7 +160,7 @@ def decide(
         raise BadDecision(f"there is no review request {review!r}. List them with `wfops reviews`.")
     hash_ = evidence or found.evidence_hash
     asked = Decision(
-        review, hash_, parse_verb(decision), reason, developer(services.environ),
+        review, hash_, parse_verb(decision), reason, _me(services),
         tuple(exclude or ()), parse_edits(set_ or ()), break_glass,
     )  # fmt: skip
     sync = gate.sync_of(project, found)
@@ -186,13 +185,53 @@ def decide(
 @app.command()
 def pause(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reason) -> None:
     """Stop publishing of one sync, or of all, until `wfops resume`."""
-    _control(name, reason, pausing=True)
+    from wfops_pipelines import steering
+
+    _, project, services = _open()
+    typer.echo(steering.pause(name, reason, _me(services), project, services))
 
 
 @app.command()
 def resume(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reason) -> None:
     """Let a paused sync, or all, publish again."""
-    _control(name, reason, pausing=False)
+    from wfops_pipelines import steering
+
+    _, project, services = _open()
+    typer.echo(steering.resume(name, reason, _me(services), project, services))
+
+
+@app.command()
+def comment(review: ReviewId, text: Annotated[str, typer.Argument(metavar="TEXT")]) -> None:
+    """Put a remark into the trail of a review request."""
+    from wfops_pipelines import steering
+
+    _, _, services = _open()
+    found = steering.comment(review, text, _me(services), services)
+    typer.echo(f"noted on {found.subject}")
+
+
+@app.command()
+def assign(
+    review: ReviewId,
+    to: Annotated[str, typer.Argument(metavar="NAME|nobody")],
+    reason: Reason,
+) -> None:
+    """Say who looks at a review request."""
+    from wfops_pipelines import steering
+
+    _, _, services = _open()
+    found = steering.assign(review, to, reason, _me(services), services)
+    typer.echo(f"{found.subject} is for {found.assigned_to or 'nobody in particular'}")
+
+
+@app.command()
+def reopen(review: ReviewId, reason: Reason) -> None:
+    """Ask again about rows that were rejected."""
+    from wfops_pipelines import steering
+
+    _, _, services = _open()
+    new = steering.reopen(review, reason, _me(services), services)
+    typer.echo(f"{new.subject} waits again: {new.id}")
 
 
 @app.command()
@@ -201,7 +240,7 @@ def reconcile(name: SyncName) -> None:
     from wfops_pipelines.reconciliation import reconcile as account
 
     _, project, services = _open()
-    found = account(_sync(project, name), services)
+    found = account(project.find(name), services)
     for label, count in found.lines():
         typer.echo(f"{label:24}{count:>12,}")
     if found.missing:
@@ -249,14 +288,10 @@ def _open() -> tuple[Settings, Project, Services]:
     return settings, project, open_services(settings, project.people)
 
 
-def _sync(project: Project, name: str):  # type: ignore[no-untyped-def]
-    import difflib
+def _me(services: Services) -> Actor:
+    from wfops_pipelines.identity import developer
 
-    if name not in project.syncs:
-        near = difflib.get_close_matches(name, list(project.syncs), 1)
-        hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(project.syncs)}."
-        raise WfopsError(f"no sync is called {name!r}.{hint}")
-    return project.syncs[name]
+    return developer(services.environ)
 
 
 def _tell_judged(judged: Sequence[Judged]) -> None:
@@ -265,21 +300,3 @@ def _tell_judged(judged: Sequence[Judged]) -> None:
         typer.echo(f"{one.snapshot.name}: {one.snapshot.rows:,} rows, {said}")
         if one.review is not None:
             typer.echo(f"  decide it: wfops decide {one.review.id} approve --reason …")
-
-
-def _control(name: str, reason: str, *, pausing: bool) -> None:
-    from wfops_pipelines.core.audit import Action, AuditEvent
-    from wfops_pipelines.identity import developer
-    from wfops_pipelines.store import controls, database
-
-    _, project, services = _open()
-    subject = controls.EVERYTHING if name == "all" else _sync(project, name).name
-    action = Action.PAUSED if pausing else Action.RESUMED
-    event = AuditEvent(services.clock(), developer(services.environ), action, subject, reason)
-    with database.transaction(services.engine) as conn:
-        if pausing:
-            controls.pause(conn, event)
-            typer.echo(f"{name} is paused: nothing is published. `wfops resume {name}` ends it.")
-        else:
-            done = controls.resume(conn, event)
-            typer.echo(f"{name} publishes again" if done else f"{name} was not paused")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.people import People
-from wfops_pipelines.errors import ProjectError
+from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.reviewers import read_people
 from wfops_pipelines.sync import Sync
 
@@ -38,6 +38,16 @@ class Project:
     @property
     def groups(self) -> Mapping[str, frozenset[str]]:
         return self.people.groups
+
+    def find(self, name: str) -> Sync:
+        """The sync of that name. Raises WfopsError with what was probably meant."""
+        import difflib
+
+        if name not in self.syncs:
+            near = difflib.get_close_matches(name, list(self.syncs), 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self.syncs)}."
+            raise WfopsError(f"no sync is called {name!r}. {hint}")
+        return self.syncs[name]
 
     def members(self, group: str) -> frozenset[str]:
         return self.people.members(group)

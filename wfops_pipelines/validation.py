@@ -9,11 +9,19 @@ from wfops_pipelines.errors import ProjectError
 from wfops_pipelines.project import Project
 from wfops_pipelines.sync import Sync
 
+RESERVED = (
+    "decide", "decide_many", "release", "pause", "resume", "comment", "assign", "reopen", "waive",
+    "undo", "all",
+)  # fmt: skip
+
 
 def problems(project: Project) -> Iterator[ProjectError]:
     """Every problem of the project, in a stable order; none when it is sound."""
     yield from _empty(project)
     for sync in project.syncs.values():
+        if sync.name in RESERVED:
+            said = f"{sync.name} is a job of the gate's"
+            yield ProjectError(_file(project, sync), "@sync", said, "give the sync another name")
         yield from _suite(project, sync)
         yield from _policy(project, sync)
         yield from _schedule(project, sync)

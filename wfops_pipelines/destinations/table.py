@@ -96,6 +96,10 @@ class TableDestination:
     def _prepare(self, conn: Connection, parcel: Parcel) -> None:
         types = {f.name: postgres_type(f.type) for f in parcel.rows.schema}
         held = self._columns(conn)
+        if set(types) - set(held):  # one at a time: "if not exists" does not look at other sessions
+            lock = {"name": f"wfops {self.words}"}
+            conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(name)s))", lock)
+            held = self._columns(conn)
         if not held:
             body = ", ".join(f"{quote(n)} {t}" for n, t in types.items())
             _run(conn, f"create schema if not exists {quote(self.schema)}")

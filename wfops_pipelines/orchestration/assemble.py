@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from wfops_pipelines.orchestration.decide_job import gate_jobs
+from wfops_pipelines.orchestration.steering_jobs import steering_jobs
 from wfops_pipelines.orchestration.sync_assets import sync_assets, sync_job, sync_schedule
 from wfops_pipelines.project import Project
 
@@ -13,9 +14,10 @@ def assemble(project: Project) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of everything the project declares."""
     syncs = list(project.syncs.values())
     schedules = [s for s in map(sync_schedule, syncs) if s is not None]
+    groups = sorted(project.groups)
     return dg.Definitions(
         assets=[sync_assets(s, project.suites[s.name]) for s in syncs],
-        jobs=[*map(sync_job, syncs), *gate_jobs(sorted(project.groups))],
+        jobs=[*map(sync_job, syncs), *gate_jobs(groups), *steering_jobs(groups)],
         schedules=schedules,
         sensors=_sensors(project),
         executor=dg.in_process_executor,

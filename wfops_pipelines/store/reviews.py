@@ -60,6 +60,7 @@ def open_review(
             run_id=review.run_id,
             fingerprint=fingerprint,
             failure=failure,
+            assigned_to=review.assigned_to,
         )
         .on_conflict_do_nothing()
     )
@@ -86,7 +87,7 @@ def of_snapshot(conn: Connection, sync: str, seq: int) -> Review | None:
     query = (
         select(t.reviews)
         .where(t.reviews.c.sync == sync, t.reviews.c.seq == seq, t.reviews.c.kind.in_(_HOLDS))
-        .order_by(t.reviews.c.opened_at.desc())
+        .order_by(t.reviews.c.opened_at.desc(), t.reviews.c.id.desc())
         .limit(1)
     )
     row = conn.execute(query).one_or_none()
@@ -214,6 +215,13 @@ def failed(conn: Connection, decision: str, error: str) -> None:
     """Note one more failed attempt, so that the next run has a key of its own."""
     values = {"attempts": t.outbox.c.attempts + 1, "error": error[:2000]}
     conn.execute(update(t.outbox).where(t.outbox.c.decision == decision).values(**values))
+
+
+def undone(conn: Connection, review: str) -> bool:
+    """Whether a decision on this review request is recorded and not acted on yet."""
+    c = t.outbox.c
+    query = select(func.count()).where(c.review == review, c.done_at.is_(None))
+    return bool(conn.execute(query).scalar_one())
 
 
 def waiting(conn: Connection, older_than: datetime) -> list[Errand]:

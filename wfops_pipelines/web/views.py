@@ -122,7 +122,7 @@ def _held_rows(
         table = files.read(services.folder(sync.name), seen["snapshot"].digest)
     except SnapshotDamaged as damage:
         return {"columns": [], "rows": [], "more": 0, "problem": str(damage)}
-    if review.kind is ReviewKind.ROWS:
+    if review.keys:
         table = select_rows(table, sync.key, frozenset(review.keys), frozenset())
     why = _reasons([*seen["findings"], *seen["more_findings"]])
     rows = sorted(table.to_pylist(), key=lambda r: str(r.get(sync.key)) not in why)

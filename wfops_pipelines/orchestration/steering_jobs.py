@@ -1,0 +1,98 @@
+"""The acts beside a decision, as jobs: `pause`, `resume`, `comment`, `assign`, `reopen`."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from wfops_pipelines import steering, workbench
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.errors import NotAllowed, WfopsError
+from wfops_pipelines.orchestration.identity import read_identity
+
+_REVIEW = dg.Field(str, description="the review request, as rv-01J…")
+_REASON = dg.Field(str, description="why; the audit trail keeps it")
+_SYNC = dg.Field(str, description="the sync's name, or all")
+Act = Callable[[Mapping[str, Any], Actor], str]
+
+
+def _pause(config: Mapping[str, Any], actor: Actor) -> str:
+    """Publish nothing of a sync, or of all, until `resume`."""
+    project, services = workbench.project(), workbench.services()
+    return steering.pause(config["sync"], config["reason"], actor, project, services)
+
+
+def _resume(config: Mapping[str, Any], actor: Actor) -> str:
+    """Let a paused sync, or all, publish again."""
+    project, services = workbench.project(), workbench.services()
+    return steering.resume(config["sync"], config["reason"], actor, project, services)
+
+
+def _comment(config: Mapping[str, Any], actor: Actor) -> str:
+    """Put a remark into the trail of a review request."""
+    review = steering.comment(config["review"], config["text"], actor, workbench.services())
+    return f"noted on {review.subject}"
+
+
+def _assign(config: Mapping[str, Any], actor: Actor) -> str:
+    """Say who looks at a review request."""
+    services = workbench.services()
+    found = steering.assign(config["review"], config["to"], config["reason"], actor, services)
+    return f"{found.subject} is for {found.assigned_to or 'nobody in particular'}"
+
+
+def _reopen(config: Mapping[str, Any], actor: Actor) -> str:
+    """Ask again about rows that were rejected."""
+    new = steering.reopen(config["review"], config["reason"], actor, workbench.services())
+    return f"{new.subject} waits again: {new.id}"
+
+
+_TO = dg.Field(str, description="a member of the reviewer group, or nobody")
+_TEXT = dg.Field(str, description="the remark; the audit trail keeps it")
+_ACTS: dict[str, tuple[Act, dict[str, Any]]] = {
+    "pause": (_pause, {"sync": _SYNC, "reason": _REASON}),
+    "resume": (_resume, {"sync": _SYNC, "reason": _REASON}),
+    "comment": (_comment, {"review": _REVIEW, "text": _TEXT}),
+    "assign": (_assign, {"review": _REVIEW, "to": _TO, "reason": _REASON}),
+    "reopen": (_reopen, {"review": _REVIEW, "reason": _REASON}),
+}
+_OF_ADMINS = ("pause", "resume")
+
+
+def steering_jobs(groups: Sequence[str]) -> list[dg.JobDefinition]:
+    """One job an act; the reviewer groups own those that need no role."""
+    warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)
+    teams = [f"team:{group}" for group in groups]
+    return [
+        _job(name, act, fields, [] if name in _OF_ADMINS else teams)
+        for name, (act, fields) in _ACTS.items()
+    ]
+
+
+def _job(name: str, act: Act, fields: dict[str, Any], owners: Sequence[str]) -> dg.JobDefinition:
+    @dg.op(name=f"do_{name}", config_schema=fields)
+    def do(context: dg.OpExecutionContext) -> None:
+        actor = read_identity(context.run.tags, context.run_id, workbench.secret())
+        try:
+            if actor is None:
+                raise NotAllowed("you may not: nobody is known to have launched this run.")
+            context.log.info(act(context.op_config, actor))
+        except WfopsError as refused:
+            raise dg.Failure(description=str(refused), allow_retries=False) from refused
+
+    @dg.config_mapping(config_schema=fields)
+    def flat(config: dict[str, Any]) -> dict[str, Any]:
+        return {"ops": {f"do_{name}": {"config": config}}}
+
+    @dg.job(
+        name=name,
+        config=flat,
+        description=act.__doc__,
+        executor_def=dg.in_process_executor,
+        owners=owners,
+    )
+    def job() -> None:
+        do()
+
+    return job

@@ -1,0 +1,175 @@
+"""What people do beside deciding: comment, assign, re-open, pause and resume.
+
+Each act checks who may, changes the store and writes its audit event in one transaction, whatever
+channel it came by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, delete
+
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.people import Role
+from wfops_pipelines.core.reviews import (
+    HOLDS,
+    Actor,
+    Review,
+    ReviewKind,
+    ReviewState,
+)
+from wfops_pipelines.core.snapshot import SnapshotState
+from wfops_pipelines.errors import BadDecision, NotAllowed, WfopsError
+from wfops_pipelines.project import Project
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, controls, database, reviews, snapshots
+from wfops_pipelines.store import tables as t
+
+NOBODY = "nobody"
+ALL = "all"
+REFUSED = (ReviewState.REJECTED, ReviewState.EXPIRED)
+
+
+def comment(id: str, text: str, actor: Actor, services: Services) -> Review:
+    """Put a remark into the trail of a review request. Raises BadDecision or NotAllowed."""
+    with database.transaction(services.engine) as conn:
+        review = _review(conn, id)
+        _require_known(actor, services, "commenting")
+        details = {"review": review.id}
+        audit.append(conn, _event(Action.COMMENTED, actor, review.subject, text, services, details))
+        return review
+
+
+def assign(id: str, to: str, reason: str, actor: Actor, services: Services) -> Review:
+    """Say who looks at a review request: a member of its group, or "nobody"."""
+    with database.transaction(services.engine) as conn:
+        review = _review(conn, id, lock=True)
+        _require_known(actor, services, "assigning")
+        if review.state is not ReviewState.PENDING:
+            raise BadDecision(f"review: {review.id} is {review.state.value}; nothing to look at.")
+        members = services.people.members(review.group)
+        if to != NOBODY and to not in members:
+            raise BadDecision(
+                f"to: {to} is not a member of {review.group}. Name one of "
+                f"{', '.join(sorted(members))}, or {NOBODY}."
+            )
+        reviews.assign(conn, review.id, None if to == NOBODY else to)
+        details = {"review": review.id, "to": to}
+        audit.append(
+            conn, _event(Action.ASSIGNED, actor, review.subject, reason, services, details)
+        )
+        return replace(review, assigned_to=None if to == NOBODY else to)
+
+
+def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:
+    """Ask again about rows that were rejected: a new review request, approved by somebody else.
+
+    The rows leave the quarantine and are held as before. Raises BadDecision unless the request was
+    rejected (or expired) and acted on, NotAllowed unless `actor` is a member of its group.
+    """
+    with database.transaction(services.engine) as conn:
+        old = _review(conn, id, lock=True)
+        if actor.name not in services.people.members(old.group):
+            raise NotAllowed(f"you may not: {actor.name} is not a member of {old.group!r}.")
+        if old.kind not in HOLDS or old.state not in REFUSED or old.seq is None:
+            raise BadDecision(f"review: {old.id} is {old.state.value}; only a rejection re-opens.")
+        if reviews.undone(conn, old.id):
+            raise BadDecision(f"review: the rejection of {old.id} is being acted on. Try again.")
+        if not _leave_quarantine(conn, old):
+            raise BadDecision(f"review: {old.id} was re-opened already. Open the inbox.")
+        new = _again(old, actor, services)
+        reviews.open_review(conn, new)
+        details = {"review": new.id, "reopens": old.id, "evidence": new.evidence_hash}
+        audit.append(conn, _event(Action.REOPENED, actor, old.subject, reason, services, details))
+        return new
+
+
+def pause(name: str, reason: str, actor: Actor, project: Project, services: Services) -> str:
+    """Publish nothing of one sync, or of "all". Raises NotAllowed without the role admin."""
+    event = _control(Action.PAUSED, name, reason, actor, project, services)
+    with database.transaction(services.engine) as conn:
+        controls.pause(conn, event)
+    return f"{name} is paused: nothing is published. `wfops resume {name}` ends it."
+
+
+def resume(name: str, reason: str, actor: Actor, project: Project, services: Services) -> str:
+    """Let a paused sync, or "all", publish again. Raises NotAllowed without the role admin."""
+    event = _control(Action.RESUMED, name, reason, actor, project, services)
+    with database.transaction(services.engine) as conn:
+        done = controls.resume(conn, event)
+    return f"{name} publishes again" if done else f"{name} was not paused"
+
+
+def _review(conn: Connection, id: str, *, lock: bool = False) -> Review:
+    found = reviews.get(conn, id, lock=lock)
+    if found is None:
+        raise BadDecision(
+            f"review: there is no review request {id!r}. "
+            "Copy its id from the review page, or list them with `wfops reviews`."
+        )
+    return found
+
+
+def _require_known(actor: Actor, services: Services, act: str) -> None:
+    people = services.people
+    if not people.groups_of(actor.name) and not any(people.has(actor.name, r) for r in Role):
+        raise NotAllowed(
+            f"you may not: {act} is for whom reviewers.yaml names in a group or a role, and "
+            f"{actor.name} is in none."
+        )
+
+
+def _again(old: Review, actor: Actor, services: Services) -> Review:
+    return replace(
+        old,
+        id=services.id("rv"),
+        state=ReviewState.PENDING,
+        summary=f"re-opened by {actor.name}: {old.summary}",
+        opened_at=services.clock(),
+        requested_by=actor.name if actor.verified else "",
+        decided_at=None,
+        decided_by=None,
+        assigned_to=None,
+    )
+
+
+def _leave_quarantine(conn: Connection, review: Review) -> bool:
+    """The rows that this request's rejection put away are held again; False when none are there."""
+    assert review.seq is not None
+    q, mine = t.quarantine.c, reviews.decisions_on(conn, review.id)
+    put_away = q.decision.in_([d.id for d in mine])
+    where = (q.sync == review.sync) & (q.seq == review.seq) & put_away
+    if conn.execute(delete(t.quarantine).where(where)).rowcount == 0:
+        return False
+    if review.kind is ReviewKind.WHOLE:
+        snapshots.set_state(conn, review.sync, review.seq, SnapshotState.HELD)
+    return True
+
+
+def _control(
+    action: Action,
+    name: str,
+    reason: str,
+    actor: Actor,
+    project: Project,
+    services: Services,
+) -> AuditEvent:
+    services.people.require(actor.name, Role.ADMIN, action.value.partition(".")[2])
+    if name != ALL:
+        project.find(name)
+    subject = controls.EVERYTHING if name == ALL else name
+    return _event(action, actor, subject, reason, services, {})
+
+
+def _event(
+    action: Action,
+    actor: Actor,
+    subject: str,
+    reason: str,
+    services: Services,
+    details: dict[str, str],
+) -> AuditEvent:
+    if not reason.strip():
+        raise WfopsError("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    return AuditEvent(services.clock(), actor, action, subject, reason.strip(), {**details})
