@@ -6,7 +6,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from wfops_pipelines.errors import WfopsError
@@ -45,10 +46,14 @@ class LaunchRefused(WfopsError):
 
 @dataclass(frozen=True, slots=True)
 class DagsterClient:
-    """Talks to the webserver at `url` about one code location."""
+    """Talks to the webserver at `url` about one code location.
+
+    `headers` go with each request, for a proxy in front that wants to know who asks.
+    """
 
     url: str
     location: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def launch(
         self,
@@ -93,7 +98,7 @@ class DagsterClient:
     def query(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """The data of a GraphQL answer. Raises LaunchRefused with its errors."""
         body = json.dumps({"query": query, "variables": variables or {}}).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {**self.headers, "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/graphql", body, headers)  # noqa: S310
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.people import People
+from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.reviewers import read_people
-from wfops_pipelines.sync import Sync
+from wfops_pipelines.sync import Sync, sync
 
 if TYPE_CHECKING:
     from wfops_pipelines.checks.suite import Suite
@@ -99,7 +100,22 @@ def _import(path: Path, name: str) -> types.ModuleType:
         line = error.lineno if isinstance(error, SyntaxError) else _line_in(path, error)
         where = f"line {line}" if line else "import"
         said = f"{type(error).__name__}: {_one_line(error)}"
-        raise ProjectError(path, where, said, "mend the file; it must import cleanly") from error
+        repair = _meant(error) or "mend the file; it must import cleanly"
+        raise ProjectError(path, where, said, repair) from error
+
+
+def _meant(error: Exception) -> str | None:
+    """For an argument that `Policy` or `sync` does not know: those that it does."""
+    import difflib
+    import inspect
+    import re
+
+    found = re.search(r"(Policy|sync)\b.* unexpected keyword argument '(\w+)'", str(error))
+    if not isinstance(error, TypeError) or found is None:
+        return None
+    known = list(inspect.signature({"Policy": Policy, "sync": sync}[found[1]]).parameters)
+    near = difflib.get_close_matches(found[2], known, 1)
+    return f"{f'did you mean {near[0]}? ' if near else ''}{found[1]} takes {', '.join(known)}"
 
 
 def _syncs(root: Path) -> Iterator[Sync]:

@@ -59,9 +59,11 @@ def test_a_reviewer_launches_the_jobs_of_their_own_group_only(monkeypatch, tmp_p
     assert not rita.has_permission(LAUNCH[0])
     assert not rita.has_permission_for_location(LAUNCH[0], "wfops")
     assert rita.viewer_has_any_owner_definition_permissions()
-    assert rita.has_permission_for_owners(LAUNCH[0], ["team:team"])
-    assert not rita.has_permission_for_owners(LAUNCH[0], ["team:money", "team", "rita"])
-    assert not rita.has_permission_for_owners(Permissions.WIPE_ASSETS, ["team:team"])
+    assert rita.has_permission_for_owners(LAUNCH[0], ["team:reviewers-team"])
+    assert not rita.has_permission_for_owners(
+        LAUNCH[0], ["team:reviewers-money", "team:team", "team", "rita"]
+    )
+    assert not rita.has_permission_for_owners(Permissions.WIPE_ASSETS, ["team:reviewers-team"])
     shown = rita.permissions_for_location(location_name="wfops")
     assert shown[LAUNCH[0]].enabled
     assert not shown[Permissions.START_SCHEDULE].enabled

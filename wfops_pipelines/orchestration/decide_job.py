@@ -11,7 +11,7 @@ from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
 from wfops_pipelines.errors import DecisionRefused, NotAllowed
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
-from wfops_pipelines.orchestration.identity import read_identity
+from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.publishing import OutOfTurn, Paused, Publication
 from wfops_pipelines.store import database, reviews
 
@@ -211,7 +211,7 @@ def gate_jobs(groups: Sequence[str]) -> list[dg.JobDefinition]:
     """`decide`, `decide_many` and `release`; the reviewer groups own what their members launch."""
     # Dagster copies jobs, and would say at each copy that their owners are a beta of its own.
     warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)
-    return _jobs([f"team:{group}" for group in groups])
+    return _jobs([f"{GATE_OWNER}{group}" for group in groups])
 
 
 def _jobs(owners: Sequence[str]) -> list[dg.JobDefinition]:

@@ -16,6 +16,7 @@ from wfops_pipelines.identity import requester
 
 IDENTITY_TAG = "wfops/identity"
 BACKFILL_TAG = "wfops/backfill-by"
+GATE_OWNER = "team:reviewers-"  # before a group's name: owns the jobs that its members launch
 _BACKFILL = "backfill"  # stands where a run's id does
 USER_TAG = "user"  # what the Dagster UI shows as "Launched by"
 

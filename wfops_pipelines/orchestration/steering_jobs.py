@@ -9,7 +9,7 @@ import dagster as dg
 from wfops_pipelines import steering, workbench
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import NotAllowed, WfopsError
-from wfops_pipelines.orchestration.identity import read_identity
+from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 
 _REVIEW = dg.Field(str, description="the review request, as rv-01J…")
 _REASON = dg.Field(str, description="why; the audit trail keeps it")
@@ -63,7 +63,7 @@ _OF_ADMINS = ("pause", "resume")
 def steering_jobs(groups: Sequence[str]) -> list[dg.JobDefinition]:
     """One job an act; the reviewer groups own those that need no role."""
     warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)
-    teams = [f"team:{group}" for group in groups]
+    teams = [f"{GATE_OWNER}{group}" for group in groups]
     return [
         _job(name, act, fields, [] if name in _OF_ADMINS else teams)
         for name, (act, fields) in _ACTS.items()

@@ -19,7 +19,7 @@ from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import NotAllowed
 from wfops_pipelines.identity import requester
-from wfops_pipelines.orchestration.identity import backfill_tags
+from wfops_pipelines.orchestration.identity import GATE_OWNER, backfill_tags
 
 Rights = Mapping[str, PermissionResult]
 LAUNCH = (Permissions.LAUNCH_PIPELINE_EXECUTION, Permissions.LAUNCH_PIPELINE_REEXECUTION)
@@ -28,7 +28,6 @@ FORGETS = (  # what would take runs or events out of the history
     Permissions.WIPE_ASSETS,
     Permissions.REPORT_RUNLESS_ASSET_EVENTS,
 )
-TEAM = "team:"
 
 
 class PersonalContext(WorkspaceRequestContext):
@@ -68,8 +67,8 @@ class PersonalContext(WorkspaceRequestContext):
 
     def permissions_for_owner(self, *, owner: str) -> Rights:
         person = self.person()
-        team = owner.removeprefix(TEAM)
-        if person is None or owner == team or person.name not in workbench.people().members(team):
+        group = owner.removeprefix(GATE_OWNER)
+        if person is None or owner == group or person.name not in workbench.people().members(group):
             return {}
         return {p: _right(True) for p in LAUNCH}
 
