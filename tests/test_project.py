@@ -49,6 +49,8 @@ def test_this_project_is_sound(project):
         (ASSET, "false_holds=0.02", 'false_holds="2%"', "policy.false_holds: '2%' cannot be"),
         (ASSET, "crm.contacts", "billing.invoices", "table billing.invoices is written by"),
         (ASSET, '"*/15 * * * *"', '"every day"', "'every day' is no cron"),
+        (ASSET, "critical_fields=", "critical_field=", "did you mean critical_fields?"),
+        (ASSET, "cursor=", "curser=", "did you mean cursor?"),
         (ASSET, "Policy, hubspot", "Polcy, hubspot", "line 1: ImportError"),
         (SUITE, "not_be_null", "not_be_nul", "expect_column_values_to_not_be_null"),
         (SUITE, '"name": "crm_contacts"', '"name": "contacts"', "crm_contacts"),
@@ -56,6 +58,10 @@ def test_this_project_is_sound(project):
         (SUITE, '"expectations"', '"expectation"', "expectation"),
         ("reviewers.yaml", "groups:", "group:", "no groups are declared"),
         ("reviewers.yaml", "revops: [developer]", "revops: developer", "groups.revops"),
+        ("reviewers.yaml", "revops:", "rev ops:", "use letters, digits, - and _"),
+        ("reviewers.yaml", "override:", "overide:", "did you mean override?"),
+        ("reviewers.yaml", "admin: [developer]", "admin: developer", "roles.admin"),
+        ("reviewers.yaml", "roles:", "role:", "role: is not a known field"),
     ],
 )
 def test_a_mistake_is_named_with_its_repair(project, file, old, new, said):

@@ -113,7 +113,7 @@ def _meant(error: Exception) -> str | None:
     found = re.search(r"(Policy|sync)\b.* unexpected keyword argument '(\w+)'", str(error))
     if not isinstance(error, TypeError) or found is None:
         return None
-    known = list(inspect.signature({"Policy": Policy, "sync": sync}[found[1]]).parameters)
+    known = list(inspect.signature(Policy if found[1] == "Policy" else sync).parameters)
     near = difflib.get_close_matches(found[2], known, 1)
     return f"{f'did you mean {near[0]}? ' if near else ''}{found[1]} takes {', '.join(known)}"
 
