@@ -4,8 +4,9 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
-from wfops_pipelines import anomaly, learning
+from wfops_pipelines import anomaly, cli, learning
 from wfops_pipelines.anomaly import Profile
 from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
 from wfops_pipelines.errors import NotAllowed, WfopsError
@@ -125,3 +126,18 @@ def test_what_else_held_a_snapshot_teaches_the_scorer_nothing(bench):
     kept = summary(bench, review.seq)
     bench.release(bench.decide(review, Verb.APPROVE, break_glass=True))
     assert bool(learning.learned(bench.sync, bench.services).decided) == kept["held"]
+
+
+def test_the_command_shows_history_basis_and_weights_and_resets_them(held, monkeypatch):
+    bench, review = held
+    bench.release(bench.decide(review, Verb.APPROVE))
+    bench.clock.advance(minutes=1)
+    monkeypatch.setattr(cli, "_open", lambda: (None, bench.project, bench.services))
+    monkeypatch.setattr(cli, "_me", lambda services: ANA)
+    shown = CliRunner().invoke(cli.app, ["anomaly", "things"]).output
+    assert "9 published snapshots are the history" in shown
+    assert "calibrated to hold at most" in shown
+    assert "numbers     counts 0.67 (1 approved, 0 rejected)" in shown
+    reset = CliRunner().invoke(cli.app, ["anomaly", "things", "--reset", "--reason", "new owner"])
+    assert reset.exit_code == 0
+    assert "every kind of finding counts in full" in reset.output
