@@ -235,6 +235,32 @@ def reopen(review: ReviewId, reason: Reason) -> None:
 
 
 @app.command()
+def anomaly(
+    name: SyncName,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="forget what reviewers' decisions taught it")
+    ] = False,
+    reason: Reason = "",
+) -> None:
+    """Show what the anomaly scorer of a sync goes by: history, basis, weights."""
+    from wfops_pipelines import learning
+
+    _, project, services = _open()
+    sync = project.find(name)
+    if reset:
+        learning.forget(sync, reason, _me(services), services)
+    known = learning.learned(sync, services)
+    typer.echo(f"{known.history} published snapshots are the history\n{known.basis}")
+    if known.since is not None:
+        typer.echo(f"decisions count since the reset at {known.since:%Y-%m-%d %H:%M} UTC")
+    for kind, weight in sorted(known.weights.items()):
+        no, yes = known.decided[kind]
+        typer.echo(f"{kind:12}counts {weight:.2f} ({yes} approved, {no} rejected)")
+    if not known.weights:
+        typer.echo("every kind of finding counts in full")
+
+
+@app.command()
 def reconcile(name: SyncName) -> None:
     """Account for every extracted row: published, held, waiting or quarantined."""
     from wfops_pipelines.reconciliation import reconcile as account

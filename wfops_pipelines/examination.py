@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,14 @@ class Past:
     """What earlier snapshots and the destination say. Read before examining, in one place.
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
-    oldest first, as JSON. published: published rows, for the row model. existing, diff: from the
-    destination.
+    oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
+    of finding. published: published rows, for the row model. existing, diff: from the destination.
     """
 
     schema: pa.Schema | None = None
     previous_rows: int | None = None
-    profiles: Sequence[str] = ()
+    profiles: Mapping[int, str] = field(default_factory=dict)
+    decided: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     published: Sequence[pa.Table] = ()
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
@@ -73,7 +74,7 @@ def examine(
         nonlocal anomaly, profile
         from wfops_pipelines.scoring import score
 
-        scored = score(sync, table, known.profiles, known.published)
+        scored = score(sync, table, known.profiles, known.decided, known.published)
         anomaly, profile = scored.summary, scored.profile
         return scored.findings
 

@@ -13,7 +13,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examination import Past
 from wfops_pipelines.publishing import CLEAN, HELD, select_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import files, snapshots
+from wfops_pipelines.store import files, learning, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -45,11 +45,12 @@ def _past(
     return Past(
         schema=published[-1].schema if published else None,
         previous_rows=published[-1].num_rows if published else None,
-        profiles=[]
+        profiles={}
         if snapshot.edited_by  # a few rows that a person changed are no day of the source
         else snapshots.published_profiles(
             conn, sync.name, snapshot.seq, incremental=sync.cursor is not None
         ),
+        decided=learning.counts(conn, sync.name),
         published=published,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,23 @@ class Scored:
 
 
 def score(
-    sync: Sync, table: pa.Table, history: Sequence[str], published: Sequence[pa.Table]
+    sync: Sync,
+    table: pa.Table,
+    history: Mapping[int, str],
+    decided: Mapping[str, tuple[int, int]],
+    published: Sequence[pa.Table],
 ) -> Scored:
-    """Score a snapshot against the profiles of published ones, and its rows against their rows."""
+    """Score a snapshot against the profiles of published ones, and its rows against their rows.
+
+    The summary holds all that the score came from beside the profiles: whose they are, the
+    weights, the budget and the scorer's version. With them, anybody gets the same bits again.
+    """
     new = anomaly.profile(table, key=sync.key, cursor=sync.cursor)
-    profiles = [anomaly.Profile.from_json(text) for text in history]
-    scored = anomaly.score_snapshot(profiles, new, false_holds=sync.policy.false_holds)
+    profiles = [anomaly.Profile.from_json(text) for text in history.values()]
+    weights = anomaly.weights(decided)
+    scored = anomaly.score_snapshot(
+        profiles, new, false_holds=sync.policy.false_holds, weights=weights
+    )
     findings = [_finding(f, held=scored.held) for f in scored.findings]
     summary: dict[str, Json] = {
         "p_value": scored.p_value,
@@ -40,6 +51,11 @@ def score(
         "held": scored.held,
         "basis": scored.basis,
         "history": len(profiles),
+        "snapshots": [*history],
+        "weights": {**weights},
+        "false_holds": sync.policy.false_holds,
+        "scorer": anomaly.VERSION,
+        "profile": new.version,
     }
     rows = _rows(sync, table, published)
     return Scored((*findings, *rows), new.to_json(), summary)

@@ -101,3 +101,23 @@ def test_swapped_columns_are_held_and_both_named(sync: str, start: int) -> None:
     score = judged(sync, start, put(put(one, a, values[1]), b, values[0]))
     assert score.held
     assert {a, b} <= {f.column for f in score.findings}
+
+
+@cases
+def test_contributions_add_up_and_removing_the_blamed_columns_removes_the_reason(
+    sync: str, start: int
+) -> None:
+    day, name = start + HISTORY, AMOUNT[sync]
+    broken = put(table(sync, day), name, np.asarray(table(sync, day).column(name)) * 100)
+    score = judged(sync, start, broken)
+    assert 0.5 * score.score < sum(f.contribution for f in score.findings) <= score.score + 1e-9
+    by_column: dict[str | None, float] = {}
+    for f in score.findings:
+        by_column[f.column] = by_column.get(f.column, 0.0) + f.contribution
+    assert max(by_column, key=lambda c: by_column[c]) == name
+    past = [table(sync, at).drop_columns([name]) for at in range(start, day)]
+    left = score_snapshot(
+        [examined(sync, t) for t in past], examined(sync, broken.drop_columns([name]))
+    )
+    assert not left.held
+    assert left.score < score.score - 0.5 * by_column[name]

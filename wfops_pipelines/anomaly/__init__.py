@@ -26,7 +26,10 @@ from wfops_pipelines.anomaly.nouns import (
 )
 from wfops_pipelines.anomaly.weights import weight, weights
 
+VERSION = 1  # of the scorer: the same version gives the same bits for the same profiles
+
 __all__ = [
+    "VERSION",
     "ColumnProfile",
     "Profile",
     "RowModel",
@@ -34,6 +37,7 @@ __all__ = [
     "RowScores",
     "SnapshotFinding",
     "SnapshotScore",
+    "basis",
     "fit_rows",
     "profile",
     "score_rows",
@@ -77,6 +81,13 @@ def score_snapshot(
     from wfops_pipelines.anomaly._snapshot import score
 
     return score(history, new, false_holds, weights or {})
+
+
+def basis(history: Sequence[Profile], *, false_holds: float = 0.02) -> str:
+    """What the next snapshot will be judged by, in words, before it is there."""
+    from wfops_pipelines.anomaly._snapshot import basis_of
+
+    return basis_of(history, false_holds)
 
 
 def fit_rows(published: Any, *, key: str | None = None) -> RowModel:

@@ -89,13 +89,22 @@ def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
 
 def _short(contracts: list[SnapshotFinding], usable: list[Profile], new: Profile) -> SnapshotScore:
     found = [*contracts, *gross(usable, new)]
-    basis = (
-        f"only {len(usable)} published snapshots, at least {FEWEST} are needed to keep a budget: "
+    p = 1e-12 if contracts else 1e-3 if found else 1.0
+    total = sum(f.contribution for f in found)
+    return SnapshotScore(p, bool(found), total, tuple(found), _wider(len(usable)))
+
+
+def basis_of(history: Sequence[Profile], false_holds: float) -> str:
+    usable = [p for p in list(history)[-LONGEST:] if p.rows]
+    return _wider(len(usable)) if len(usable) < FEWEST else _basis(len(usable), false_holds)
+
+
+def _wider(count: int) -> str:
+    return (
+        f"only {count} published snapshots, at least {FEWEST} are needed to keep a budget: "
         "held only for broken contracts and what is out of all proportion "
         f"(rows x{ROWS_FACTOR:.0f}, sizes x{SIZE_FACTOR:.0f}, half of a column suddenly null)"
     )
-    p = 1e-12 if contracts else 1e-3 if found else 1.0
-    return SnapshotScore(p, bool(found), sum(f.contribution for f in found), tuple(found), basis)
 
 
 def _basis(count: int, false_holds: float) -> str:

@@ -31,6 +31,7 @@ class Action(Enum):
     FAILED = "sync.failed"
     PAUSED = "sync.paused"
     RESUMED = "sync.resumed"
+    ANOMALY_RESET = "anomaly.reset"
     UI_MUTATION = "ui.mutation"
 
 

@@ -179,8 +179,8 @@ def add_profile(conn: Connection, sync: str, seq: int, body: str) -> None:
 
 def published_profiles(
     conn: Connection, sync: str, before: int, *, incremental: bool, limit: int = 90
-) -> list[str]:
-    """Profiles of the newest published snapshots before `before`, oldest first.
+) -> dict[int, str]:
+    """Profiles of the newest published snapshots before `before`, oldest first, by number.
 
     The first load of an `incremental` sync is left out: it holds everything at once, and would
     make every later oddity look small.
@@ -189,12 +189,13 @@ def published_profiles(
     published = (
         select(pub.seq).where(pub.sync == sync, pub.seq < before).distinct().scalar_subquery()
     )
-    query = select(p.body).where(p.sync == sync, p.seq.in_(published))
+    query = select(p.seq, p.body).where(p.sync == sync, p.seq.in_(published))
     if incremental:
         s = t.snapshots.c
         later = select(s.seq).where(s.sync == sync, s.cursor_from.is_not(None))
         query = query.where(p.seq.in_(later.scalar_subquery()))
-    return [r.body for r in conn.execute(query.order_by(p.seq.desc()).limit(limit))][::-1]
+    rows = conn.execute(query.order_by(p.seq.desc()).limit(limit)).all()[::-1]
+    return {int(r.seq): str(r.body) for r in rows}
 
 
 def _snapshot(row: Row[Any]) -> Snapshot:

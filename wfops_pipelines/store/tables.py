@@ -200,6 +200,13 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
     _time("at", nullable=False),
 )
 
+anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scorer
+    "anomaly_resets",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    _time("at", nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
