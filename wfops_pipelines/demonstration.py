@@ -65,6 +65,8 @@ class _Demo:
         self.dagster = DagsterClient(running.ui, links.LOCATION)
 
     def run(self) -> None:
+        if any(self._newest(name) for name in HISTORY):
+            _say("goes on where the last one stopped; `make clean` starts afresh")
         self.sandbox.clear_faults()
         for name, days in HISTORY.items():
             self._history(name, days)
@@ -90,10 +92,7 @@ class _Demo:
         done = self._newest(name)
         if done >= days:
             return
-        print(
-            f"  demo       {days} day(s) of history for {name}; what they hold, the demo decides",
-            flush=True,
-        )
+        _say(f"{days} day(s) of history for {name}; what they hold, the demo decides")
         for day in range(done, days):
             self.sandbox.set_clock(TODAY - timedelta(days=days - day))
             self._pass(name)
@@ -138,7 +137,7 @@ class _Demo:
             self.sandbox.clear_faults()
 
     def _launch(self, name: str, words: str = "") -> None:
-        print(f"  demo       Dagster runs {name}{words}", flush=True)
+        _say(f"Dagster runs {name}{words}")
         run = self.dagster.launch(name)
         self.dagster.wait(run)
 
@@ -166,9 +165,14 @@ class _Demo:
             newest = snapshots.latest(conn, name, DAYS * 4)
             parts = [p for s in newest for p in publications_of(conn, name, s.seq)]
         rows, count = sum(p.rows for p in parts), len({p.seq for p in parts})
-        return f"  {name:17} {rows:>7,} rows of {count} snapshots → {sync.destination.words}"
+        done = f"{rows:>7,} rows from {count} snapshots" if count else "nothing yet"
+        return f"  {name:17} {done} → {sync.destination.words}"
 
     def _held(self, review: Review) -> str:
         page = f"{self.running.ui}{links.review_page(review.id)}"
         what = f"{review.sync} #{review.seq}" if review.seq else review.sync
         return f"  {what}: {review.summary[:300]}\n    approve or reject: {page}"
+
+
+def _say(words: str) -> None:
+    print(f"  demo       {words}", flush=True)

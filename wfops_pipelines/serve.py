@@ -72,7 +72,8 @@ def _serve(
 ) -> None:
     embedded = None if settings.postgres_url else EmbeddedPostgres(settings.state)
     if embedded is not None:
-        print("  database  preparing (the first time takes a few seconds)", flush=True)
+        if not (settings.state / "postgres").exists():
+            _say("  database   making one in the state folder, a few seconds")
         embedded.prepare()
     try:
         url = embedded.url if embedded else database.psycopg2_url(settings.postgres_url or "")

@@ -62,7 +62,9 @@ def finish(page: Page, demo: Demo) -> str:
 
 
 def test_the_summary_says_what_was_published_and_where_to_approve_the_rest(demo: Demo):
-    assert re.search(r"crm_contacts +[\d,]+ rows of \d+ snapshots → table crm.contacts", demo.text)
+    assert re.search(
+        r"crm_contacts +[\d,]+ rows from \d+ snapshots → table crm.contacts", demo.text
+    )
     assert "an invoice above 5,000.00" in demo.text
     assert "a message to a customer" in demo.text
     assert re.search(r"amount_due.*\n +approve or reject: http://127", demo.text)
@@ -193,5 +195,6 @@ def test_stopping_leaves_nothing_behind_and_starting_again_publishes_nothing_twi
     assert [p for p in family if Path(f"/proc/{p}").exists()] == []
     again = start(demo.state)
     again.hear("^Ctrl-C stops everything")
+    assert "goes on where the last one stopped" in again.text
     assert again.query(counts) == before
     assert again.stop() == 0
