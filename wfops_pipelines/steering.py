@@ -137,8 +137,8 @@ def _again(old: Review, actor: Actor, services: Services) -> Review:
 def _leave_quarantine(conn: Connection, review: Review) -> bool:
     """The rows that this request's rejection put away are held again; False when none are there."""
     assert review.seq is not None
-    q, mine = t.quarantine.c, reviews.decisions_on(conn, review.id)
-    put_away = q.decision.in_([d.id for d in mine])
+    q = t.quarantine.c
+    put_away = q.decision.in_(reviews.errands_of(conn, review.id))
     where = (q.sync == review.sync) & (q.seq == review.seq) & put_away
     if conn.execute(delete(t.quarantine).where(where)).rowcount == 0:
         return False

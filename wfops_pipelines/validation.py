@@ -73,7 +73,10 @@ def _policy(project: Project, sync: Sync) -> Iterator[ProjectError]:
         yield ProjectError(
             file, f"policy.{name}", f"{getattr(sync.policy, name)!r} cannot be", repair
         )
-    group = sync.policy.reviewers
+    group, next_ = sync.policy.reviewers, sync.policy.escalate_to
+    if next_ is not None and next_ not in project.groups:
+        repair = f"declare the group in reviewers.yaml{_meant(next_, project.groups)}"
+        yield ProjectError(file, "policy.escalate_to", f"no group is called {next_!r}", repair)
     if group not in project.groups:
         repair = f"declare the group in reviewers.yaml{_meant(group, project.groups)}"
         yield ProjectError(file, "policy.reviewers", f"no group is called {group!r}", repair)

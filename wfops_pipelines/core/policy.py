@@ -47,6 +47,9 @@ class Policy:
     while_held: "pass" lets later snapshots go on; "queue" makes them wait, in order.
     overlap_minutes: how far before the cursor an extraction reads again, for late rows.
     masked: columns whose values no page, report or message shows.
+    escalate_hours, escalate_to: after so many hours without an answer, whose group decides next.
+    deadline_hours, at_deadline: after so many hours the machine notes it ("hold") or rejects the
+    rows ("reject"); it never approves.
     """
 
     critical_fields: tuple[str, ...] = ()
@@ -60,6 +63,10 @@ class Policy:
     while_held: Literal["pass", "queue"] = "pass"
     overlap_minutes: int = 60
     masked: tuple[str, ...] = ()
+    escalate_hours: float | None = None
+    escalate_to: str | None = None
+    deadline_hours: float | None = None
+    at_deadline: Literal["hold", "reject"] = "hold"
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with this policy, as (field, repair); empty when nothing is."""
@@ -75,8 +82,15 @@ class Policy:
             ("while_held", self.while_held in ("pass", "queue"), '"pass" or "queue"'),
             ("overlap_minutes", _whole(self.overlap_minutes, 0), "whole minutes, 0 or more"),
             ("reviewers", _named(self.reviewers), "the name of a group in reviewers.yaml"),
+            ("escalate_hours", _hours(self.escalate_hours), "hours above 0, or leave it out"),
+            ("escalate_to", self._escalates(), "escalate_hours and escalate_to together"),
+            ("deadline_hours", _hours(self.deadline_hours), "hours above 0, or leave it out"),
+            ("at_deadline", self.at_deadline in ("hold", "reject"), '"hold" or "reject"'),
         ]
         return [(name, f"use {repair}") for name, fine, repair in checks if not fine]
+
+    def _escalates(self) -> bool:
+        return (self.escalate_hours is None) == (self.escalate_to is None)
 
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Every column that the policy names, as (field of the policy, column)."""
@@ -100,6 +114,12 @@ def _rules(value: object) -> bool:
 
 def _within(value: object, low: float, high: float) -> bool:
     return isinstance(value, int | float) and low <= value <= high
+
+
+def _hours(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e5
 
 
 def _whole(value: object, low: int) -> bool:

@@ -1,5 +1,9 @@
 """The thin shell around Dagster: assets, checks, jobs, sensors, identity."""
 
-from wfops_pipelines.orchestration.gate_sensors import approval_gate_requests, review_crashed_run
+from wfops_pipelines.orchestration.gate_sensors import (
+    approval_gate_requests,
+    review_crashed_run,
+    review_deadline_acts,
+)
 
-__all__ = ["approval_gate_requests", "review_crashed_run"]
+__all__ = ["approval_gate_requests", "review_crashed_run", "review_deadline_acts"]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from wfops_pipelines import workbench
+from wfops_pipelines import deadlines, workbench
 from wfops_pipelines.gate import report_failure
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
@@ -35,6 +35,12 @@ def _request(errand: reviews.Errand) -> dg.RunRequest:
         return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags)
     config = {"ops": {"act_on_decision": {"inputs": {"decision": errand.decision}}}}
     return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)
+
+
+def review_deadline_acts() -> dg.SkipReason:
+    """Escalate, note or reject what nobody answered in time; says what was done."""
+    done = deadlines.act(workbench.project(), workbench.services())
+    return dg.SkipReason("; ".join(done) or "nothing is overdue")
 
 
 def review_crashed_run(context: dg.RunFailureSensorContext) -> None:

@@ -137,6 +137,30 @@ def assign(conn: Connection, id: str, to: str | None) -> None:
     conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(assigned_to=to))
 
 
+def lock_waiting(conn: Connection, id: str) -> Row[Any] | None:
+    """Lock a pending review request; None when it is decided, or somebody is deciding it now."""
+    c = t.reviews.c
+    query = select(c.escalated_at, c.overdue_at).where(
+        c.id == id, c.state == ReviewState.PENDING.value
+    )
+    return conn.execute(query.with_for_update(skip_locked=True)).one_or_none()
+
+
+def escalate(conn: Connection, id: str, group: str, at: datetime) -> None:
+    values = {"reviewer_group": group, "escalated_at": at, "assigned_to": None}
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(**values))
+
+
+def note_overdue(conn: Connection, id: str, at: datetime) -> None:
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(overdue_at=at))
+
+
+def errands_of(conn: Connection, review: str) -> list[str]:
+    """The decisions on this review request that set something in motion."""
+    query = select(t.outbox.c.decision).where(t.outbox.c.review == review)
+    return [row.decision for row in conn.execute(query)]
+
+
 def record(
     conn: Connection,
     id: str,
