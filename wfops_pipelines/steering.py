@@ -14,6 +14,7 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
     HOLDS,
+    REFUSED,
     Actor,
     Review,
     ReviewKind,
@@ -28,7 +29,6 @@ from wfops_pipelines.store import tables as t
 
 NOBODY = "nobody"
 ALL = "all"
-REFUSED = (ReviewState.REJECTED, ReviewState.EXPIRED)
 
 
 def comment(id: str, text: str, actor: Actor, services: Services) -> Review:

@@ -46,7 +46,7 @@ def test_a_decided_review_shows_who_and_why_and_offers_nothing(bench, client):
     page = client(bench).get(f"/wfops/r/{review.id}").text
     assert "wrong currency" in page
     assert "bob (unverified)" in page
-    assert "playground/setup" not in page
+    assert "/jobs/decide" not in page
 
 
 def test_data_never_becomes_markup(bench, client):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from wfops_pipelines.core.reviews import Review
+from wfops_pipelines.core.reviews import Review, Verb
 
 LOCATION = "wfops"
 
@@ -30,15 +31,38 @@ def run_page(run_id: str) -> str:
     return f"/runs/{quote(run_id, safe='')}"
 
 
-def decide_launchpad(review: Review) -> str:
-    """The Launchpad of the job `decide`, prefilled up to the two fields that a person writes."""
+def decide_launchpad(review: Review, verb: Verb | None = None) -> str:
+    """The Launchpad of the job `decide`, prefilled up to what a person writes.
+
+    With `verb`, the answer is filled in too, and only the reason is left.
+    """
     choices = " | ".join(v.value for v in review.verbs)
     config = (
         f"review: {review.id}\n"
         f"evidence: {review.evidence_hash}\n"
         f"# {choices}\n"
-        "decision: \n"
+        f"decision: {verb.value if verb else ''}\n"
         "# why; the audit trail keeps it\n"
         "reason: \n"
     )
-    return f"/locations/{LOCATION}/jobs/decide/playground/setup?config={quote(config, safe='')}"
+    return _launchpad("decide", config)
+
+
+def decide_many_launchpad(reviews: Sequence[Review]) -> str:
+    """The Launchpad of the job `decide_many` for review requests with one cause."""
+    listed = "".join(f"- {{review: {r.id}, evidence: {r.evidence_hash}}}\n" for r in reviews)
+    choices = " | ".join(v.value for v in reviews[0].verbs)
+    config = (
+        f"reviews:\n{listed}# {choices}\ndecision: \n# why; the audit trail keeps it\nreason: \n"
+    )
+    return _launchpad("decide_many", config)
+
+
+def act_launchpad(job: str, review: str, *fields: str) -> str:
+    """The Launchpad of `comment`, `assign` or `reopen`, with the fields that a person writes."""
+    blank = "".join(f"{field}: \n" for field in fields)
+    return _launchpad(job, f"review: {review}\n{blank}")
+
+
+def _launchpad(job: str, config: str) -> str:
+    return f"/locations/{LOCATION}/jobs/{job}/playground/setup?config={quote(config, safe='')}"

@@ -55,6 +55,7 @@ VERBS_OF = {
     ReviewKind.AFTER: (Verb.APPROVE, Verb.REJECT),  # was it right? nothing moves any more
 }
 
+REFUSED = (ReviewState.REJECTED, ReviewState.EXPIRED)  # what may be re-opened
 HOLDS = (ReviewKind.WHOLE, ReviewKind.ROWS)  # the kinds that stop rows
 
 

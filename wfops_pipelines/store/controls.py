@@ -21,6 +21,12 @@ def paused(conn: Connection, sync: str) -> str | None:
     return None if row is None else f"by {row.paused_by}: {row.reason}"
 
 
+def listed(conn: Connection) -> list[tuple[str, str, str]]:
+    """(sync or "all", by whom, why) of everything that is paused."""
+    found = conn.execute(select(t.controls).order_by(t.controls.c.sync))
+    return [("all" if r.sync == EVERYTHING else r.sync, r.paused_by, r.reason) for r in found]
+
+
 def pause(conn: Connection, event: AuditEvent) -> None:
     """Pause `event.subject`; the event says who and why."""
     values = {"paused_by": str(event.actor), "reason": event.reason, "paused_at": event.at}

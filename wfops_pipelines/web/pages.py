@@ -14,9 +14,11 @@ from starlette.routing import Route
 
 from wfops_pipelines import workbench
 from wfops_pipelines.report import Report, failing_rows_csv, render_history, render_report
-from wfops_pipelines.store import reviews
+from wfops_pipelines.store import controls, reviews
+from wfops_pipelines.web import inbox as inboxes
 from wfops_pipelines.web import reports, views
 
+SHOWN = 200  # review requests on one page
 HEADERS = {
     # Data from a SaaS system never runs as code, not even if an escape were forgotten.
     "Content-Security-Policy": (
@@ -45,12 +47,29 @@ def routes() -> list[Route]:
     ]
 
 
-def inbox(_: Request) -> Response:
+def inbox(request: Request) -> Response:
     """What waits for a person, and what was decided lately."""
-    with workbench.services().engine.connect() as conn:
-        waiting = reviews.listed(conn)
-        recent = [r for r in reviews.listed(conn, pending=False, limit=50) if r not in waiting]
-    return page("inbox.html", title="Inbox", waiting=waiting, recent=recent[:20])
+    chosen = {f: v for f in inboxes.FIELDS if (v := request.query_params.get(f))}
+    services = workbench.services()
+    with services.engine.connect() as conn:
+        waiting = reviews.listed(conn, limit=2000)
+        latest = reviews.listed(conn, pending=False, limit=50)
+        paused = controls.listed(conn)
+    pending = {r.id for r in waiting}
+    found = inboxes.narrow(waiting, chosen)
+    now = services.clock()
+    return page(
+        "inbox.html",
+        title="Inbox",
+        total=len(waiting),
+        shown=[(r, inboxes.age(r, now)) for r in found[:SHOWN]],
+        more=max(len(found) - SHOWN, 0),
+        chosen=chosen,
+        choices=inboxes.choices(waiting, chosen),
+        causes=inboxes.causes(found),
+        paused=paused,
+        recent=[r for r in latest if r.id not in pending][:20],
+    )
 
 
 def inbox_json(_: Request) -> Response:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Severity
-from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.project import Project
 from wfops_pipelines.publishing import publications_of, select_rows
@@ -54,6 +54,12 @@ def review_view(
         "review": review,
         "pending": review.state is ReviewState.PENDING,
         "decide": links.decide_launchpad(review),
+        "answers": [(v.value, links.decide_launchpad(review, v)) for v in review.verbs],
+        "comment": links.act_launchpad("comment", review.id, "text"),
+        "assign": links.act_launchpad("assign", review.id, "to", "reason"),
+        "reopen": links.act_launchpad("reopen", review.id, "reason")
+        if review.kind in HOLDS and review.state in REFUSED
+        else None,
         "decisions": reviews.decisions_on(conn, review.id),
         "run": links.run_page(review.run_id) if review.run_id else None,
     }

@@ -1,0 +1,106 @@
+"""The inbox: what waits, narrowed down and put together by cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from wfops_pipelines.core import links
+from wfops_pipelines.core.reviews import Review, ReviewKind
+
+MOST = 40  # review requests in one link: addresses have an end
+FIELDS = ("sync", "group", "kind", "for")
+NOBODY = "nobody"
+_FIGURES = re.compile(r"[\d.,%]+|#\S+|: [\w, -]+$")
+_RANK = {ReviewKind.FAILURE: 0, ReviewKind.WHOLE: 1, ReviewKind.ROWS: 2, ReviewKind.AFTER: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a filter: how many it leaves, and the address that sets or drops it."""
+
+    value: str
+    count: int
+    chosen: bool
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Review requests that were held for the same reasons, and where to answer them together."""
+
+    words: str
+    count: int
+    href: str
+
+
+def narrow(reviews: Iterable[Review], chosen: Mapping[str, str]) -> list[Review]:
+    """Those that fit every chosen value; failures and whole snapshots first, then the oldest."""
+    found = [r for r in reviews if all(_value(r, f) == v for f, v in chosen.items())]
+    return sorted(found, key=lambda r: (_RANK[r.kind], r.opened_at, r.id))
+
+
+def choices(reviews: Sequence[Review], chosen: Mapping[str, str]) -> dict[str, list[Choice]]:
+    """For each filter with something to choose between: its values, most frequent first."""
+    found = {f: _choices(f, reviews, chosen) for f in FIELDS}
+    return {f: c for f, c in found.items() if len(c) > 1 or f in chosen}
+
+
+def causes(reviews: Sequence[Review]) -> list[Cause]:
+    """Two or more requests of a sync whose reasons differ in nothing but figures and rows."""
+    alike: dict[tuple[str, str, str], list[Review]] = {}
+    for review in reviews:
+        reasons = _FIGURES.sub("…", review.summary.partition("held: ")[2] or review.summary)
+        alike.setdefault((review.sync, review.kind.value, reasons), []).append(review)
+    return [
+        Cause(
+            f"{sync}: {reasons}",
+            len(some),
+            links.decide_many_launchpad(some[:MOST]),
+        )
+        for (sync, _, reasons), some in alike.items()
+        if len(some) > 1
+    ]
+
+
+def age(review: Review, now: datetime) -> str:
+    """How long it has waited, in the largest unit that fits."""
+    minutes = int((now - review.opened_at).total_seconds() // 60)
+    for size, unit in ((1440, "day"), (60, "hour")):
+        if minutes >= size:
+            n = minutes // size
+            return f"{n} {unit}{'s' if n > 1 else ''}"
+    return f"{max(minutes, 0)} min"
+
+
+def _choices(field: str, reviews: Sequence[Review], chosen: Mapping[str, str]) -> list[Choice]:
+    others = {f: v for f, v in chosen.items() if f != field}
+    fitting = narrow(reviews, others)
+    counts: dict[str, int] = {}
+    for review in fitting:
+        counts[_value(review, field)] = counts.get(_value(review, field), 0) + 1
+    by_count = sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    return [_choice(field, v, n, chosen, others) for v, n in by_count]
+
+
+def _choice(
+    field: str, value: str, count: int, chosen: Mapping[str, str], others: Mapping[str, str]
+) -> Choice:
+    on = chosen.get(field) == value
+    query = urlencode(others if on else {**others, field: value})
+    return Choice(value, count, on, f"/wfops?{query}" if query else "/wfops")
+
+
+def _value(review: Review, field: str) -> str:
+    match field:
+        case "sync":
+            return review.sync
+        case "group":
+            return review.group
+        case "kind":
+            return review.kind.value
+        case _:
+            return review.assigned_to or NOBODY
