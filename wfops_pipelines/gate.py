@@ -21,6 +21,7 @@ from wfops_pipelines.core.reviews import (
     Verb,
     check_decision,
     check_eligible,
+    check_four_eyes,
     check_keys,
 )
 from wfops_pipelines.core.verdict import overridden
@@ -89,6 +90,7 @@ def sync_of(project: Project, review: Review) -> Sync:
 def _check_person(decision: Decision, review: Review, services: Services) -> None:
     if decision.break_glass:
         services.people.require(decision.actor.name, Role.OVERRIDE, "breaking the glass")
+        check_four_eyes(decision, review)
     else:
         check_eligible(decision, review, services.people.members(review.group))
 

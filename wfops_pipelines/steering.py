@@ -127,7 +127,7 @@ def _again(old: Review, actor: Actor, services: Services) -> Review:
         state=ReviewState.PENDING,
         summary=f"re-opened by {actor.name}: {old.summary}",
         opened_at=services.clock(),
-        requested_by=actor.name if actor.verified else "",
+        reopened_by=actor.name if actor.verified else "",
         decided_at=None,
         decided_by=None,
         assigned_to=None,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wfops_pipelines import Above, Policy
+from wfops_pipelines import Above, Policy, steering
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.errors import BadDecision, NotAllowed
@@ -221,3 +221,19 @@ def test_a_sync_that_is_gone_from_the_project_is_named_before_anything_happens(b
     with pytest.raises(BadDecision, match=r"Restore assets/things\.py"):
         bench.decide(review, Verb.REJECT)
     assert bench.review(review.id).state is ReviewState.PENDING
+
+
+def test_no_detour_lets_an_editor_approve_their_own_edit(bench):
+    review = bench.held(PAGE)
+    bench.decide(review, Verb.APPROVE, "ana", edits=(Edit("2", {"amount": 5}),))
+    again = judged_again(bench)
+    with pytest.raises(NotAllowed, match="four eyes"):
+        bench.decide(again, Verb.APPROVE, "ana", break_glass=True)
+    bench.release(bench.decide(again, Verb.REJECT, "bob"))
+    cyd = Actor("cyd", verified=True)
+    reopened = steering.reopen(again.id, "look again", cyd, bench.services)
+    for name in ("ana", "cyd"):
+        with pytest.raises(NotAllowed, match="four eyes"):
+            bench.decide(reopened, Verb.APPROVE, name)
+    bench.release(bench.decide(reopened, Verb.APPROVE, "bob"))
+    assert ("2", "a name", 5) in bench.rows()

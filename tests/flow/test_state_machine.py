@@ -146,7 +146,7 @@ class Life(RuleBasedStateMachine):
             verb = Verb.APPROVE
         held = self.model.held[review.id]
         exclude = (min(held),) if leave_out and verb is Verb.APPROVE and len(held) > 1 else ()
-        who = BOB if review.requested_by == "ana" else ANA
+        who = BOB if "ana" in (review.requested_by, review.reopened_by) else ANA
         taken = self.bench.decide(review, verb, actor=who, exclude=exclude)
         self.decided.append((taken, verb, exclude))
         with pytest.raises(DecisionRefused):
@@ -160,7 +160,7 @@ class Life(RuleBasedStateMachine):
         review = data.draw(st.sampled_from(self._pending()))
         held = self.model.held[review.id]
         key = min(held)
-        if held[key] == amount or review.requested_by == "ana":
+        if held[key] == amount or "ana" in (review.requested_by, review.reopened_by):
             return
         edits = (Edit(key, {"amount": amount}),)
         self.bench.decide(review, Verb.APPROVE, actor=ANA, edits=edits)

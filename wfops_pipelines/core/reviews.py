@@ -93,6 +93,7 @@ class Review:
     decided_by: str | None = None
     run_id: str | None = None
     assigned_to: str | None = None
+    reopened_by: str = ""
 
     @property
     def subject(self) -> str:
@@ -222,7 +223,12 @@ def check_eligible(decision: Decision, review: Review, members: frozenset[str]) 
             f"you may not: {decision.actor.name} is not a member of the reviewer group "
             f"{review.group!r}. An owner of the project adds members in reviewers.yaml."
         )
-    if decision.actor.name == review.requested_by:
+    check_four_eyes(decision, review)
+
+
+def check_four_eyes(decision: Decision, review: Review) -> None:
+    """Raises NotAllowed for whoever launched, edited or re-opened this: no exception, ever."""
+    if decision.actor.name in (review.requested_by, review.reopened_by):
         raise NotAllowed(
             f"you may not: {decision.actor.name} requested this; four eyes are needed."
         )

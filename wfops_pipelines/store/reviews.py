@@ -61,6 +61,7 @@ def open_review(
             fingerprint=fingerprint,
             failure=failure,
             assigned_to=review.assigned_to,
+            reopened_by=review.reopened_by or None,
         )
         .on_conflict_do_nothing()
     )
@@ -273,6 +274,7 @@ def _review(row: Row[Any]) -> Review:
         decided_by=row.decided_by,
         run_id=row.run_id,
         assigned_to=row.assigned_to,
+        reopened_by=row.reopened_by or "",
     )
 
 

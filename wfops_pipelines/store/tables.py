@@ -117,6 +117,7 @@ reviews = Table(
     Column("fingerprint", Text),  # one pending failure review for each cause
     Column("failure", Text),  # the exact text whose hash the reviewer of a failure is shown
     Column("assigned_to", Text),
+    Column("reopened_by", Text),
     _time("escalated_at"),
     _time("overdue_at"),
 )
