@@ -21,6 +21,7 @@ SHELL = {
     "orchestration",
     "web",
     "cli",
+    "audit_cli",
     "serve",
     "demonstration",
     "definitions",

@@ -152,8 +152,10 @@ def _take(
             reviews.post(conn, errand)
     event = _decided(decision, review, id, services, channel, final=final)
     details: dict[str, Json] = {**event.details, "override": list(override)}
-    audit.append(conn, replace(event, details=details))
-    if final and (override or decision.break_glass):
+    overrides = final and bool(override or decision.break_glass)
+    action = Action.OVERRIDDEN if overrides else event.action
+    audit.append(conn, replace(event, action=action, details=details))
+    if overrides:
         _look_afterwards(conn, decision, review, override, services)
     return Taken(id, review, decision.verb, final, approvals, override=override)
 

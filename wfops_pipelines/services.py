@@ -16,16 +16,18 @@ from wfops_pipelines.core.people import People
 from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import database
+from wfops_pipelines.store.heads import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database, the snapshots' folder, the environment, the clock and the dice."""
+    """The database, the snapshots' folder, the environment, people, the vault, clock and dice."""
 
     engine: Engine
     snapshots: Path
     environ: Mapping[str, str]
     people: People
+    vault: Vault
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     entropy: Callable[[int], bytes] = secrets.token_bytes
 
@@ -47,7 +49,8 @@ def open_services(settings: Settings, people: People) -> Services:
     """
     engine = database.connect(database_url(settings))
     database.set_up(engine)
-    return Services(engine, settings.snapshots, settings.environ, people)
+    vault = Vault(settings.audit_heads, settings.audit_key, settings.audit_old_keys)
+    return Services(engine, settings.snapshots, settings.environ, people, vault)
 
 
 def database_url(settings: Settings) -> str:

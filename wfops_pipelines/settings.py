@@ -32,6 +32,24 @@ class Settings:
         return self.state / "snapshots"
 
     @property
+    def audit_heads(self) -> Path:
+        """Signed heads of the audit trail: WFOPS_AUDIT_HEADS_FILE, best on another disk."""
+        named = self.environ.get("WFOPS_AUDIT_HEADS_FILE")
+        return Path(named).absolute() if named else self.state / "audit" / "heads.jsonl"
+
+    @property
+    def audit_key(self) -> Path | None:
+        """The key that signs them, where WFOPS_AUDIT_KEY_FILE names one; else one is made."""
+        named = self.environ.get("WFOPS_AUDIT_KEY_FILE")
+        return Path(named).absolute() if named else None
+
+    @property
+    def audit_old_keys(self) -> tuple[str, ...]:
+        """Public keys that signed before (WFOPS_AUDIT_OLD_KEYS, hexadecimal, by commas)."""
+        named = self.environ.get("WFOPS_AUDIT_OLD_KEYS", "")
+        return tuple(k.strip().lower() for k in named.split(",") if k.strip())
+
+    @property
     def identity_key(self) -> Path:
         return self.state / "identity.key"
 

@@ -1,17 +1,15 @@
-"""Audit events and the hash chain that binds each to the one before."""
+"""Audit events: who did what to what, when and why. `core.verifier` is about their chain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from wfops_pipelines.core.canonical import canonical, digest
+from wfops_pipelines.core.canonical import canonical
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Actor
-
-GENESIS = "0" * 64
 
 
 class Action(Enum):
@@ -23,19 +21,21 @@ class Action(Enum):
     QUARANTINED = "rows.quarantined"
     REVIEW_OPENED = "review.opened"
     DECIDED = "review.decided"
+    OVERRIDDEN = "review.overridden"  # decided despite what only the role `override` may set aside
     VOTED = "review.voted"
     EDITED = "review.edited"
     COMMENTED = "review.commented"
     ASSIGNED = "review.assigned"
     REOPENED = "review.reopened"
-    ESCALATED = "review.escalated"
-    OVERDUE = "review.overdue"
-    EXPIRED = "review.expired"
+    ESCALATED = "review.escalated"  # a deadline passed: the machine asked the next group
+    OVERDUE = "review.overdue"  # a deadline passed: the machine noted it
+    EXPIRED = "review.expired"  # a deadline passed: the machine rejected it
     FAILED = "sync.failed"
     PAUSED = "sync.paused"
     RESUMED = "sync.resumed"
     ANOMALY_RESET = "anomaly.reset"
-    UI_MUTATION = "ui.mutation"
+    UI_MUTATION = "ui.mutation"  # a person asked the Dagster UI to change something
+    UI_REFUSED = "ui.refused"  # the Dagster UI answered such a request with an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +61,6 @@ class AuditEvent:
             "details": dict(self.details),
         }
 
-
-def chain(previous: str, body: Mapping[str, Json]) -> str:
-    """The hash of an event: SHA-256 over the hash before it and its canonical body."""
-    return digest(previous.encode("ascii") + canonical(dict(body)))
-
-
-def first_break(links: Iterable[tuple[int, Mapping[str, Json], str]]) -> int | None:
-    """The number of the first event whose hash does not follow, or that is missing; else None.
-
-    `links` are (number from 1, body, stored hash) in order.
-    """
-    previous, expected = GENESIS, 1
-    for number, body, stored in links:
-        if number != expected or chain(previous, body) != stored:
-            return expected
-        previous, expected = stored, expected + 1
-    return None
+    def text(self) -> str:
+        """The canonical JSON that the chain's hash is over. Raises ValueError on NaN."""
+        return canonical(self.body()).decode("ascii")

@@ -10,6 +10,7 @@ from wfops_pipelines import flow, gate, publishing, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
 from wfops_pipelines.errors import DecisionRefused, NotAllowed
 from wfops_pipelines.orchestration import reporting
+from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.publishing import OutOfTurn, Paused, Publication
@@ -136,6 +137,7 @@ def release_op(context: dg.OpExecutionContext, decision: str) -> Iterator[Any]:
     """Publish or quarantine what was decided, once, and tell the asset's page."""
     if decision:
         yield from _release(context, decision)
+    seal_run(context)
     yield dg.Output(None)
 
 
@@ -148,6 +150,7 @@ def release_many_op(context: dg.OpExecutionContext, decisions: list[str]) -> Ite
             yield from _release(context, decision)
         except Exception as error:
             failed.append(f"{decision}: {error}")
+    seal_run(context)
     if failed:
         raise dg.Failure(description="\n".join(failed), allow_retries=False)
     yield dg.Output(None)

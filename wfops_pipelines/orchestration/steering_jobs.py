@@ -9,6 +9,7 @@ import dagster as dg
 from wfops_pipelines import steering, workbench
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import NotAllowed, WfopsError
+from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 
 _REVIEW = dg.Field(str, description="the review request, as rv-01J…")
@@ -78,6 +79,7 @@ def _job(name: str, act: Act, fields: dict[str, Any], owners: Sequence[str]) -> 
             if actor is None:
                 raise NotAllowed("you may not: nobody is known to have launched this run.")
             context.log.info(act(context.op_config, actor))
+            seal_run(context)
         except WfopsError as refused:
             raise dg.Failure(description=str(refused), allow_retries=False) from refused
 

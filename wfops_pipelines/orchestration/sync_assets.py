@@ -9,6 +9,7 @@ from wfops_pipelines import flow, gate, publishing, workbench
 from wfops_pipelines.checks.suite import Suite
 from wfops_pipelines.errors import SyncFailure
 from wfops_pipelines.orchestration import reporting
+from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.gate_sensors import DECISION_TAG
 from wfops_pipelines.orchestration.identity import actor_of
 from wfops_pipelines.project import Project
@@ -50,6 +51,7 @@ def sync_assets(sync: Sync, suite: Suite) -> dg.AssetsDefinition:
         for event in _run(context, sync):
             if _key_of(event) in selected:
                 yield event
+        seal_run(context)
 
     return run
 

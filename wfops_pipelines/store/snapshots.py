@@ -93,6 +93,13 @@ def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
     ]
 
 
+def digests(conn: Connection) -> list[tuple[str, int, str]]:
+    """(sync, number, digest) of every snapshot."""
+    c = t.snapshots.c
+    rows = conn.execute(select(c.sync, c.seq, c.digest).order_by(c.sync, c.seq))
+    return [(r.sync, r.seq, r.digest) for r in rows]
+
+
 def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:
     where = (t.snapshots.c.sync == sync) & (t.snapshots.c.seq == seq)
     conn.execute(update(t.snapshots).where(where).values(state=state.value))

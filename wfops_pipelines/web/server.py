@@ -20,10 +20,12 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from wfops_pipelines import workbench
 from wfops_pipelines.web.guard import Guard
+from wfops_pipelines.web.mutations import audit_mutations, audited
 from wfops_pipelines.web.pages import routes
 from wfops_pipelines.web.rights import PersonalProcessContext
 
@@ -38,6 +40,20 @@ class WfopsWebserver(DagsterWebserver[Any, Any]):
     def build_middleware(self) -> list[Middleware]:
         environ = workbench.settings().environ
         return [Middleware(Guard, environ=environ), *super().build_middleware()]
+
+    def build_graphql_middleware(self) -> list[Any]:
+        return [audit_mutations, *super().build_graphql_middleware()]
+
+    async def report_asset_materialization_endpoint(self, request: Request) -> Any:
+        endpoint = super().report_asset_materialization_endpoint
+        return await audited("report_asset_materialization", endpoint)(request)
+
+    async def report_asset_check_endpoint(self, request: Request) -> Any:
+        return await audited("report_asset_check", super().report_asset_check_endpoint)(request)
+
+    async def report_asset_observation_endpoint(self, request: Request) -> Any:
+        endpoint = super().report_asset_observation_endpoint
+        return await audited("report_asset_observation", endpoint)(request)
 
 
 def application(context: WorkspaceProcessContext) -> Starlette:
