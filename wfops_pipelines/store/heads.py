@@ -100,7 +100,7 @@ def sign(vault: Vault, n: int, hash: str, at: str, *, first: bool) -> Head:
 
 def public_keys(vault: Vault) -> Sequence[str]:
     """The keys whose heads count, the present one first; none before anything was signed."""
-    if vault.key is None and not vault.key_file.exists() and not vault.file.exists():
+    if vault.key is None and not vault.key_file.exists() and not read(vault):
         return ()
     key = _load(vault.key_file).public_key().public_bytes_raw().hex()
     return (key, *vault.old_keys)
