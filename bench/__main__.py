@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("expectations.py", "anomaly.py", "detection.py")
+BENCHES = ("expectations.py", "anomaly.py", "detection.py", "audit.py")
 
 
 def main() -> int:

@@ -38,7 +38,7 @@ WANTED_WRITES, WANTED_VERIFIED = 500, 50_000  # events a second
 
 
 def event(n: int) -> AuditEvent:
-    details = {"digest": f"{n:064x}", "rows": n, "inserted": n, "updated": 0, "decision": None}
+    details = {"decision": f"dc-{n:026}", "verb": "approve", "evidence": f"{n:064x}"}
     at = datetime(2026, 1, 1, tzinfo=UTC)
     return AuditEvent(at, Actor("gate", "machine"), Action.DECIDED, f"sync #{n}", "why", details)
 

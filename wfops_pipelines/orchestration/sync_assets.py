@@ -138,7 +138,7 @@ def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
 def _judge(
     context: dg.AssetExecutionContext, project: Project, sync: Sync
 ) -> tuple[flow.Judged, ...]:
-    run = flow.Run(actor_of(context), context.run_id)
+    run = flow.Run(actor_of(context), context.run.run_id)
     try:
         return flow.stage_and_judge(project, sync, workbench.services(), run)
     except snapshots.HeadMoved as moved:
@@ -153,17 +153,17 @@ def _guarded(context: dg.AssetExecutionContext, sync: Sync, step: str, work: Any
     except SyncFailure as error:
         if error.transient and context.retry_number < RETRIES:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
-        review = gate.report_failure(sync, step, error, workbench.services(), context.run_id)
+        review = gate.report_failure(sync, step, error, workbench.services(), context.run.run_id)
         raise reporting.failure(error, review) from error
     except Exception as error:
-        gate.report_failure(sync, step, error, workbench.services(), context.run_id)
+        gate.report_failure(sync, step, error, workbench.services(), context.run.run_id)
         raise
 
 
 def _tag(context: dg.AssetExecutionContext, judged: flow.Judged) -> None:
     if judged.review is not None:
         tags = {"wfops/gate": "held", "wfops/review": judged.review.id}
-        context.instance.add_run_tags(context.run_id, tags)
+        context.instance.add_run_tags(context.run.run_id, tags)
 
 
 def _acknowledge_retry(context: dg.AssetExecutionContext, sync: Sync) -> None:
