@@ -24,13 +24,13 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Bench
-from wfops_pipelines import publishing, steering
+from wfops_pipelines import auditing, publishing, steering
 from wfops_pipelines.core.reviews import Actor, Edit, Review, ReviewState, Verb
 from wfops_pipelines.errors import DecisionRefused
 from wfops_pipelines.extraction import stage
 from wfops_pipelines.flow import Run, judge_staged
 from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.store import audit, files, reviews, snapshots
+from wfops_pipelines.store import files, reviews, snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
@@ -236,8 +236,8 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if "bench" in self.__dict__:
-            with self.bench.services.engine.connect() as conn:
-                assert audit.verify(conn)[1] is None
+            auditing.seal(self.bench.services)
+            assert auditing.verify(self.bench.services).problems == []
             self.bench.services.engine.dispose()
 
 
@@ -250,10 +250,13 @@ def lives(make_bench: Any, database_url: str) -> type[Life]:
         with bench.services.engine.begin() as conn:
             conn.execute(sa.text("drop schema if exists shop cascade"))
             conn.execute(sa.text("alter table wfops.audit disable trigger all"))
+            conn.execute(sa.text("alter table wfops.audit_head disable trigger all"))
             for table in EMPTIED.split():
                 conn.execute(sa.text(f"delete from wfops.{table}"))
             conn.execute(sa.text("update wfops.audit_head set n = 0, hash = repeat('0', 64)"))
             conn.execute(sa.text("alter table wfops.audit enable trigger all"))
+            conn.execute(sa.text("alter table wfops.audit_head enable trigger all"))
+        bench.services.vault.file.unlink(missing_ok=True)
         return bench
 
     return type("OneLife", (Life,), {"make": staticmethod(make)})
