@@ -83,7 +83,14 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
     _record(sync, snapshot, examined, verdict, review, services, run)
+    _leave_report(project, services, snapshot)
     return Judged(snapshot, evidence, verdict, review)
+
+
+def _leave_report(project: Project, services: Services, snapshot: Snapshot) -> None:
+    from wfops_pipelines import reports  # it brings a template engine that loading does not need
+
+    reports.leave_beside(project, services, snapshot)
 
 
 def _record(

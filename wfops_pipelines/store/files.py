@@ -37,6 +37,18 @@ def write(folder: Path, table: pa.Table) -> str:
     return digest
 
 
+def write_text(folder: Path, name: str, text: str) -> None:
+    """Write a text file under `folder`: the whole of it, or none. Replaces what was there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        temporary.write_text(text, "utf-8", errors="replace")
+        temporary.chmod(0o640)
+        temporary.rename(folder / name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def read(folder: Path, digest: str) -> pa.Table:
     """The table named by `digest`. Raises SnapshotDamaged unless every byte is as it was staged."""
     import pyarrow as pa

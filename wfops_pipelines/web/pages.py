@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from wfops_pipelines import workbench
+from wfops_pipelines import reports, workbench
 from wfops_pipelines.report import Report, failing_rows_csv, render_history, render_report
 from wfops_pipelines.store import controls, reviews
 from wfops_pipelines.web import inbox as inboxes
-from wfops_pipelines.web import reports, views
+from wfops_pipelines.web import views
 
 SHOWN = 200  # review requests on one page
 HEADERS = {

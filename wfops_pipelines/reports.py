@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core import links
@@ -10,7 +13,16 @@ from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.core.verdict import decide
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.project import Project
-from wfops_pipelines.report import Check, History, Link, Past, PastSnapshot, Report, Trend
+from wfops_pipelines.report import (
+    Check,
+    History,
+    Link,
+    Past,
+    PastSnapshot,
+    Report,
+    Trend,
+    render_report,
+)
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import files, reviews, snapshots
 from wfops_pipelines.store import tables as t
@@ -52,6 +64,33 @@ def report(
         suite_digest=suite.digest,
         links=_links(conn, sync, seq),
     )
+
+
+def leave_beside(project: Project, services: Services, snapshot: Snapshot) -> None:
+    """Write the report as a file beside the snapshot's: it can be read without this program.
+
+    It is a copy: when it cannot be written, a warning is logged and nothing else changes.
+    """
+    try:
+        with services.engine.connect() as conn:
+            found = report(conn, project, services, snapshot.sync, snapshot.seq)
+        if found is not None:
+            page = render_report(_offline(found))
+            files.write_text(services.folder(snapshot.sync), file_name(snapshot), page)
+    except Exception as error:
+        logging.getLogger(__name__).warning(
+            "%s: the report could not be written beside the snapshot: %s", snapshot.name, error
+        )
+
+
+def file_name(snapshot: Snapshot) -> str:
+    """By number, not by digest: two snapshots with the same rows have a report each."""
+    return f"{snapshot.seq:06d}-report.html"
+
+
+def _offline(found: Report) -> Report:
+    """Without addresses on this server: they lead nowhere from a file."""
+    return replace(found, links=(), checks=tuple(replace(c, history=None) for c in found.checks))
 
 
 def history(

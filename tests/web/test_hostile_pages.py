@@ -1,0 +1,104 @@
+"""What hostile data does in a real browser, with the content security policy switched off."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from tests.report.sample_reports import HOSTILE
+from wfops_pipelines import Policy, workbench
+from wfops_pipelines.web.pages import routes
+
+pytestmark = pytest.mark.components
+
+RAN = "window.ran = true"
+SCRIPTS = (
+    *HOSTILE,
+    f"<script>{RAN}</script>",
+    f'"><img src=x onerror="{RAN}">',
+    f"</title></style></textarea><svg onload='{RAN}'>",
+    f"javascript:{RAN}",
+    f"[a](javascript:{RAN.replace(' ', '')})",
+)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn in a thread; `url` is known once it serves."""
+
+    def __init__(self):
+        self.serving = threading.Event()
+        super().__init__(
+            uvicorn.Config(Starlette(routes=routes()), port=0, log_level="warning", ws="none")
+        )
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.serving.set()
+
+
+@pytest.fixture
+def served(monkeypatch):
+    started = []
+
+    def serve(bench):
+        monkeypatch.setattr(workbench, "services", lambda: bench.services)
+        monkeypatch.setattr(workbench, "project", lambda: bench.project)
+        server = Server()
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        started.append((server, thread))
+        assert server.serving.wait(30)
+        return server.url
+
+    yield serve
+    for server, thread in started:
+        server.should_exit = True
+        thread.join(30)
+
+
+def hostile_rows():
+    moment = datetime(2026, 5, 1, tzinfo=UTC)
+    clean = [s.replace("\x00", "") for s in SCRIPTS]  # PostgreSQL refuses it: tested at the source
+    rows = [{"id": s, "name": s, "amount": -1, "updated_at": moment} for s in clean]
+    return [{**row, **{name: name for name in clean[:3]}} for row in rows]
+
+
+def test_nothing_in_the_data_runs_even_without_the_policy_that_forbids_it(
+    make_bench, served, browser
+):
+    bench = make_bench(Policy(reviewers="team", critical_fields=("name",)))
+    review = bench.held(hostile_rows())
+    url = served(bench)
+    pages = [f"{url}{p}" for p in ("/wfops", f"/wfops/r/{review.id}", "/wfops/reports/things/1")]
+    pages += [f"{url}/wfops/history/things", (bench.folder / "000001-report.html").as_uri()]
+    context = browser.new_context(bypass_csp=True)
+    page = context.new_page()
+    problems = []
+    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda r: problems.append(r.url) if r.url not in pages else None)
+    for address in pages:
+        page.goto(address)
+        title = page.title()
+        assert page.evaluate("window.ran") is None, address
+        assert title not in ("run", "")
+        assert page.locator("script, img, svg[onload], [onerror]").count() == 0
+        hrefs = page.eval_on_selector_all("a", "as => as.map(a => a.protocol)")
+        assert set(hrefs) <= {"http:"}
+    context.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_report_fits_a_phone_and_a_desk(bench, served, browser, width):
+    bench.held(hostile_rows())
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(f"{served(bench)}/wfops/reports/things/1")
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    context.close()
+    assert wider <= 0
