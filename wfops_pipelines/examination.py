@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
+from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.sync import Sync
 
@@ -27,6 +28,7 @@ class Past:
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
     of finding. published: published rows, for the row model. existing, diff: from the destination.
+    waivers: those that count now.
     """
 
     schema: pa.Schema | None = None
@@ -36,6 +38,7 @@ class Past:
     published: Sequence[pa.Table] = ()
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
+    waivers: Sequence[Waiver] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def examine(
         from wfops_pipelines.checks.gx import run_suite
 
         results = run_suite(suite, table, key=sync.key, previous_rows=known.previous_rows)
-        return findings_of(results)
+        return set_aside(findings_of(results), results, known.waivers)
 
     def anomalies() -> Iterable[Finding]:
         nonlocal anomaly, profile

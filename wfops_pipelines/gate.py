@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
-from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.findings import CheckResult, Finding, Json
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
     HOLDS,
@@ -25,11 +26,12 @@ from wfops_pipelines.core.reviews import (
     check_keys,
 )
 from wfops_pipelines.core.verdict import overridden
+from wfops_pipelines.core.waivers import set_aside
 from wfops_pipelines.editing import held_rows, stage_edited
 from wfops_pipelines.errors import BadDecision, FailureKind, NotAllowed, SyncFailure
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, reviews, snapshots
+from wfops_pipelines.store import audit, database, reviews, snapshots, waivers
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
@@ -102,7 +104,7 @@ def _override(
     if decision.verb not in APPROVING or review.kind not in HOLDS or review.seq is None:
         return ()
     found = snapshots.evidence(conn, review.sync, review.seq)
-    findings = [Finding.from_json(f) for f in found[1]["findings"]] if found else []
+    findings = _not_waived(conn, found[1], review.sync, services) if found else ()
     clean_only = decision.verb is Verb.APPROVE_CLEAN
     left_out = frozenset(decision.exclude)
     checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
@@ -110,6 +112,17 @@ def _override(
         act = f"approving despite the failed critical check {checks[0]}"
         services.people.require(decision.actor.name, Role.OVERRIDE, act)
     return () if decision.edits else checks
+
+
+def _not_waived(
+    conn: Connection, evidence: dict[str, Any], sync: str, services: Services
+) -> tuple[Finding, ...]:
+    """What was found, without what people have set aside since."""
+    return set_aside(
+        [Finding.from_json(f) for f in evidence["findings"]],
+        [CheckResult.from_json(r) for r in evidence["results"]],
+        waivers.granted(conn, sync, services.clock()),
+    )
 
 
 def _edit(

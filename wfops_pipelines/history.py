@@ -13,7 +13,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examination import Past
 from wfops_pipelines.publishing import CLEAN, HELD, select_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import files, learning, snapshots
+from wfops_pipelines.store import files, learning, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -54,6 +54,7 @@ def _past(
         published=published,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,
+        waivers=waivers.granted(conn, sync.name, services.clock()),
     )
 
 

@@ -33,6 +33,9 @@ class Action(Enum):
     FAILED = "sync.failed"
     PAUSED = "sync.paused"
     RESUMED = "sync.resumed"
+    WAIVED = "waiver.granted"  # a failing expectation no longer holds some rows, for a while
+    WAIVER_ASKED = "waiver.asked"  # a critical one: somebody else decides
+    WAIVER_ENDED = "waiver.ended"
     ANOMALY_RESET = "anomaly.reset"
     UI_MUTATION = "ui.mutation"  # a person asked the Dagster UI to change something
     UI_REFUSED = "ui.refused"  # the Dagster UI answered such a request with an error

@@ -210,6 +210,28 @@ anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scor
     _time("at", nullable=False),
 )
 
+waivers = Table(  # an expectation that does not hold some rows, for a while
+    "waivers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("expectation", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("keys", JSONB(none_as_null=True), nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    _time("at", nullable=False),
+    _time("expires_at", nullable=False),
+    Column("review", Text),  # null: it needed nobody else
+    _time("ended_at"),
+    Column("ended_by", Text),
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+Index("waivers_by_sync", waivers.c.sync, waivers.c.expires_at)
+
 audit = Table(
     "audit",
     metadata,
