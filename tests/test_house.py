@@ -22,6 +22,8 @@ SHELL = {
     "web",
     "cli",
     "audit_cli",
+    "waivers_cli",
+    "terminal",
     "serve",
     "demonstration",
     "definitions",

@@ -12,12 +12,14 @@ import typer
 from wfops_pipelines.audit_cli import audit_app
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.settings import Settings, read_settings
+from wfops_pipelines.terminal import me as _me
+from wfops_pipelines.terminal import open_all as _open
+from wfops_pipelines.terminal import sign as _sign
+from wfops_pipelines.waivers_cli import waivers_app
 
 if TYPE_CHECKING:
-    from wfops_pipelines.core.reviews import Actor
     from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
-    from wfops_pipelines.services import Services
 
 app = typer.Typer(
     name="wfops",
@@ -27,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(audit_app, name="audit")
+app.add_typer(waivers_app, name="waivers")
 
 SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")]
@@ -174,6 +177,8 @@ def decide(
         typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
     elif found.kind is ReviewKind.AFTER:
         typer.echo("nothing moves: the override was looked at")
+    elif found.kind is ReviewKind.WAIVER:
+        typer.echo("it counts from now on" if taken.verb.value == "approve" else "it never counts")
     elif found.seq is not None:
         done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
         typer.echo(
@@ -297,28 +302,6 @@ def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
     with services.engine.connect() as conn:
         types = {n: snapshots.head(conn, n).types for n in project.syncs}
     return [e for n, t in types.items() if t for e in dangling(project, project.syncs[n], t)]
-
-
-def _open() -> tuple[Settings, Project, Services]:
-    from wfops_pipelines.project import load_project
-    from wfops_pipelines.services import open_services
-
-    settings = read_settings()
-    project = load_project(settings.root)
-    return settings, project, open_services(settings, project.people)
-
-
-def _sign(services: Services) -> None:
-    """Let a signed head vouch for what this command has written into the audit trail."""
-    from wfops_pipelines import auditing
-
-    auditing.seal(services)
-
-
-def _me(services: Services) -> Actor:
-    from wfops_pipelines.identity import developer
-
-    return developer(services.environ)
 
 
 def _tell_judged(judged: Sequence[Judged]) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core import links
-from wfops_pipelines.core.findings import CheckResult, Json
+from wfops_pipelines.core.findings import CheckResult, Json, Outcome
 from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.core.verdict import decide
+from wfops_pipelines.core.waivers import Waiver
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.project import Project
 from wfops_pipelines.report import (
@@ -24,7 +25,7 @@ from wfops_pipelines.report import (
     render_report,
 )
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import files, reviews, snapshots
+from wfops_pipelines.store import files, reviews, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -46,11 +47,19 @@ def report(
     columns, rows = _failing(declared, services, evidence)
     suite = project.suites[sync]
     judges = {e.name: e.columns for e in suite.expectations}
+    waived = _waived(conn, sync, services)
     return Report(
         snapshot=snapshot,
         verdict=decide(evidence.findings, evidence.rows, declared.policy),
         checks=tuple(
-            Check(r, _trend(judged, r.name), judges.get(r.name, ()), _history(sync, r.name))
+            Check(
+                r,
+                _trend(judged, r.name),
+                judges.get(r.name, ()),
+                _history(sync, r.name),
+                _waive(evidence, r),
+                waived.get((r.name, r.words), ()),
+            )
             for r in evidence.results
         ),
         columns=columns,
@@ -90,7 +99,8 @@ def file_name(snapshot: Snapshot) -> str:
 
 def _offline(found: Report) -> Report:
     """Without addresses on this server: they lead nowhere from a file."""
-    return replace(found, links=(), checks=tuple(replace(c, history=None) for c in found.checks))
+    checks = tuple(replace(c, history=None, waive=None) for c in found.checks)
+    return replace(found, links=(), checks=checks)
 
 
 def history(
@@ -160,6 +170,34 @@ def _published_before(conn: Connection, sync: str, seq: int) -> int | None:
     query = select(func.max(p.seq)).where(p.sync == sync, p.seq < seq)
     found: int | None = conn.execute(query).scalar_one()
     return found
+
+
+def _waive(evidence: Evidence, result: CheckResult) -> str | None:
+    if result.outcome is not Outcome.FAILED or not result.failed_keys:
+        return None
+    return links.waive_launchpad(evidence.sync, evidence.seq, result.name, evidence.hash)
+
+
+def _waived(
+    conn: Connection, sync: str, services: Services
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What is set aside today, or asked to be, of each expectation."""
+    now = services.clock()
+    lines = [(w, f"waived for {_said(w)}") for w in waivers.granted(conn, sync, now)]
+    lines += [
+        (w, f"{w.actor} asks to waive it for {_said(w)}; somebody else decides")
+        for w in waivers.asked_for(conn, sync, now)
+    ]
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for waiver, line in lines:
+        meant = (waiver.expectation, waiver.words)
+        found[meant] = (*found.get(meant, ()), line)
+    return found
+
+
+def _said(waiver: Waiver) -> str:
+    rows = "1 row" if len(waiver.keys) == 1 else f"{len(waiver.keys):,} rows"
+    return f"{rows} until {waiver.last_day}, {waiver.id} by {waiver.actor}: {waiver.reason}"
 
 
 def _links(conn: Connection, sync: str, seq: int) -> tuple[Link, ...]:

@@ -1,17 +1,24 @@
 """A failing expectation set aside for some rows, for a while, by people."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
+import dagster as dg
 import pytest
+import yaml
 
 from tests.conftest import EXPECTED
-from wfops_pipelines import Policy, waiving
+from wfops_pipelines import Policy, reports, waiving, workbench
 from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
+from wfops_pipelines.orchestration.identity import IDENTITY_TAG, sign
+from wfops_pipelines.orchestration.steering_jobs import steering_jobs
+from wfops_pipelines.report import failing_rows_csv, render_report
 from wfops_pipelines.store import audit, snapshots
 from wfops_pipelines.waiving import Asked
 
@@ -213,3 +220,60 @@ def test_an_expectation_that_passed_needs_no_waiver(warned):
     passed = next(r["name"] for r in body["results"] if r["outcome"] == "passed")
     with pytest.raises(BadDecision, match="passed; there is nothing to waive"):
         waive(warned, expectation=passed)
+
+
+SECRET = b"k" * 32
+
+
+@pytest.fixture
+def launch(warned, monkeypatch):
+    """Run a job for ana, as the Launchpad does."""
+    monkeypatch.setattr(workbench, "services", lambda: warned.services)
+    monkeypatch.setattr(workbench, "project", lambda: warned.project)
+    monkeypatch.setattr(workbench, "secret", lambda: SECRET)
+    jobs = {j.name: j for j in steering_jobs(["team"])}
+
+    def run(job, config):
+        id = "11111111-2222-3333-4444-555555555555"
+        return jobs[job].execute_in_process(
+            run_config=config,
+            run_id=id,
+            tags={IDENTITY_TAG: sign(ANA, id, SECRET)},
+            resources={"io_manager": dg.mem_io_manager},
+            raise_on_error=False,
+        )
+
+    return run
+
+
+def report(bench, seq=1):
+    with bench.services.engine.connect() as conn:
+        return reports.report(conn, bench.project, bench.services, "things", seq)
+
+
+def test_the_report_leads_to_the_launchpad_in_which_only_until_and_reason_are_missing(
+    warned, launch
+):
+    warned.held(PAGE)
+    page = render_report(report(warned))
+    (link,) = re.findall(r'href="(/locations/wfops/jobs/waive/[^"]+)"', page)
+    config = yaml.safe_load(parse_qs(urlsplit(link).query)["config"][0])
+    assert [k for k, v in config.items() if v is None] == ["until", "reason"]
+    config |= {"until": str(warned.clock.now.date()), "reason": "a known gap"}
+    assert launch("waive", config).success
+    assert "waived for 2 rows until 2026-06-01" in render_report(report(warned))
+    assert warned.run(later()).judged[-1].review is None
+    again = failing_rows_csv(report(warned, 2))
+    assert "waived for 2 rows by ana" in again
+
+
+def test_a_waiver_is_ended_from_the_launchpad_too(warned, launch):
+    warned.held(PAGE)
+    granted = waive(warned).waiver
+    assert launch("end_waiver", {"waiver": granted.id, "reason": "mended"}).success
+    assert warned.held(later()).keys == ("2", "3")
+
+
+def test_the_file_beside_the_snapshot_leads_nowhere(warned):
+    warned.held(PAGE)
+    assert "jobs/waive" not in (warned.folder / "000001-report.html").read_text("utf-8")

@@ -64,5 +64,19 @@ def act_launchpad(job: str, review: str, *fields: str) -> str:
     return _launchpad(job, f"review: {review}\n{blank}")
 
 
+def waive_launchpad(sync: str, seq: int, expectation: str, evidence: str) -> str:
+    """The Launchpad of `waive` for all failing rows of an expectation; a person says until when."""
+    config = (
+        f"sync: {sync}\nsnapshot: {seq}\nexpectation: {expectation}\nevidence: {evidence}\n"
+        "# only these rows; without this line all that fail\n"
+        "# rows: []\n"
+        "# the last day on which it counts (UTC), as 2026-12-31\n"
+        "until: \n"
+        "# why; the audit trail keeps it\n"
+        "reason: \n"
+    )
+    return _launchpad("waive", config)
+
+
 def _launchpad(job: str, config: str) -> str:
     return f"/locations/{LOCATION}/jobs/{job}/playground/setup?config={quote(config, safe='')}"

@@ -1,4 +1,7 @@
-"""The acts beside a decision, as jobs: `pause`, `resume`, `comment`, `assign`, `reopen`."""
+"""The acts beside a decision, as jobs.
+
+`pause`, `resume`, `comment`, `assign`, `reopen`, `waive`, `end_waiver`.
+"""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import steering, workbench
+from wfops_pipelines import steering, waiving, workbench
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import NotAllowed, WfopsError
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -49,14 +52,45 @@ def _reopen(config: Mapping[str, Any], actor: Actor) -> str:
     return f"{new.subject} waits again: {new.id}"
 
 
+def _waive(config: Mapping[str, Any], actor: Actor) -> str:
+    """Let a failing expectation no longer hold some rows, until a day."""
+    asked = waiving.Asked(
+        config["sync"],
+        config["snapshot"],
+        config["expectation"],
+        config["evidence"],
+        config["until"],
+        config["reason"],
+        tuple(config.get("rows", ())),
+    )
+    return waiving.waive(asked, actor, workbench.project(), workbench.services()).words
+
+
+def _end_waiver(config: Mapping[str, Any], actor: Actor) -> str:
+    """End a waiver before its day: the expectation holds its rows again."""
+    ended = waiving.end(config["waiver"], config["reason"], actor, workbench.services())
+    return f"{ended.words} holds again"
+
+
 _TO = dg.Field(str, description="a member of the reviewer group, or nobody")
 _TEXT = dg.Field(str, description="the remark; the audit trail keeps it")
+_WAIVER = {
+    "sync": dg.Field(str, description="the sync's name"),
+    "snapshot": dg.Field(int, description="the number of the snapshot whose report you read"),
+    "expectation": dg.Field(str, description="its name, as in the report's address"),
+    "evidence": dg.Field(str, description="the hash of the evidence that you were shown"),
+    "until": dg.Field(str, description="the last day on which it counts (UTC), as 2026-12-31"),
+    "rows": dg.Field([str], is_required=False, description="keys; all failing rows if not given"),
+}
+_WAIVER_ID = dg.Field(str, description="as wv-01J…")
 _ACTS: dict[str, tuple[Act, dict[str, Any]]] = {
     "pause": (_pause, {"sync": _SYNC, "reason": _REASON}),
     "resume": (_resume, {"sync": _SYNC, "reason": _REASON}),
     "comment": (_comment, {"review": _REVIEW, "text": _TEXT}),
     "assign": (_assign, {"review": _REVIEW, "to": _TO, "reason": _REASON}),
     "reopen": (_reopen, {"review": _REVIEW, "reason": _REASON}),
+    "waive": (_waive, {**_WAIVER, "reason": _REASON}),
+    "end_waiver": (_end_waiver, {"waiver": _WAIVER_ID, "reason": _REASON}),
 }
 _OF_ADMINS = ("pause", "resume")
 

@@ -34,6 +34,8 @@ class Check:
     trend: tuple[Past, ...] = ()
     columns: tuple[str, ...] = ()
     history: str | None = None  # address of its own page
+    waive: str | None = None  # address where a person sets the failing rows aside
+    waived: tuple[str, ...] = ()  # what is set aside, or asked to be, in words
 
 
 @dataclass(frozen=True, slots=True)

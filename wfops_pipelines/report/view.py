@@ -43,6 +43,8 @@ class CheckLine:
     error: str
     trend: Spark
     history: str | None
+    waive: str | None
+    waived: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def _line(check: Check, report: Report) -> CheckLine:
         error=MASK if masked and r.error else shortened(plain(r.error)),
         trend=spark(check.trend, measured=not hidden),
         history=safe_address(check.history),
+        waive=safe_address(check.waive),
+        waived=tuple(shortened(plain(words)) for words in check.waived),
     )
 
 

@@ -15,7 +15,13 @@ MOST = 40  # review requests in one link: addresses have an end
 FIELDS = ("sync", "group", "kind", "for")
 NOBODY = "nobody"
 _FIGURES = re.compile(r"[\d.,%]+|#\S+|: [\w, -]+$")
-_RANK = {ReviewKind.FAILURE: 0, ReviewKind.WHOLE: 1, ReviewKind.ROWS: 2, ReviewKind.AFTER: 3}
+_RANK = {
+    ReviewKind.FAILURE: 0,
+    ReviewKind.WHOLE: 1,
+    ReviewKind.ROWS: 2,
+    ReviewKind.WAIVER: 3,
+    ReviewKind.AFTER: 4,
+}
 
 
 @dataclass(frozen=True, slots=True)
