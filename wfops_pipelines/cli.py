@@ -274,6 +274,23 @@ def anomaly(
 
 
 @app.command()
+def suggest(name: SyncName) -> None:
+    """Print a diff for the sync's suite, made from published history; nothing is written.
+
+    Accept it with `wfops suggest SYNC | git apply` in the project's folder, or edit it first.
+    """
+    from wfops_pipelines import suggesting
+
+    _, project, services = _open()
+    found = suggesting.suggest(project.find(name), project, services)
+    for line in found.report:
+        typer.echo(line, err=True)
+    said = f"{len(found.added)} more, {len(found.widened)} wider" if found.diff else "no change"
+    typer.echo(f"{found.file.name}: {said}", err=True)
+    typer.echo(found.diff, nl=False)
+
+
+@app.command()
 def reconcile(name: SyncName) -> None:
     """Account for every extracted row: published, held, waiting or quarantined."""
     from wfops_pipelines.reconciliation import reconcile as account

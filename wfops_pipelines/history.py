@@ -37,7 +37,8 @@ def read_past(
 def _past(
     conn: Connection, sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
 ) -> Past:
-    published = [p for p in _published(conn, sync, snapshot, services) if p.num_rows]
+    found = published_tables(conn, sync, services, before=snapshot.seq, limit=TRAINING_SNAPSHOTS)
+    published = [rows for _, rows in found if rows.num_rows]
     usable = sync.key in table.column_names and not table[sync.key].null_count
     parcel = Parcel(sync.name, snapshot.rank, sync.key, table, services.environ)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
@@ -58,19 +59,21 @@ def _past(
     )
 
 
-def _published(
-    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
-) -> list[pa.Table]:
-    """The rows that were published of the last snapshots, oldest first; a lost file is left out."""
+def published_tables(
+    conn: Connection, sync: Sync, services: Services, *, limit: int, before: int | None = None
+) -> list[tuple[int, pa.Table]]:
+    """(number, published rows) of the last snapshots, oldest first; a lost file is left out."""
     p = t.publications.c
-    query = select(p.seq, p.digest, p.part).where(p.sync == sync.name, p.seq < snapshot.seq)
-    rows = conn.execute(query.order_by(p.seq.desc()).limit(TRAINING_SNAPSHOTS * 2)).all()
+    query = select(p.seq, p.digest, p.part).where(p.sync == sync.name)
+    if before is not None:
+        query = query.where(p.seq < before)
+    rows = conn.execute(query.order_by(p.seq.desc()).limit(limit * 2)).all()
     parts: dict[tuple[int, str], set[str]] = {}
     for row in rows:
         parts.setdefault((int(row.seq), str(row.digest)), set()).add(str(row.part))
-    newest = list(parts.items())[:TRAINING_SNAPSHOTS]
-    found = [_rows(conn, sync, seq, digest, p, services) for (seq, digest), p in newest]
-    return [table for table in found[::-1] if table is not None]
+    newest = list(parts.items())[:limit]
+    found = [(seq, _rows(conn, sync, seq, digest, p, services)) for (seq, digest), p in newest]
+    return [(seq, table) for seq, table in found[::-1] if table is not None]
 
 
 def _rows(
