@@ -291,6 +291,30 @@ def suggest(name: SyncName) -> None:
 
 
 @app.command()
+def judge(
+    name: SyncName,
+    table: Annotated[
+        str | None,
+        typer.Argument(metavar="[TABLE]", help="schema.table; the sync's own if not given"),
+    ] = None,
+) -> None:
+    """Judge a table by the sync's suite, by SQL: what the destination holds, however large."""
+    from wfops_pipelines import judging
+    from wfops_pipelines.core.findings import Outcome
+
+    _, project, services = _open()
+    sync = project.find(name)
+    judged, results = judging.judge_table(sync, project, services, table)
+    failed = [r for r in results if r.outcome is not Outcome.PASSED]
+    for result in results:
+        why = result.error or (f"{result.failed_rows:,} rows" if result.failed_rows else "")
+        typer.echo(f"{result.outcome.value:7} {result.severity.value:9} {result.words}  {why}")
+    typer.echo(f"{judged}: {len(results) - len(failed)} of {len(results)} expectations pass")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def reconcile(name: SyncName) -> None:
     """Account for every extracted row: published, held, waiting or quarantined."""
     from wfops_pipelines.reconciliation import reconcile as account

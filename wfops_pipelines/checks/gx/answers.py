@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.checks.gx.engine import Judged
-from wfops_pipelines.checks.keys import key_texts
 from wfops_pipelines.checks.show import shown, shown_range, shown_set
 from wfops_pipelines.checks.suite import Expectation
 from wfops_pipelines.core.findings import CheckResult, Json, Outcome, Severity
@@ -27,21 +26,21 @@ def result_of(
     expectation: Expectation,
     kwargs: Mapping[str, Any],
     judged: Judged,
-    table: pa.Table,
-    key: str | None,
+    kind: pa.DataType | None,
+    keys: tuple[str, ...],
 ) -> CheckResult:
-    """The check result of one answer, with the key of every failing row."""
+    """The check result of one answer, with the key of every failing row.
+
+    `kind` is the type of the only column judged, where it is known.
+    """
     if judged.error is not None:
         return error_result(expectation, judged.error, judged.rows)
     if nothing := _nothing_judged(expectation, judged):
         return nothing
-    keys: tuple[str, ...] = ()
-    if key is not None and judged.positions is not None:
-        keys = key_texts(table, key, judged.positions)
     return _result(
         expectation,
         Outcome.PASSED if judged.success else Outcome.FAILED,
-        measured=_measured(judged, _type_of(expectation, table)),
+        measured=_measured(judged, kind),
         expected=_expected(kwargs),
         rows=judged.rows,
         failed_rows=judged.failed,
@@ -102,11 +101,6 @@ def _nothing_judged(expectation: Expectation, judged: Judged) -> CheckResult | N
         measured=f"no value in {judged.domain:,} rows: nothing to judge",
         rows=judged.domain,
     )
-
-
-def _type_of(expectation: Expectation, table: pa.Table) -> pa.DataType | None:
-    known = expectation.column in table.column_names
-    return table.schema.field(expectation.column).type if known else None
 
 
 def _measured(judged: Judged, kind: pa.DataType | None) -> Json:

@@ -33,7 +33,7 @@ class Judged:
     domain: int = 0
     rows: int = 0
     failed: int = 0
-    positions: np.ndarray[Any, Any] | None = None
+    positions: Sequence[int] | np.ndarray[Any, Any] | None = None
     observed: Any = None
     error: str | None = None
 

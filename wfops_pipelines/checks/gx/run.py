@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines.checks.gx.answers import empty_result, error_result, result_of
 from wfops_pipelines.checks.gx.frame import Reading, UnreadableColumn, to_series
+from wfops_pipelines.checks.keys import key_texts
 from wfops_pipelines.checks.suite import ABOUT_THE_TABLE, Expectation, Suite
 from wfops_pipelines.core.findings import CheckResult
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from wfops_pipelines.checks.gx.engine import Judged
 
 COMPARES = (
     "values_to_be_between",
@@ -136,7 +139,17 @@ class _Run:
                 yield e.name, error_result(e, str(error))
         answers = judge(frame, [expectation for _, _, expectation in made])
         for (e, kwargs, _), answer in zip(made, answers, strict=True):
-            yield e.name, result_of(e, kwargs, answer, self.table, self.key)
+            keys = self._keys(answer)
+            yield e.name, result_of(e, kwargs, answer, self._type_of(e), keys)
+
+    def _keys(self, answer: Judged) -> tuple[str, ...]:
+        if self.key is None or answer.positions is None:
+            return ()
+        return key_texts(self.table, self.key, answer.positions)
+
+    def _type_of(self, e: Expectation) -> pa.DataType | None:
+        known = e.column in self.table.column_names
+        return self.table.schema.field(e.column).type if known else None
 
     def _made(self, e: Expectation, frame: pd.DataFrame) -> tuple[dict[str, Any], Any]:
         from wfops_pipelines.checks.gx.adapt import adapted
