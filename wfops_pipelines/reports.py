@@ -11,7 +11,6 @@ from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import CheckResult, Json, Outcome
 from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.core.verdict import decide
-from wfops_pipelines.core.waivers import Waiver
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.project import Project
 from wfops_pipelines.report import (
@@ -183,9 +182,12 @@ def _waived(
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     """What is set aside today, or asked to be, of each expectation."""
     now = services.clock()
-    lines = [(w, f"waived for {_said(w)}") for w in waivers.granted(conn, sync, now)]
+    lines = [
+        (w, f"waived for {w.rows} until {w.last_day} by {w.actor} ({w.id}): {w.reason}")
+        for w in waivers.granted(conn, sync, now)
+    ]
     lines += [
-        (w, f"{w.actor} asks to waive it for {_said(w)}; somebody else decides")
+        (w, f"{w.actor} asks to waive it for {w.rows} until {w.last_day}: {w.reason}")
         for w in waivers.asked_for(conn, sync, now)
     ]
     found: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -193,11 +195,6 @@ def _waived(
         meant = (waiver.expectation, waiver.words)
         found[meant] = (*found.get(meant, ()), line)
     return found
-
-
-def _said(waiver: Waiver) -> str:
-    rows = "1 row" if len(waiver.keys) == 1 else f"{len(waiver.keys):,} rows"
-    return f"{rows} until {waiver.last_day}, {waiver.id} by {waiver.actor}: {waiver.reason}"
 
 
 def _links(conn: Connection, sync: str, seq: int) -> tuple[Link, ...]:

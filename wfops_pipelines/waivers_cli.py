@@ -30,9 +30,8 @@ def list_(
     if not found:
         typer.echo("nothing is waived")
     for waiver, state in found:
-        rows = f"{len(waiver.keys):,} row(s)"
         typer.echo(
-            f"{waiver.id}  {state:6}  until {waiver.last_day}  {waiver.sync:20} {rows:12} "
+            f"{waiver.id}  {state:6}  until {waiver.last_day}  {waiver.sync:20} {waiver.rows:12} "
             f"{waiver.words} ({waiver.actor}: {waiver.reason})"
         )
 

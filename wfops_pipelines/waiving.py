@@ -46,7 +46,7 @@ class Waived:
     @property
     def words(self) -> str:
         """What to tell whoever asked."""
-        rows = f"{len(self.waiver.keys):,} row(s) of {self.waiver.sync}"
+        rows = f"{self.waiver.rows} of {self.waiver.sync}"
         if self.review is not None:
             return (
                 f"{self.waiver.id} is asked for: {self.waiver.words} is critical, so somebody else "
@@ -171,7 +171,7 @@ def _request(sync: Sync, waiver: Waiver, services: Services) -> Review:
         state=ReviewState.PENDING,
         evidence_hash=digest(canonical(waiver.as_json())),
         summary=(
-            f"{waiver.actor.name} asks to waive “{waiver.words}” for {len(waiver.keys):,} row(s) "
+            f"{waiver.actor.name} asks to waive “{waiver.words}” for {waiver.rows} "
             f"until {waiver.last_day}: {waiver.reason}"
         ),
         group=sync.policy.reviewers,

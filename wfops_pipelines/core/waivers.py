@@ -38,6 +38,10 @@ class Waiver:
     def last_day(self) -> date:
         return (self.expires_at - timedelta(seconds=1)).date()
 
+    @property
+    def rows(self) -> str:
+        return counted_rows(len(self.keys))
+
     def as_json(self) -> dict[str, Json]:
         return {
             "waiver": self.id,
@@ -48,6 +52,10 @@ class Waiver:
             "until": self.last_day.isoformat(),
             "review": self.review,
         }
+
+
+def counted_rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def last_moment(text: str, now: datetime) -> datetime:
@@ -105,12 +113,11 @@ def _is_about(waiver: Waiver, result: CheckResult) -> bool:
 
 
 def _told(finding: Finding, waiver: Waiver, keys: tuple[str, ...]) -> Finding:
-    rows = "1 row" if len(keys) == 1 else f"{len(keys):,} rows"
     return Finding(
         check=f"waived:{waiver.expectation}",
         severity=Severity.INFO,
         sentence=(
-            f"{waiver.words}: waived for {rows} by {waiver.actor} until {waiver.last_day}: "
+            f"{waiver.words}: waived for {counted_rows(len(keys))} by {waiver.actor} until {waiver.last_day}: "
             f"{waiver.reason}"
         ),
         column=finding.column,
