@@ -117,8 +117,8 @@ def _told(finding: Finding, waiver: Waiver, keys: tuple[str, ...]) -> Finding:
         check=f"waived:{waiver.expectation}",
         severity=Severity.INFO,
         sentence=(
-            f"{waiver.words}: waived for {counted_rows(len(keys))} by {waiver.actor} until {waiver.last_day}: "
-            f"{waiver.reason}"
+            f"{waiver.words}: waived for {counted_rows(len(keys))} by {waiver.actor} "
+            f"until {waiver.last_day}: {waiver.reason}"
         ),
         column=finding.column,
         measured=len(keys),
