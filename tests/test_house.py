@@ -33,6 +33,7 @@ ONLY_IN = {
     "great_expectations": ("checks/gx/",),
     "sklearn": ("anomaly/", "assist/"),
     "dlt": ("sources/",),
+    "apprise": ("notify/",),
     "dagster": ("orchestration/", "web/"),
     "dagster_postgres": ("orchestration/",),
     "dagster_webserver": ("web/",),

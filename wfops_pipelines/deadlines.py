@@ -15,7 +15,8 @@ from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.reviews import Actor, Review, ReviewState, Verb
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, reviews
+from wfops_pipelines.store import audit, database, notifications, reviews
+from wfops_pipelines.store.notifications import News
 from wfops_pipelines.store.reviews import Errand
 
 CLOCK = Actor("review_deadlines", "machine")
@@ -36,9 +37,10 @@ def act(project: Project, services: Services) -> list[str]:
 
 
 def _act(review: Review, policy: Policy, services: Services) -> list[str]:
+    reminds = _due(review, policy.remind_hours, services)
     escalates = _due(review, policy.escalate_hours, services)
     ends = _due(review, policy.deadline_hours, services)
-    if not (escalates or ends):
+    if not (reminds or escalates or ends):
         return []
     with database.transaction(services.engine) as conn:
         row = reviews.lock_waiting(conn, review.id)
@@ -47,6 +49,8 @@ def _act(review: Review, policy: Policy, services: Services) -> list[str]:
         if ends and policy.at_deadline == "reject":
             return [_expire(conn, review, policy, services)]
         done = []
+        if reminds and not escalates and row.reminded_at is None:
+            done.append(_remind(conn, review, services))
         if escalates and row.escalated_at is None and policy.escalate_to is not None:
             done.append(_escalate(conn, review, policy.escalate_to, services))
         if ends and row.overdue_at is None:
@@ -58,9 +62,18 @@ def _due(review: Review, hours: float | None, services: Services) -> bool:
     return hours is not None and services.clock() >= review.opened_at + timedelta(hours=hours)
 
 
+def _remind(conn: Connection, review: Review, services: Services) -> str:
+    reviews.note_reminded(conn, review.id, services.clock())
+    said = f"no answer yet; {review.group} is reminded"
+    notifications.post(conn, review.id, News.REMINDER, review.group, services.clock())
+    _tell(conn, Action.REMINDED, review, said, services, {})
+    return f"{review.subject}: {said}"
+
+
 def _escalate(conn: Connection, review: Review, group: str, services: Services) -> str:
     reviews.escalate(conn, review.id, group, services.clock())
     said = f"no answer from {review.group}; {group} decides now"
+    notifications.post(conn, review.id, News.ESCALATED, group, services.clock())
     _tell(conn, Action.ESCALATED, review, said, services, {"from": review.group, "to": group})
     return f"{review.subject}: {said}"
 
@@ -68,6 +81,7 @@ def _escalate(conn: Connection, review: Review, group: str, services: Services) 
 def _note(conn: Connection, review: Review, policy: Policy, services: Services) -> str:
     reviews.note_overdue(conn, review.id, services.clock())
     said = f"no answer within {policy.deadline_hours:g} hours; it stays held"
+    notifications.post(conn, review.id, News.OVERDUE, review.group, services.clock())
     _tell(conn, Action.OVERDUE, review, said, services, {})
     return f"{review.subject}: {said}"
 
@@ -78,6 +92,7 @@ def _expire(conn: Connection, review: Review, policy: Policy, services: Services
     reviews.close(conn, review.id, ReviewState.EXPIRED, str(CLOCK), at)
     reviews.post(conn, Errand(id, review.id, review.sync, review.seq, Verb.REJECT, at, 0, None))
     said = f"no answer within {policy.deadline_hours:g} hours; the policy rejects"
+    notifications.post(conn, review.id, News.EXPIRED, review.group, at)
     _tell(conn, Action.EXPIRED, review, said, services, {"decision": id})
     return f"{review.subject}: {said}"
 

@@ -77,7 +77,8 @@ def _serve(
         embedded.prepare()
     try:
         url = embedded.url if embedded else database.psycopg2_url(settings.postgres_url or "")
-        env = {**settings.environ, **environ, **_environ(settings, url)}
+        own = {"WFOPS_PUBLIC_URL": f"http://{HOST}:{port}"}  # what messages link to
+        env = {**own, **settings.environ, **environ, **_environ(settings, url)}
         running = Serving(Settings(settings.root, settings.state, url, env), port)
         first = [embedded.service()] if embedded else []
         supervise(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.notify.receivers import Webhook, webhook
 from wfops_pipelines.dagster_client import DagsterClient
 from wfops_pipelines.dev.postgres import running_url
 
@@ -94,8 +95,9 @@ def screenshots(demo: Demo) -> Path:
     return folder
 
 
-def start(state: Path, *options: str) -> Demo:
+def start(state: Path, *options: str, notify: str = "") -> Demo:
     env = {**os.environ, "WFOPS_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+    env["WFOPS_NOTIFY"] = notify
     env.pop("WFOPS_POSTGRES_URL", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "wfops_pipelines", "demo", "--port", "0", *options],
@@ -111,12 +113,19 @@ def start(state: Path, *options: str) -> Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def hook() -> Iterator[Webhook]:
+    """Where the demo's reviewer groups are told."""
+    with webhook() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, hook: Webhook) -> Iterator[Demo]:
     """`wfops demo`, up to its summary."""
     from wfops_pipelines.dev.cluster import remove
 
     state = tmp_path_factory.mktemp("demo")
-    running = start(state)
+    running = start(state, notify=hook.address)
     try:
         running.hear("^Ctrl-C stops everything")
         yield running

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.conftest import Demo, screenshots
+from tests.notify.receivers import Webhook
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.components, pytest.mark.timeout(1500)]
 
@@ -68,6 +69,17 @@ def test_the_summary_says_what_was_published_and_where_to_approve_the_rest(demo:
     assert "an invoice above 5,000.00" in demo.text
     assert "a message to a customer" in demo.text
     assert re.search(r"amount_due.*\n +approve or reject: http://127", demo.text)
+
+
+def test_the_groups_are_told_and_the_link_only_leads(demo: Demo, hook: Webhook, page: Page):
+    waiting = "select id from wfops.reviews where state = 'pending' order by id"
+    before = demo.query(waiting)
+    assert before
+    for (review,) in before:
+        hook.hear(f"{demo.ui}/wfops/r/{review}")
+    page.goto(f"/wfops/r/{before[0][0]}")
+    expect(page.get_by_role("link", name="Decide in the Launchpad")).to_be_visible()
+    assert demo.query(waiting) == before
 
 
 def test_a_high_impact_invoice_is_approved_and_arrives_as_it_was_staged(demo: Demo, page: Page):

@@ -27,6 +27,8 @@ class Action(Enum):
     COMMENTED = "review.commented"
     ASSIGNED = "review.assigned"
     REOPENED = "review.reopened"
+    REMINDED = "review.reminded"  # the machine asked its group once more
+    NOTIFIED = "people.notified"  # the machine told a group about review requests
     ESCALATED = "review.escalated"  # a deadline passed: the machine asked the next group
     OVERDUE = "review.overdue"  # a deadline passed: the machine noted it
     EXPIRED = "review.expired"  # a deadline passed: the machine rejected it

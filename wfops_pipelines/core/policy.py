@@ -47,6 +47,7 @@ class Policy:
     while_held: "pass" lets later snapshots go on; "queue" makes them wait, in order.
     overlap_minutes: how far before the cursor an extraction reads again, for late rows.
     masked: columns whose values no page, report or message shows.
+    remind_hours: after so many hours without an answer its group is reminded, once.
     escalate_hours, escalate_to: after so many hours without an answer, whose group decides next.
     deadline_hours, at_deadline: after so many hours the machine notes it ("hold") or rejects the
     rows ("reject"); it never approves.
@@ -63,6 +64,7 @@ class Policy:
     while_held: Literal["pass", "queue"] = "pass"
     overlap_minutes: int = 60
     masked: tuple[str, ...] = ()
+    remind_hours: float | None = None
     escalate_hours: float | None = None
     escalate_to: str | None = None
     deadline_hours: float | None = None
@@ -82,6 +84,7 @@ class Policy:
             ("while_held", self.while_held in ("pass", "queue"), '"pass" or "queue"'),
             ("overlap_minutes", _whole(self.overlap_minutes, 0), "whole minutes, 0 or more"),
             ("reviewers", _named(self.reviewers), "the name of a group in reviewers.yaml"),
+            ("remind_hours", _hours(self.remind_hours), "hours above 0, or leave it out"),
             ("escalate_hours", _hours(self.escalate_hours), "hours above 0, or leave it out"),
             ("escalate_to", self._escalates(), "escalate_hours and escalate_to together"),
             ("deadline_hours", _hours(self.deadline_hours), "hours above 0, or leave it out"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from wfops_pipelines import deadlines, workbench
+from wfops_pipelines import deadlines, notifying, workbench
 from wfops_pipelines.gate import report_failure
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
@@ -41,6 +41,11 @@ def review_deadline_acts() -> dg.SkipReason:
     """Escalate, note or reject what nobody answered in time; says what was done."""
     done = deadlines.act(workbench.project(), workbench.services())
     return dg.SkipReason("; ".join(done) or "nothing is overdue")
+
+
+def notifications_sent() -> dg.SkipReason:
+    """Tell the reviewer groups what is new; says what was done."""
+    return dg.SkipReason("; ".join(notifying.tell(workbench.services())) or "nothing is new")
 
 
 def review_crashed_run(context: dg.RunFailureSensorContext) -> None:

@@ -19,7 +19,9 @@ from wfops_pipelines.core.reviews import (
     ReviewState,
     Verb,
 )
+from wfops_pipelines.store import notifications
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.notifications import News
 
 _HOLDS = [kind.value for kind in HOLDS]
 
@@ -65,6 +67,8 @@ def open_review(
         )
         .on_conflict_do_nothing()
     )
+    if done.rowcount:
+        notifications.post(conn, review.id, News.OPENED, review.group, review.opened_at)
     return done.rowcount == 1
 
 
@@ -141,10 +145,14 @@ def assign(conn: Connection, id: str, to: str | None) -> None:
 def lock_waiting(conn: Connection, id: str) -> Row[Any] | None:
     """Lock a pending review request; None when it is decided, or somebody is deciding it now."""
     c = t.reviews.c
-    query = select(c.escalated_at, c.overdue_at).where(
+    query = select(c.escalated_at, c.overdue_at, c.reminded_at).where(
         c.id == id, c.state == ReviewState.PENDING.value
     )
     return conn.execute(query.with_for_update(skip_locked=True)).one_or_none()
+
+
+def note_reminded(conn: Connection, id: str, at: datetime) -> None:
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(reminded_at=at))
 
 
 def escalate(conn: Connection, id: str, group: str, at: datetime) -> None:

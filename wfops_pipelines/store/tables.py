@@ -120,6 +120,7 @@ reviews = Table(
     Column("reopened_by", Text),
     _time("escalated_at"),
     _time("overdue_at"),
+    _time("reminded_at"),
 )
 Index(
     "reviews_one_pending_failure",
@@ -208,6 +209,25 @@ anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scor
     metadata,
     Column("sync", Text, primary_key=True),
     _time("at", nullable=False),
+)
+
+notifications = Table(  # what a group is to be told, written where the reason for it is
+    "notifications",
+    metadata,
+    Column("review", Text, primary_key=True),
+    Column("news", Text, primary_key=True),  # opened, reminder, escalated, overdue, expired
+    Column("reviewer_group", Text, primary_key=True),
+    _time("created_at", nullable=False),
+    Column("told", JSONB(none_as_null=True)),  # digests of the addresses that have been told
+    Column("attempts", Integer, nullable=False),
+    _time("next_at", nullable=False),
+    Column("error", Text),
+    _time("done_at"),
+)
+Index(
+    "notifications_due",
+    notifications.c.next_at,
+    postgresql_where=notifications.c.done_at.is_(None),
 )
 
 waivers = Table(  # an expectation that does not hold some rows, for a while
