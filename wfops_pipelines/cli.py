@@ -177,6 +177,9 @@ def decide(
         typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
     elif found.kind is ReviewKind.AFTER:
         typer.echo("nothing moves: the override was looked at")
+    elif found.kind is ReviewKind.REVERT:
+        publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+        typer.echo("reverted" if taken.verb.value == "approve" else "it stays as it is")
     elif found.kind is ReviewKind.WAIVER:
         typer.echo("it counts from now on" if taken.verb.value == "approve" else "it never counts")
     elif found.seq is not None:
@@ -243,6 +246,21 @@ def reopen(review: ReviewId, reason: Reason) -> None:
     _, _, services = _open()
     new = steering.reopen(review, reason, _me(services), services)
     typer.echo(f"{new.subject} waits again: {new.id}")
+    _sign(services)
+
+
+@app.command()
+def revert(
+    name: SyncName,
+    snapshot: Annotated[int, typer.Argument(metavar="SNAPSHOT", help="its number")],
+    reason: Reason,
+) -> None:
+    """Ask to take back what a snapshot published; somebody else approves it."""
+    from wfops_pipelines import undoing
+
+    _, project, services = _open()
+    asked = undoing.ask(name, snapshot, reason, _me(services), project, services)
+    typer.echo(f"{asked.id}: {asked.summary}")
     _sign(services)
 
 

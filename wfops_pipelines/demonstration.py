@@ -15,8 +15,8 @@ from wfops_pipelines.dagster_client import DagsterClient
 from wfops_pipelines.dev.ports import free_port
 from wfops_pipelines.dev.service import Service
 from wfops_pipelines.identity import developer
+from wfops_pipelines.ledger import publications_of
 from wfops_pipelines.project import Project, load_project
-from wfops_pipelines.publishing import publications_of
 from wfops_pipelines.sandbox.client import SandboxClient
 from wfops_pipelines.sandbox.running import Sandbox
 from wfops_pipelines.serve import HOST, Serving, serve

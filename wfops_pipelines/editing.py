@@ -11,7 +11,7 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.errors import BadDecision
-from wfops_pipelines.publishing import select_rows
+from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.sync import Sync, instant

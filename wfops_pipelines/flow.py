@@ -18,8 +18,8 @@ from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds
 from wfops_pipelines.examination import Examined, examine
 from wfops_pipelines.extraction import stage
 from wfops_pipelines.history import read_past
+from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
-from wfops_pipelines.publishing import Publication
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, files, reviews, snapshots
 from wfops_pipelines.sync import Sync

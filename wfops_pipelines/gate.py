@@ -160,7 +160,7 @@ def _take(
     reviews.record(conn, id, decision, channel, at, final=final, override=override)
     if final:
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
-        if review.kind in HOLDS or decision.verb is Verb.RETRY:
+        if review.kind in HOLDS or decision.verb is Verb.RETRY or _reverts(decision, review):
             errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
             reviews.post(conn, errand)
     event = _decided(decision, review, id, services, channel, final=final)
@@ -171,6 +171,10 @@ def _take(
     if overrides:
         _look_afterwards(conn, decision, review, override, services)
     return Taken(id, review, decision.verb, final, approvals, override=override)
+
+
+def _reverts(decision: Decision, review: Review) -> bool:
+    return review.kind is ReviewKind.REVERT and decision.verb is Verb.APPROVE
 
 
 def _approvals(conn: Connection, decision: Decision, review: Review) -> int:

@@ -9,11 +9,10 @@ from sqlalchemy import Connection, select
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Existing, Parcel
-from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examination import Past
-from wfops_pipelines.publishing import CLEAN, HELD, select_rows
+from wfops_pipelines.ledger import published_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import files, learning, snapshots, waivers
+from wfops_pipelines.store import learning, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -64,7 +63,7 @@ def published_tables(
 ) -> list[tuple[int, pa.Table]]:
     """(number, published rows) of the last snapshots, oldest first; a lost file is left out."""
     p = t.publications.c
-    query = select(p.seq, p.digest, p.part).where(p.sync == sync.name)
+    query = select(p.seq, p.digest, p.part).where(p.sync == sync.name, p.reverted_at.is_(None))
     if before is not None:
         query = query.where(p.seq < before)
     rows = conn.execute(query.order_by(p.seq.desc()).limit(limit * 2)).all()
@@ -72,27 +71,7 @@ def published_tables(
     for row in rows:
         parts.setdefault((int(row.seq), str(row.digest)), set()).add(str(row.part))
     newest = list(parts.items())[:limit]
-    found = [(seq, _rows(conn, sync, seq, digest, p, services)) for (seq, digest), p in newest]
+    found = [
+        (seq, published_rows(conn, sync, seq, digest, p, services)) for (seq, digest), p in newest
+    ]
     return [(seq, table) for seq, table in found[::-1] if table is not None]
-
-
-def _rows(
-    conn: Connection, sync: Sync, seq: int, digest: str, parts: set[str], services: Services
-) -> pa.Table | None:
-    try:
-        table = files.read(services.folder(sync.name), digest)
-    except SnapshotDamaged:
-        return None
-    held = snapshots.held_keys(conn, sync.name, seq)
-    refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
-    if held is None or parts == {CLEAN, HELD}:
-        return select_rows(table, sync.key, None, refused)
-    if parts == {CLEAN}:
-        return select_rows(table, sync.key, None, held | refused)
-    return select_rows(table, sync.key, held, refused)
-
-
-def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
-    q = t.quarantine.c
-    query = select(q["keys"]).where(q.sync == sync, q.seq == seq)
-    return frozenset(k for row in conn.execute(query) for k in row[0] or ())

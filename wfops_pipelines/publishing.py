@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert
 
+from wfops_pipelines import undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import holds
-from wfops_pipelines.destinations import Parcel
 from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.ledger import (
+    CLEAN,
+    HELD,
+    Publication,
+    parcel_of,
+    quarantine,
+    select_rows,
+)
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
-CLEAN, HELD = "clean", "held"
 BACK_OFF = timedelta(seconds=20)
 
 
@@ -34,20 +40,6 @@ class Paused(WfopsError):
 
 class OutOfTurn(WfopsError):
     """An earlier snapshot of a sync that keeps its order still waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """Rows of one snapshot that became current. `part` is "clean" or "held"."""
-
-    sync: str
-    seq: int
-    part: str
-    digest: str
-    rows: int
-    inserted: int
-    updated: int
-    stale: int
 
 
 def publish_cleared(sync: Sync, services: Services, actor: Actor) -> tuple[Publication, ...]:
@@ -90,6 +82,10 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
         review = reviews.get(conn, errand.review)
         assert review is not None
         snapshot = snapshots.get(conn, sync.name, errand.seq, lock=True)
+        if review.kind is ReviewKind.REVERT:
+            undoing.revert(conn, sync, snapshot, errand.decision, services, actor)
+            reviews.finish(conn, decision, services.clock())
+            return None
         _refuse_early(conn, sync, snapshot)
         done = _carry_out(conn, sync, snapshot, review, errand, services, actor)
         if review.kind is ReviewKind.WHOLE:
@@ -135,7 +131,7 @@ def _carry_out(
                 decision=errand.decision,
             )  # fmt: skip
             if left_out:
-                _quarantine(conn, snapshot, services, actor, HELD, errand.decision, left_out)
+                quarantine(conn, snapshot, services, actor, HELD, errand.decision, left_out)
             return done
         case Verb.APPROVE_CLEAN:
             flagged = _flagged(conn, sync, snapshot)
@@ -143,10 +139,10 @@ def _carry_out(
                 conn, sync, snapshot, services, actor, CLEAN, without=flagged,
                 decision=errand.decision,
             )  # fmt: skip
-            _quarantine(conn, snapshot, services, actor, HELD, errand.decision, flagged)
+            quarantine(conn, snapshot, services, actor, HELD, errand.decision, flagged)
             return done
         case Verb.REJECT:
-            _quarantine(conn, snapshot, services, actor, HELD, errand.decision, held)
+            quarantine(conn, snapshot, services, actor, HELD, errand.decision, held)
             return None
         case Verb.RETRY:
             return None
@@ -173,7 +169,7 @@ def _publish(
 ) -> Publication:
     table = files.read(services.folder(sync.name), snapshot.digest)
     rows = select_rows(table, sync.key, only, frozenset(without))
-    parcel = Parcel(sync.name, snapshot.rank, sync.key, rows, services.environ)
+    parcel = parcel_of(sync, snapshot, rows, services)
     written = sync.destination.publish(conn, services.engine, parcel)
     done = Publication(
         sync.name,
@@ -184,29 +180,23 @@ def _publish(
         written.inserted,
         written.updated,
         written.stale,
+        services.clock(),
     )
-    _enter(conn, done, decision, services, actor)
+    _enter(conn, done, decision, actor)
+    _forget_replaced(conn, sync, services)
     return done
 
 
-def select_rows(
-    table: pa.Table, key: str, only: frozenset[str] | None, without: frozenset[str]
-) -> pa.Table:
-    """The rows whose key (as text) is in `only` (None: all) and not in `without`, in order."""
-    import pyarrow as pa
-
-    if only is None and not without:
-        return table
-    keys = [str(k) for k in table[key].to_pylist()]
-    mask = [(only is None or k in only) and k not in without for k in keys]
-    return table.filter(pa.array(mask, pa.bool_()))
+def _forget_replaced(conn: Connection, sync: Sync, services: Services) -> None:
+    """Twice the window, so that a request that was made in time finds what it needs."""
+    hours = sync.policy.undo_hours or 0
+    old = t.replaced.c.at < services.clock() - timedelta(hours=2 * hours)
+    conn.execute(delete(t.replaced).where(t.replaced.c.sync == sync.name, old))
 
 
-def _enter(
-    conn: Connection, done: Publication, decision: str | None, services: Services, actor: Actor
-) -> None:
+def _enter(conn: Connection, done: Publication, decision: str | None, actor: Actor) -> None:
     """The ledger's primary key makes a second publication of the same part impossible."""
-    at = services.clock()
+    at = done.published_at
     conn.execute(
         insert(t.publications).values(
             sync=done.sync,
@@ -227,42 +217,3 @@ def _enter(
     }  # fmt: skip
     subject = f"{done.sync} #{done.seq}"
     audit.append(conn, AuditEvent(at, actor, Action.PUBLISHED, subject, "", details))
-
-
-def _quarantine(
-    conn: Connection,
-    snapshot: Snapshot,
-    services: Services,
-    actor: Actor,
-    part: str,
-    decision: str,
-    keys: frozenset[str] | None,
-) -> None:
-    at, count = services.clock(), snapshot.rows if keys is None else len(keys)
-    conn.execute(
-        insert(t.quarantine).values(
-            sync=snapshot.sync,
-            seq=snapshot.seq,
-            part=part,
-            rows=count,
-            keys=None if keys is None else sorted(keys),
-            decision=decision,
-            at=at,
-        )
-    )
-    details: dict[str, Json] = {
-        "part": part,
-        "digest": snapshot.digest,
-        "rows": count,
-        "decision": decision,
-    }
-    event = AuditEvent(at, actor, Action.QUARANTINED, snapshot.name, "", details)
-    audit.append(conn, event)
-
-
-def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
-    """What was published of a snapshot so far."""
-    c = t.publications.c
-    query = select(t.publications).where(c.sync == sync, c.seq == seq).order_by(c.published_at)
-    names = ("sync", "seq", "part", "digest", "rows", "inserted", "updated", "stale")
-    return [Publication(*(getattr(r, n) for n in names)) for r in conn.execute(query)]

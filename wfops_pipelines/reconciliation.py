@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Table, case, func, select
 
 from wfops_pipelines.core.reviews import HOLDS
 from wfops_pipelines.services import Services
@@ -43,7 +43,7 @@ def reconcile(sync: Sync, services: Services) -> Account:
         conn = conn.execution_options(isolation_level="REPEATABLE READ")
         return Account(
             staged=_extracted(conn, sync),
-            published=_sum(conn, t.publications, sync),
+            published=_sum(conn, t.publications, sync, t.publications.c.reverted_at.is_(None)),
             quarantined=_sum(conn, t.quarantine, sync),
             held=_undone(conn, sync, pending=True),
             waiting=_undone(conn, sync, pending=False) + _unpublished(conn, sync),
@@ -57,8 +57,10 @@ def _extracted(conn: Connection, sync: Sync) -> int:
     return int(conn.execute(query.where(s.sync == sync.name, s.origin.is_(None))).scalar_one())
 
 
-def _sum(conn: Connection, table: Table, sync: Sync) -> int:
-    query = select(func.coalesce(func.sum(table.c.rows), 0)).where(table.c.sync == sync.name)
+def _sum(conn: Connection, table: Table, sync: Sync, *where: ColumnElement[bool]) -> int:
+    query = select(func.coalesce(func.sum(table.c.rows), 0)).where(
+        table.c.sync == sync.name, *where
+    )
     total: int = conn.execute(query).scalar_one()
     return int(total)
 
@@ -73,8 +75,9 @@ def _undone(conn: Connection, sync: Sync, *, pending: bool) -> int:
         ).outerjoin(t.outbox, o.review == r.id)
     )
     undone = (r.state != "pending") & o.decision.is_not(None) & o.done_at.is_(None)
-    state = (r.state == "pending") & r.kind.in_([k.value for k in HOLDS]) if pending else undone
-    total: int = conn.execute(query.where(r.sync == sync.name, state)).scalar_one()
+    state = r.state == "pending" if pending else undone
+    holds = r.kind.in_([k.value for k in HOLDS])
+    total: int = conn.execute(query.where(r.sync == sync.name, holds, state)).scalar_one()
     return int(total)
 
 

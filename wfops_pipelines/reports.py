@@ -27,6 +27,7 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import files, reviews, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
+from wfops_pipelines.undoing import revertible
 
 TREND = 20
 HISTORY = 60
@@ -70,7 +71,7 @@ def report(
         difference=evidence.diff,
         published_seq=_published_before(conn, sync, seq),
         suite_digest=suite.digest,
-        links=_links(conn, sync, seq),
+        links=_links(conn, declared, seq, services),
     )
 
 
@@ -166,7 +167,7 @@ def _json(value: object) -> Json:
 
 def _published_before(conn: Connection, sync: str, seq: int) -> int | None:
     p = t.publications.c
-    query = select(func.max(p.seq)).where(p.sync == sync, p.seq < seq)
+    query = select(func.max(p.seq)).where(p.sync == sync, p.seq < seq, p.reverted_at.is_(None))
     found: int | None = conn.execute(query).scalar_one()
     return found
 
@@ -197,14 +198,16 @@ def _waived(
     return found
 
 
-def _links(conn: Connection, sync: str, seq: int) -> tuple[Link, ...]:
-    review = reviews.of_snapshot(conn, sync, seq)
+def _links(conn: Connection, declared: Sync, seq: int, services: Services) -> tuple[Link, ...]:
+    sync, review = declared.name, reviews.of_snapshot(conn, declared.name, seq)
+    undo = revertible(conn, declared, seq, services.clock())
     to_review = [Link("Review request", links.review_page(review.id))] if review else []
     return (
         *to_review,
         Link("Failing rows as CSV", f"{links.report_page(sync, seq)}/failing.csv"),
         Link("History of this suite", links.history_page(sync)),
         Link("Asset in Dagster", links.asset_page(sync, "staged")),
+        *([Link("Ask to revert it", links.revert_launchpad(sync, seq))] if undo else []),
         Link("Inbox", "/wfops"),
     )
 

@@ -35,6 +35,8 @@ class Action(Enum):
     FAILED = "sync.failed"
     PAUSED = "sync.paused"
     RESUMED = "sync.resumed"
+    REVERT_ASKED = "revert.asked"
+    REVERTED = "rows.reverted"  # the destination holds again what it held before
     WAIVED = "waiver.granted"  # a failing expectation no longer holds some rows, for a while
     WAIVER_ASKED = "waiver.asked"  # a critical one: somebody else decides
     WAIVER_ENDED = "waiver.ended"

@@ -78,5 +78,10 @@ def waive_launchpad(sync: str, seq: int, expectation: str, evidence: str) -> str
     return _launchpad("waive", config)
 
 
+def revert_launchpad(sync: str, seq: int) -> str:
+    """The Launchpad of `revert`: somebody else then approves."""
+    return _launchpad("revert", f"sync: {sync}\nsnapshot: {seq}\nreason: \n")
+
+
 def _launchpad(job: str, config: str) -> str:
     return f"/locations/{LOCATION}/jobs/{job}/playground/setup?config={quote(config, safe='')}"

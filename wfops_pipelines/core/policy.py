@@ -47,6 +47,7 @@ class Policy:
     while_held: "pass" lets later snapshots go on; "queue" makes them wait, in order.
     overlap_minutes: how far before the cursor an extraction reads again, for late rows.
     masked: columns whose values no page, report or message shows.
+    undo_hours: how long what a publication replaced is kept, so that it can be reverted.
     remind_hours: after so many hours without an answer its group is reminded, once.
     escalate_hours, escalate_to: after so many hours without an answer, whose group decides next.
     deadline_hours, at_deadline: after so many hours the machine notes it ("hold") or rejects the
@@ -64,6 +65,7 @@ class Policy:
     while_held: Literal["pass", "queue"] = "pass"
     overlap_minutes: int = 60
     masked: tuple[str, ...] = ()
+    undo_hours: float | None = 24
     remind_hours: float | None = None
     escalate_hours: float | None = None
     escalate_to: str | None = None
@@ -84,6 +86,7 @@ class Policy:
             ("while_held", self.while_held in ("pass", "queue"), '"pass" or "queue"'),
             ("overlap_minutes", _whole(self.overlap_minutes, 0), "whole minutes, 0 or more"),
             ("reviewers", _named(self.reviewers), "the name of a group in reviewers.yaml"),
+            ("undo_hours", _hours(self.undo_hours), "hours above 0, or None to keep nothing"),
             ("remind_hours", _hours(self.remind_hours), "hours above 0, or leave it out"),
             ("escalate_hours", _hours(self.escalate_hours), "hours above 0, or leave it out"),
             ("escalate_to", self._escalates(), "escalate_hours and escalate_to together"),

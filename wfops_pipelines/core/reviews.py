@@ -39,6 +39,7 @@ class ReviewKind(Enum):
     ROWS = "rows"  # some rows of a snapshot are held; the others went
     FAILURE = "failure"  # a step failed after its retries
     AFTER = "after"  # an override or a broken glass, looked at afterwards
+    REVERT = "revert"  # what was published is to be taken back
     WAIVER = "waiver"  # a failing critical expectation is to be set aside for some rows
 
 
@@ -54,6 +55,7 @@ VERBS_OF = {
     ReviewKind.ROWS: (Verb.APPROVE, Verb.REJECT),
     ReviewKind.FAILURE: (Verb.RETRY, Verb.REJECT),
     ReviewKind.AFTER: (Verb.APPROVE, Verb.REJECT),  # was it right? nothing moves any more
+    ReviewKind.REVERT: (Verb.APPROVE, Verb.REJECT),
     ReviewKind.WAIVER: (Verb.APPROVE, Verb.REJECT),  # from now on; nothing moves by itself
 }
 

@@ -1,13 +1,15 @@
 """Where released rows go."""
 
-from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
+from wfops_pipelines.destinations.parcel import Existing, Keep, Parcel, Reverted, Written
 from wfops_pipelines.destinations.rest import RestDestination, rest_destination
 from wfops_pipelines.destinations.table import TableDestination, table
 
 __all__ = [
     "Existing",
+    "Keep",
     "Parcel",
     "RestDestination",
+    "Reverted",
     "TableDestination",
     "Written",
     "rest_destination",

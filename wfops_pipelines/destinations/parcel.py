@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,11 +12,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Where a destination keeps what a publication replaces: `table` has the columns sync, seq,
+    key, before (the whole row as JSON) and at. `seq` is the snapshot's own number."""
+
+    table: str
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """Rows of one snapshot on their way to the destination.
 
     rows: an Arrow table; `key` is its key column, unique and never null. seq: the snapshot's
-    number, which guards newer rows against older ones. environ: for URLs and tokens.
+    place in the order of the source, which guards newer rows against older ones. environ: for URLs
+    and tokens. keep: where what is replaced is kept; nowhere if None.
     """
 
     sync: str
@@ -23,6 +35,7 @@ class Parcel:
     key: str
     rows: pa.Table
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keep: Keep | None = None
 
     def keys(self) -> list[str]:
         """The key of each row, as text."""
@@ -34,6 +47,15 @@ class Existing:
     """What the destination holds now: for each key (as text) the asked columns' values."""
 
     rows: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """What reverting changed: rows with their former values, rows gone, rows that are newer now."""
+
+    restored: int = 0
+    deleted: int = 0
+    newer: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
+from wfops_pipelines.destinations.names import SEQ, STAGING, escaped, quote
+from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.undo import forget_replaced, keep_replaced, put_back
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
-
-SEQ = "_snapshot_seq"
-_STAGING = "pg_temp.wfops_staging"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class TableDestination:
             f"select {', '.join(map(quote, picked))} from {self.quoted} "
             f"where {quote(parcel.key)}::text = any("
         )
-        found = conn.exec_driver_sql(_escaped(query) + "%(keys)s)", {"keys": parcel.keys()})
+        found = conn.exec_driver_sql(escaped(query) + "%(keys)s)", {"keys": parcel.keys()})
         return Existing({str(row[0]): dict(zip(picked, row, strict=True)) for row in found})
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
@@ -71,6 +70,8 @@ class TableDestination:
         try:
             self._prepare(conn, parcel)
             self._copy(conn, parcel.rows)
+            if parcel.keep is not None:
+                keep_replaced(conn, self, parcel, parcel.keep)
             return self._upsert(conn, parcel)
         except psycopg2.Error as error:
             raise self._refused(error) from error
@@ -78,6 +79,14 @@ class TableDestination:
             if isinstance(getattr(error, "orig", None), psycopg2.Error):
                 raise self._refused(error.orig) from error  # type: ignore[attr-defined]
             raise
+
+    def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
+        """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
+        assert parcel.keep is not None
+        self._copy(conn, parcel.rows)
+        found = put_back(conn, self, self._columns(conn), parcel, parcel.keep)
+        forget_replaced(conn, self, parcel, parcel.keep)
+        return found
 
     def _refused(self, error: Any) -> DestinationRefused:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -118,7 +127,7 @@ class TableDestination:
         from pyarrow import csv
 
         names = ", ".join(map(quote, rows.column_names))
-        _run(conn, f"drop table if exists {_STAGING}")
+        _run(conn, f"drop table if exists {STAGING}")
         _run(
             conn,
             "create temporary table wfops_staging on commit drop as "
@@ -129,7 +138,7 @@ class TableDestination:
         buffer.seek(0)
         raw: Any = conn.connection.cursor()
         with raw as cursor:
-            cursor.copy_expert(f"copy {_STAGING} ({names}) from stdin with (format csv)", buffer)
+            cursor.copy_expert(f"copy {STAGING} ({names}) from stdin with (format csv)", buffer)
 
     def _upsert(self, conn: Connection, parcel: Parcel) -> Written:
         columns = parcel.rows.column_names
@@ -137,7 +146,7 @@ class TableDestination:
         updates = [f"{quote(c)} = excluded.{quote(c)}" for c in (*columns, SEQ) if c != parcel.key]
         query = (
             f"with written as (insert into {self.quoted} as target ({names}, {quote(SEQ)}) "
-            f"select {names}, {parcel.seq:d} from {_STAGING} "
+            f"select {names}, {parcel.seq:d} from {STAGING} "
             f"on conflict ({quote(parcel.key)}) do update set {', '.join(updates)} "
             f"where target.{quote(SEQ)} < excluded.{quote(SEQ)} returning (xmax = 0) as fresh) "
             "select count(*) filter (where fresh), count(*) filter (where not fresh) from written"
@@ -150,11 +159,6 @@ def table(name: str) -> TableDestination:
     """A table of the product's database: `schema.table`, or a name in the schema `public`."""
     schema, _, rest = name.rpartition(".")
     return TableDestination(schema or "public", rest)
-
-
-def quote(identifier: str) -> str:
-    """An SQL identifier, whatever is in it."""
-    return '"' + identifier.replace("\0", "").replace('"', '""') + '"'
 
 
 def postgres_type(type_: pa.DataType) -> str:
@@ -193,9 +197,5 @@ def _shown(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _escaped(sql: str) -> str:
-    return sql.replace("%", "%%")
-
-
 def _run(conn: Connection, sql: str) -> Any:
-    return conn.exec_driver_sql(_escaped(sql), {})
+    return conn.exec_driver_sql(escaped(sql), {})

@@ -9,11 +9,12 @@ import dagster as dg
 from wfops_pipelines import flow, gate, publishing, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
 from wfops_pipelines.errors import DecisionRefused, NotAllowed
+from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
-from wfops_pipelines.publishing import OutOfTurn, Paused, Publication
+from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.store import database, reviews
 
 CHANNEL = "launchpad"

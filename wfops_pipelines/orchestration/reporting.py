@@ -13,7 +13,7 @@ from wfops_pipelines.core.reviews import Review, ReviewState
 from wfops_pipelines.core.verdict import Publish
 from wfops_pipelines.errors import SyncFailure
 from wfops_pipelines.flow import Judged
-from wfops_pipelines.publishing import Publication
+from wfops_pipelines.ledger import Publication
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import reviews
 from wfops_pipelines.sync import Sync

@@ -1,6 +1,6 @@
 """The acts beside a decision, as jobs.
 
-`pause`, `resume`, `comment`, `assign`, `reopen`, `waive`, `end_waiver`.
+`pause`, `resume`, `comment`, `assign`, `reopen`, `waive`, `end_waiver`, `revert`.
 """
 
 import warnings
@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import steering, waiving, workbench
+from wfops_pipelines import steering, undoing, waiving, workbench
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import NotAllowed, WfopsError
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -72,11 +72,22 @@ def _end_waiver(config: Mapping[str, Any], actor: Actor) -> str:
     return f"{ended.words} holds again"
 
 
+def _revert(config: Mapping[str, Any], actor: Actor) -> str:
+    """Ask to take back what a snapshot published; somebody else approves it."""
+    project, services = workbench.project(), workbench.services()
+    asked = undoing.ask(
+        config["sync"], config["snapshot"], config["reason"], actor, project, services
+    )
+    return f"{asked.id} waits for somebody else of {asked.group}"
+
+
 _TO = dg.Field(str, description="a member of the reviewer group, or nobody")
 _TEXT = dg.Field(str, description="the remark; the audit trail keeps it")
+_SYNC_ONLY = dg.Field(str, description="the sync's name")
+_NUMBER = dg.Field(int, description="the number of the snapshot")
 _WAIVER = {
-    "sync": dg.Field(str, description="the sync's name"),
-    "snapshot": dg.Field(int, description="the number of the snapshot whose report you read"),
+    "sync": _SYNC_ONLY,
+    "snapshot": _NUMBER,
     "expectation": dg.Field(str, description="its name, as in the report's address"),
     "evidence": dg.Field(str, description="the hash of the evidence that you were shown"),
     "until": dg.Field(str, description="the last day on which it counts (UTC), as 2026-12-31"),
@@ -90,6 +101,7 @@ _ACTS: dict[str, tuple[Act, dict[str, Any]]] = {
     "assign": (_assign, {"review": _REVIEW, "to": _TO, "reason": _REASON}),
     "reopen": (_reopen, {"review": _REVIEW, "reason": _REASON}),
     "waive": (_waive, {**_WAIVER, "reason": _REASON}),
+    "revert": (_revert, {"sync": _SYNC_ONLY, "snapshot": _NUMBER, "reason": _REASON}),
     "end_waiver": (_end_waiver, {"waiver": _WAIVER_ID, "reason": _REASON}),
 }
 _OF_ADMINS = ("pause", "resume")

@@ -194,7 +194,10 @@ def published_profiles(
     """
     p, pub = t.profiles.c, t.publications.c
     published = (
-        select(pub.seq).where(pub.sync == sync, pub.seq < before).distinct().scalar_subquery()
+        select(pub.seq)
+        .where(pub.sync == sync, pub.seq < before, pub.reverted_at.is_(None))
+        .distinct()
+        .scalar_subquery()
     )
     query = select(p.seq, p.body).where(p.sync == sync, p.seq.in_(published))
     if incremental:

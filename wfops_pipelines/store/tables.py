@@ -176,6 +176,8 @@ publications = Table(  # the ledger: each part of a snapshot at most once
     Column("stale", BigInteger, nullable=False),
     Column("decision", Text),
     _time("published_at", nullable=False),
+    _time("reverted_at"),
+    Column("reverted_by", Text),  # the decision
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 
@@ -184,12 +186,23 @@ quarantine = Table(
     metadata,
     Column("sync", Text, primary_key=True),
     Column("seq", BigInteger, primary_key=True),
-    Column("part", Text, primary_key=True),  # clean, held, as in publications
+    Column("part", Text, primary_key=True),  # as in publications, or "clean reverted"
     Column("rows", BigInteger, nullable=False),
     Column("keys", JSONB(none_as_null=True)),  # null: every row of the snapshot
     Column("decision", Text, nullable=False),
     _time("at", nullable=False),
 )
+
+replaced = Table(  # what a destination held before a publication, until nobody may revert it
+    "replaced",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("before", JSONB(none_as_null=True), nullable=False),
+    _time("at", nullable=False),
+)
+Index("replaced_by_key", replaced.c.sync, replaced.c.key)
 
 deliveries = Table(  # one row for each row sent to a SaaS destination
     "deliveries",

@@ -19,8 +19,9 @@ _RANK = {
     ReviewKind.FAILURE: 0,
     ReviewKind.WHOLE: 1,
     ReviewKind.ROWS: 2,
-    ReviewKind.WAIVER: 3,
-    ReviewKind.AFTER: 4,
+    ReviewKind.REVERT: 3,
+    ReviewKind.WAIVER: 4,
+    ReviewKind.AFTER: 5,
 }
 
 

@@ -11,11 +11,12 @@ from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
 from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
-from wfops_pipelines.publishing import publications_of, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, reviews, snapshots
 from wfops_pipelines.sync import Sync
+from wfops_pipelines.undoing import revertible
 
 MASK = "•••"
 ROWS_SHOWN = 25
@@ -67,12 +68,14 @@ def review_view(
         failure = reviews.failure_of(conn, review.id) or {}
         advice = ADVICE.get(failure.get("kind", ""), "")
         return {**common, "failure": failure, "advice": advice, "trail": _trail(conn, review)}
-    seen = snapshot_view(conn, project, review.sync, review.seq) or {}
+    seen = snapshot_view(conn, project, services, review.sync, review.seq) or {}
     held = _held_rows(project.syncs.get(review.sync), services, review, seen)
     return {**common, "failure": None, "trail": _trail(conn, review), "held": held, **seen}
 
 
-def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> dict[str, Any] | None:
+def snapshot_view(
+    conn: Connection, project: Project, services: Services, sync: str, seq: int
+) -> dict[str, Any] | None:
     """A snapshot, its evidence (masked) and what was published of it."""
     found = snapshots.evidence(conn, sync, seq)
     if found is None:
@@ -93,6 +96,9 @@ def snapshot_view(conn: Connection, project: Project, sync: str, seq: int) -> di
         "anomaly": evidence["anomaly"],
         "destination": declared.destination.words if declared else "",
         "publications": publications_of(conn, sync, seq),
+        "revert": links.revert_launchpad(sync, seq)
+        if declared and revertible(conn, declared, seq, services.clock())
+        else None,
         "report": links.report_page(sync, seq),
         "asset": links.asset_page(sync, "published"),
     }

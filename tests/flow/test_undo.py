@@ -1,0 +1,241 @@
+"""A publication taken back: asked for, approved by somebody else, exact, and safe in any order."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wfops_pipelines import Policy, rest_destination, undoing
+from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.errors import AlreadyDecided, BadDecision, NotAllowed
+from wfops_pipelines.history import published_tables
+from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.store import audit, snapshots
+
+pytestmark = pytest.mark.components
+
+START = datetime(2026, 5, 1, 9, tzinfo=UTC)
+ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
+
+
+def row(id, amount=10, minutes=0, name="n", **more):
+    moment = START + timedelta(minutes=minutes)
+    return {"id": id, "name": name, "amount": amount, "updated_at": moment, **more}
+
+
+def ask(bench, seq, who=ANA):
+    return undoing.ask("things", seq, "wrong data", who, bench.project, bench.services)
+
+
+def undo(bench, seq):
+    bench.release(bench.decide(ask(bench, seq), Verb.APPROVE, actor=BOB))
+
+
+def whole(bench):
+    with bench.services.engine.connect() as conn:
+        return conn.execute(sa.text("select * from shop.things order by id")).all()
+
+
+def accounted(bench):
+    found = reconcile(bench.sync, bench.services)
+    assert found.missing == 0, found
+    return found.published, found.quarantined
+
+
+def test_changed_rows_get_their_values_back_and_new_ones_go(bench):
+    bench.run([row("1"), row("2")])
+    before = whole(bench)
+    bench.run([row("2", 99, 30), row("3", 5, 31)])
+    assert bench.rows() == [("1", "n", 10), ("2", "n", 99), ("3", "n", 5)]
+    undo(bench, 2)
+    assert whole(bench) == before
+    assert accounted(bench) == (2, 2)
+    with bench.services.engine.connect() as conn:
+        last = audit.trail(conn, "things #2")[-1]
+    assert (last["action"], last["details"]["restored"], last["details"]["deleted"]) == (
+        "rows.reverted", 1, 1,
+    )  # fmt: skip
+
+
+def test_values_come_back_to_the_bit(bench):
+    odd = {"price": Decimal("12345678901234567890.123456789"), "ratio": 0.1 + 0.2,
+           "big": 2**62 + 1, "flag": True, "raw": b"\x00\xff", "text": "ü%s:at\n'\"\\ €",
+           "none": None, "at": datetime(2026, 1, 1, 0, 0, 0, 123456, UTC)}  # fmt: skip
+    bench.run([row("1", **odd)])
+    before = whole(bench)
+    assert before[0].big == 2**62 + 1
+    plain = dict.fromkeys(odd) | {"big": 1, "text": "other"}
+    bench.run([row("1", minutes=30, **plain)])
+    assert whole(bench) != before
+    undo(bench, 2)
+    assert whole(bench) == before
+
+
+def test_rows_that_are_newer_by_now_stay(bench):
+    bench.run([row("1"), row("2")])
+    bench.run([row("1", 50, 30), row("2", 60, 31)])
+    bench.run([row("1", 70, 60)])
+    undo(bench, 2)
+    assert bench.rows() == [("1", "n", 70), ("2", "n", 10)]
+
+
+def test_what_was_reverted_does_not_come_back_with_a_later_revert(bench):
+    bench.run([row("1", 1)])
+    bench.run([row("1", 2, 30), row("2", 2, 30)])
+    bench.run([row("1", 3, 60), row("2", 3, 60)])
+    undo(bench, 2)
+    assert bench.rows() == [("1", "n", 3), ("2", "n", 3)]
+    undo(bench, 3)
+    assert bench.rows() == [("1", "n", 1)]
+
+
+def test_one_in_another_order_gives_the_same(bench):
+    bench.run([row("1", 1)])
+    bench.run([row("1", 2, 30)])
+    bench.run([row("1", 3, 60)])
+    undo(bench, 3)
+    assert bench.rows() == [("1", "n", 2)]
+    undo(bench, 2)
+    assert bench.rows() == [("1", "n", 1)]
+    undo(bench, 1)
+    assert bench.rows() == []
+    assert accounted(bench) == (0, 3)
+
+
+def test_clean_and_released_rows_of_a_snapshot_go_together_and_edited_ones_are_another(bench):
+    review = bench.held([row("1"), row("2", -5), row("3"), row("4")])
+    bench.release(bench.decide(review, Verb.APPROVE))
+    undo(bench, 1)
+    assert bench.rows() == []
+    assert accounted(bench) == (0, 4)
+
+
+def test_it_is_asked_for_by_one_and_approved_by_another(bench):
+    bench.run([row("1")])
+    request = ask(bench, 1)
+    assert request.kind is ReviewKind.REVERT
+    assert "1 rows that it added are deleted" in request.summary
+    assert bench.rows() == [("1", "n", 10)]
+    with pytest.raises(NotAllowed, match="four eyes"):
+        bench.decide(request, Verb.APPROVE, actor=ANA)
+    with pytest.raises(BadDecision, match="asked for already"):
+        ask(bench, 1, BOB)
+    bench.decide(request, Verb.REJECT, actor=BOB)
+    assert bench.rows() == [("1", "n", 10)]
+    assert accounted(bench) == (1, 0)
+    again = ask(bench, 1)
+    taken = bench.decide(again, Verb.APPROVE, actor=BOB)
+    bench.release(taken)
+    bench.release(taken)
+    assert bench.rows() == []
+    with pytest.raises(AlreadyDecided):
+        bench.decide(again, Verb.APPROVE, actor=BOB)
+    with pytest.raises(BadDecision, match="was reverted already"):
+        ask(bench, 1)
+    assert bench.review(again.id).state is ReviewState.APPROVED
+
+
+def test_an_approved_revert_that_is_not_carried_out_yet_is_accounted_for(bench):
+    bench.run([row("1")])
+    bench.decide(ask(bench, 1), Verb.APPROVE, actor=BOB)
+    assert accounted(bench) == (1, 0)
+
+
+def test_after_its_window_nothing_is_reverted_and_nothing_is_kept(make_bench):
+    bench = make_bench(Policy(reviewers="team", undo_hours=2))
+    bench.run([row("1")])
+    bench.run([row("1", 20, 30)])
+    bench.clock.advance(hours=2, minutes=1)
+    with pytest.raises(BadDecision, match="more than 2 hours ago"):
+        ask(bench, 2)
+    bench.clock.advance(hours=3)
+    bench.run([row("9", 1, 300)])
+    with bench.services.engine.connect() as conn:
+        assert conn.execute(sa.text("select count(*) from wfops.replaced")).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    ("seq", "who", "error", "words"),
+    [
+        (9, ANA, BadDecision, "nothing of things #9 was published"),
+        (1, Actor("eve", verified=True), NotAllowed, "eve is not a member"),
+    ],
+)
+def test_a_wrong_request_is_refused(bench, seq, who, error, words):
+    bench.run([row("1")])
+    with pytest.raises(error, match=words):
+        ask(bench, seq, who)
+
+
+def test_a_policy_that_keeps_nothing_and_a_message_that_is_sent_say_so(make_bench):
+    bench = make_bench(Policy(reviewers="team", undo_hours=None))
+    bench.run([row("1")])
+    bench.run([row("1", 20, 30)])
+    with pytest.raises(BadDecision, match="keeps nothing to revert to"):
+        ask(bench, 2)
+    sent = replace(bench.sync, destination=rest_destination("support", "/x", body={}))
+    project = replace(bench.project, syncs={"things": sent})
+    with pytest.raises(BadDecision, match="cannot be taken back"):
+        undoing.ask("things", 2, "x", ANA, project, bench.services)
+
+
+def test_what_was_reverted_trains_nothing(bench):
+    bench.run([row("1")])
+    bench.run([row("2", 20, 30)])
+    undo(bench, 2)
+    with bench.services.engine.connect() as conn:
+        seqs = [seq for seq, _ in published_tables(conn, bench.sync, bench.services, limit=9)]
+        known = snapshots.published_profiles(conn, "things", 9, incremental=False)
+    assert seqs == [1]
+    assert list(known) == [1]
+
+
+def test_odd_column_names_are_only_names(make_bench):
+    odd = {'a "b" %s :at ; drop': "x", "rank": 1, "before": "y", "%(sync)s": "z"}
+    bench = make_bench()
+    bench.run([row("1", **odd)])
+    before = whole(bench)
+    bench.run([row("1", 2, 30, **dict.fromkeys(odd) | {"rank": 2})])
+    undo(bench, 2)
+    assert whole(bench) == before
+
+
+KEYS = st.sampled_from("abcd")
+PAGES = st.lists(st.dictionaries(KEYS, st.integers(0, 9), min_size=1), min_size=2, max_size=5)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(pages=PAGES, data=st.data())
+def test_any_reverts_in_any_order_leave_what_would_be_without_them(make_bench, pages, data):
+    bench = make_bench()
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("drop schema if exists shop cascade"))
+    names = (
+        "streams staged_rows evidence profiles reviews decisions outbox publications quarantine "
+        "replaced notifications waivers snapshots"
+    )
+    tables = ", ".join(f"wfops.{n}" for n in names.split())
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text(f"truncate {tables}"))
+    for i, page in enumerate(pages):
+        for judged in bench.run([row(k, v, 30 * i) for k, v in page.items()]).judged:
+            if judged.review is not None:  # so short a history looks odd to the scorer
+                bench.release(bench.decide(judged.review, Verb.APPROVE))
+    gone = data.draw(st.permutations(range(len(pages))))[: data.draw(st.integers(0, len(pages)))]
+    for i in gone:
+        undo(bench, i + 1)
+    expected = {}
+    for i, page in enumerate(pages):
+        if i not in gone:
+            expected |= page
+    assert {id: amount for id, _, amount in bench.rows()} == expected
+    accounted(bench)

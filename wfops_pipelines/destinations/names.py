@@ -1,0 +1,16 @@
+"""Names in SQL, and how to write them."""
+
+from __future__ import annotations
+
+SEQ = "_snapshot_seq"  # the column that guards newer rows against older ones
+STAGING = "pg_temp.wfops_staging"
+
+
+def quote(identifier: str) -> str:
+    """An SQL identifier, whatever is in it."""
+    return '"' + identifier.replace("\0", "").replace('"', '""') + '"'
+
+
+def escaped(sql: str) -> str:
+    """Ready for a driver that takes percent signs for parameters."""
+    return sql.replace("%", "%%")

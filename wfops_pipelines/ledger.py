@@ -1,0 +1,128 @@
+"""The ledger of publications: what of each snapshot went out, and which rows that were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, insert, select
+
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.destinations import Keep, Parcel
+from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CLEAN, HELD = "clean", "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Rows of one snapshot that became current. `part` is "clean" or "held"."""
+
+    sync: str
+    seq: int
+    part: str
+    digest: str
+    rows: int
+    inserted: int
+    updated: int
+    stale: int
+    published_at: datetime
+    reverted_at: datetime | None = None
+
+
+def select_rows(
+    table: pa.Table, key: str, only: frozenset[str] | None, without: frozenset[str]
+) -> pa.Table:
+    """The rows whose key (as text) is in `only` (None: all) and not in `without`, in order."""
+    import pyarrow as pa
+
+    if only is None and not without:
+        return table
+    keys = [str(k) for k in table[key].to_pylist()]
+    mask = [(only is None or k in only) and k not in without for k in keys]
+    return table.filter(pa.array(mask, pa.bool_()))
+
+
+def published_rows(
+    conn: Connection, sync: Sync, seq: int, digest: str, parts: set[str], services: Services
+) -> pa.Table | None:
+    """The rows of a snapshot that its published `parts` are; None where its file is lost."""
+    try:
+        table = files.read(services.folder(sync.name), digest)
+    except SnapshotDamaged:
+        return None
+    held = snapshots.held_keys(conn, sync.name, seq)
+    refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
+    if held is None or parts == {CLEAN, HELD}:
+        return select_rows(table, sync.key, None, refused)
+    if parts == {CLEAN}:
+        return select_rows(table, sync.key, None, held | refused)
+    return select_rows(table, sync.key, held, refused)
+
+
+def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
+    q = t.quarantine.c
+    query = select(q["keys"]).where(q.sync == sync, q.seq == seq, q.part.in_([CLEAN, HELD]))
+    return frozenset(k for row in conn.execute(query) for k in row[0] or ())
+
+
+def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
+    """What was published of a snapshot so far."""
+    c = t.publications.c
+    query = select(t.publications).where(c.sync == sync, c.seq == seq).order_by(c.published_at)
+    names = (
+        "sync", "seq", "part", "digest", "rows", "inserted", "updated", "stale",
+        "published_at", "reverted_at",
+    )  # fmt: skip
+    return [Publication(*(getattr(r, n) for n in names)) for r in conn.execute(query)]
+
+
+def parcel_of(sync: Sync, snapshot: Snapshot, rows: pa.Table, services: Services) -> Parcel:
+    """Rows of a snapshot as a destination takes them, with the place for what they replace."""
+    keep = None
+    if sync.policy.undo_hours is not None:
+        keep = Keep(t.replaced.fullname, snapshot.seq, services.clock())
+    return Parcel(sync.name, snapshot.rank, sync.key, rows, services.environ, keep)
+
+
+def quarantine(
+    conn: Connection,
+    snapshot: Snapshot,
+    services: Services,
+    actor: Actor,
+    part: str,
+    decision: str,
+    keys: frozenset[str] | None,
+) -> None:
+    """Put rows away, for good unless a person re-opens the request. None: the whole snapshot."""
+    at, count = services.clock(), snapshot.rows if keys is None else len(keys)
+    conn.execute(
+        insert(t.quarantine).values(
+            sync=snapshot.sync,
+            seq=snapshot.seq,
+            part=part,
+            rows=count,
+            keys=None if keys is None else sorted(keys),
+            decision=decision,
+            at=at,
+        )
+    )
+    details: dict[str, Json] = {
+        "part": part,
+        "digest": snapshot.digest,
+        "rows": count,
+        "decision": decision,
+    }
+    event = AuditEvent(at, actor, Action.QUARANTINED, snapshot.name, "", details)
+    audit.append(conn, event)

@@ -1,0 +1,168 @@
+"""Take back what was published: asked for by one person, approved by another, within a window.
+
+The rows that a publication changed get their former values, those that it added are deleted, and
+those that are newer by now stay. What was taken back is quarantined and trains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from sqlalchemy import Connection, update
+
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.canonical import canonical, digest
+from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.destinations import Parcel, Reverted
+from wfops_pipelines.errors import BadDecision, NotAllowed, SnapshotDamaged
+from wfops_pipelines.ledger import (
+    Publication,
+    parcel_of,
+    publications_of,
+    published_rows,
+    quarantine,
+)
+from wfops_pipelines.project import Project
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, reviews
+from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
+
+
+@runtime_checkable
+class Undoable(Protocol):
+    """A destination that can put back what it held before."""
+
+    def revert(self, conn: Connection, parcel: Parcel) -> Reverted: ...
+
+
+def ask(
+    name: str, seq: int, reason: str, actor: Actor, project: Project, services: Services
+) -> Review:
+    """Open a review request to revert a snapshot's publications; somebody else approves it.
+
+    Raises BadDecision when there is nothing (left) to revert, NotAllowed for outsiders.
+    """
+    sync = project.find(name)
+    if not reason.strip():
+        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    if actor.name not in services.people.members(sync.policy.reviewers):
+        raise NotAllowed(f"you may not: {actor.name} is not a member of {sync.policy.reviewers!r}.")
+    with services.engine.begin() as conn:
+        parts = revertible(conn, sync, seq, services.clock())
+        if not parts:
+            raise BadDecision(_why_not(conn, sync, seq))
+        review = _request(sync, seq, parts, reason.strip(), actor, services)
+        if not reviews.open_review(conn, review, fingerprint=f"revert/{seq}"):
+            raise BadDecision(
+                f"snapshot: reverting {name} #{seq} is asked for already. See /wfops."
+            )
+        details: dict[str, Json] = {"review": review.id, "evidence": review.evidence_hash}
+        audit.append(conn, AuditEvent(
+            services.clock(), actor, Action.REVERT_ASKED, review.subject, reason.strip(), details
+        ))  # fmt: skip
+        return review
+
+
+def revertible(conn: Connection, sync: Sync, seq: int, now: datetime) -> tuple[Publication, ...]:
+    """The publications of a snapshot that may still be reverted, all of them or none."""
+    hours = sync.policy.undo_hours
+    if hours is None or not isinstance(sync.destination, Undoable):
+        return ()
+    parts = [p for p in publications_of(conn, sync.name, seq) if p.reverted_at is None]
+    late = any(p.published_at + timedelta(hours=hours) < now for p in parts)
+    return () if late else tuple(parts)
+
+
+def revert(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    decision: str,
+    services: Services,
+    actor: Actor,
+) -> Reverted:
+    """Do what an approved request asked for, in the caller's transaction."""
+    destination = sync.destination
+    assert isinstance(destination, Undoable)
+    parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
+    total = Reverted()
+    for part in parts:
+        rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)
+        if rows is None:
+            raise SnapshotDamaged(f"{snapshot.name}: its file is gone, so nothing was reverted.")
+        parcel = parcel_of(sync, snapshot, rows, services)
+        done = destination.revert(conn, parcel)
+        away = f"{part.part} reverted"
+        quarantine(conn, snapshot, services, actor, away, decision, frozenset(parcel.keys()))
+        total = Reverted(
+            total.restored + done.restored, total.deleted + done.deleted, total.newer + done.newer
+        )
+    _note(conn, snapshot, decision, total, services, actor)
+    return total
+
+
+def _note(
+    conn: Connection,
+    snapshot: Snapshot,
+    decision: str,
+    done: Reverted,
+    services: Services,
+    actor: Actor,
+) -> None:
+    p, now = t.publications.c, services.clock()
+    mine = (p.sync == snapshot.sync) & (p.seq == snapshot.seq) & p.reverted_at.is_(None)
+    conn.execute(update(t.publications).where(mine).values(reverted_at=now, reverted_by=decision))
+    details: dict[str, Json] = {
+        "decision": decision, "restored": done.restored, "deleted": done.deleted,
+        "newer": done.newer,
+    }  # fmt: skip
+    audit.append(conn, AuditEvent(now, actor, Action.REVERTED, snapshot.name, "", details))
+
+
+def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
+    if not isinstance(sync.destination, Undoable):
+        return f"snapshot: what went to the {sync.destination.words} cannot be taken back."
+    if sync.policy.undo_hours is None:
+        return f"snapshot: the policy of {sync.name} keeps nothing to revert to (undo_hours)."
+    parts = publications_of(conn, sync.name, seq)
+    if not parts:
+        return f"snapshot: nothing of {sync.name} #{seq} was published."
+    if all(p.reverted_at for p in parts):
+        return f"snapshot: {sync.name} #{seq} was reverted already."
+    return (
+        f"snapshot: {sync.name} #{seq} was published more than {sync.policy.undo_hours:g} hours "
+        "ago, and the policy keeps what it replaced no longer (undo_hours)."
+    )
+
+
+def _request(
+    sync: Sync,
+    seq: int,
+    parts: Sequence[Publication],
+    reason: str,
+    actor: Actor,
+    services: Services,
+) -> Review:
+    rows = [[p.part, p.digest, p.rows, p.inserted, p.updated] for p in parts]
+    inserted, updated = sum(p.inserted for p in parts), sum(p.updated for p in parts)
+    body = {"revert": sync.name, "snapshot": seq, "parts": rows}
+    return Review(
+        id=services.id("rv"),
+        sync=sync.name,
+        seq=seq,
+        kind=ReviewKind.REVERT,
+        state=ReviewState.PENDING,
+        evidence_hash=digest(canonical(body)),
+        summary=(
+            f"{actor.name} asks to revert {sync.name} #{seq}: {inserted:,} rows that it added are "
+            f"deleted, {updated:,} get their former values, newer ones stay: {reason}"
+        ),
+        group=sync.policy.reviewers,
+        opened_at=services.clock(),
+        requested_by=actor.name,
+    )
