@@ -1,13 +1,14 @@
 """Random lives of a sync on the real database, against a model in memory.
 
-Extract, hold, decide, edit, re-open, pause, release and crash in any order: the destination holds
-what the model says, and every extracted row is accounted for.
+Extract, hold, decide, edit, re-open, expire, pause, release and crash in any order: the
+destination holds what the model says, and every extracted row is accounted for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,8 +25,8 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Bench
-from wfops_pipelines import auditing, publishing, steering
-from wfops_pipelines.core.reviews import Actor, Edit, Review, ReviewState, Verb
+from wfops_pipelines import Policy, auditing, deadlines, publishing, steering
+from wfops_pipelines.core.reviews import REFUSED, Actor, Edit, Review, ReviewState, Verb
 from wfops_pipelines.errors import DecisionRefused
 from wfops_pipelines.extraction import stage
 from wfops_pipelines.flow import Run, judge_staged
@@ -37,7 +38,7 @@ pytestmark = [pytest.mark.components, pytest.mark.slow]
 START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 EMPTIED = (
     "audit streams controls staged_rows evidence profiles reviews decisions outbox publications "
-    "quarantine deliveries snapshots"
+    "quarantine deliveries replaced notifications waivers snapshots"
 )
 ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
 
@@ -201,11 +202,28 @@ class Life(RuleBasedStateMachine):
         }
         return {k: v for k, v in rows.items() if k not in flagged}
 
+    @precondition(lambda self: self._pending())
+    @rule()
+    def expire(self) -> None:
+        waiting, services = self._pending(), self.bench.services
+        self.bench.clock.advance(hours=11)
+        assert len(deadlines.act(self.bench.project, services)) == len(waiting)
+        with services.engine.connect() as conn:
+            errands = reviews.waiting(conn, services.clock() + timedelta(hours=1))
+        known = {taken.id for taken, _, _ in self.decided}
+        for errand in errands:
+            if errand.decision not in known:
+                review = self.bench.review(errand.review)
+                assert review.state is ReviewState.EXPIRED
+                done = SimpleNamespace(id=errand.decision, review=review)
+                self.decided.append((done, Verb.REJECT, ()))
+        self.release()
+
     @precondition(lambda self: self.model.refused)
     @rule(data=st.data())
     def reopen(self, data: Any) -> None:
         id = data.draw(st.sampled_from(sorted(self.model.refused)))
-        rejected = self.bench.review(id).state is ReviewState.REJECTED
+        rejected = self.bench.review(id).state in REFUSED
         services = self.bench.services
         try:
             new = steering.reopen(id, "once more", ANA, services)
@@ -246,7 +264,10 @@ def lives(make_bench: Any, database_url: str) -> type[Life]:
     """The machine on one database, emptied between lives."""
 
     def make() -> Bench:
-        bench = make_bench()
+        policy = Policy(
+            reviewers="team", hold_rows_up_to=0.5, deadline_hours=10, at_deadline="reject"
+        )
+        bench = make_bench(policy)
         with bench.services.engine.begin() as conn:
             conn.execute(sa.text("drop schema if exists shop cascade"))
             conn.execute(sa.text("alter table wfops.audit disable trigger all"))
