@@ -99,6 +99,7 @@ def _environ(settings: Settings, url: str) -> dict[str, str]:
         "WFOPS_PROJECT": str(settings.root),
         "WFOPS_STATE": str(settings.state),
         "WFOPS_POSTGRES_URL": url,
+        "WFOPS_WARM_RUNS": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
 
