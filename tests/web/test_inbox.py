@@ -121,6 +121,7 @@ def test_the_age_is_said_in_one_unit(waited, said):
 def browser(bench, monkeypatch):
     monkeypatch.setattr(workbench, "services", lambda: bench.services)
     monkeypatch.setattr(workbench, "project", lambda: bench.project)
+    monkeypatch.setattr(workbench, "secret", lambda: b"k" * 32)
     return TestClient(Starlette(routes=routes()))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, text
+from sqlalchemy import Connection, func, or_, select, text
 
 from wfops_pipelines.core.audit import AuditEvent
 from wfops_pipelines.core.verifier import GENESIS, Event, Problem
@@ -42,6 +42,12 @@ def trail(conn: Connection, subject: str) -> list[dict[str, Any]]:
         .order_by(audit.c.n)
     )
     return [{"n": r.n, "hash": r.hash, **json.loads(r.body)} for r in rows]
+
+
+def count(conn: Connection, subject: str) -> int:
+    """How many events are about `subject`."""
+    query = select(func.count()).where(audit.c.subject == subject)
+    return int(conn.execute(query).scalar_one())
 
 
 def newest(conn: Connection, subject: str | None, limit: int) -> list[dict[str, Any]]:

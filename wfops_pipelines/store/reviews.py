@@ -111,6 +111,16 @@ def listed(
     return [_review(r) for r in conn.execute(query.limit(limit))]
 
 
+def traces(conn: Connection) -> tuple[Any, ...]:
+    """What is another one after any request was opened, decided, assigned or handed on."""
+    c = t.reviews.c
+    query = select(
+        func.count(), func.max(c.opened_at), func.max(c.decided_at), func.max(c.escalated_at),
+        func.count(c.decided_at), func.sum(func.hashtext(c.assigned_to)),
+    )  # fmt: skip
+    return tuple(conn.execute(query).one())
+
+
 def holding(conn: Connection, sync: str) -> list[Review]:
     """The pending review requests that hold rows of this sync, newest first."""
     return [r for r in listed(conn, sync=sync) if r.kind in HOLDS]

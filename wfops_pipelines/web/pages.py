@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from wfops_pipelines import reports, workbench
+from wfops_pipelines.core.reviews import Review
 from wfops_pipelines.report import Report, failing_rows_csv, render_history, render_report
-from wfops_pipelines.store import controls, reviews
+from wfops_pipelines.store import audit, controls, reviews
 from wfops_pipelines.web import inbox as inboxes
 from wfops_pipelines.web import views
 
 SHOWN = 200  # review requests on one page
+# Data from a SaaS system never runs as code, not even if an escape were forgotten: a page has no
+# origin of its own (so that no script on it could act for its reader), and runs our script alone.
+_SANDBOX = (
+    "sandbox{scripts} allow-top-navigation-by-user-activation allow-popups "
+    "allow-popups-to-escape-sandbox allow-downloads; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 HEADERS = {
-    # Data from a SaaS system never runs as code, not even if an escape were forgotten.
-    "Content-Security-Policy": (
-        "sandbox allow-top-navigation-by-user-activation allow-popups "
-        "allow-popups-to-escape-sandbox allow-downloads; default-src 'none'; "
-        "style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _SANDBOX.format(scripts=""),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -43,6 +50,8 @@ def routes() -> list[Route]:
         Route("/wfops/history/{sync}", history_page, methods=["GET"]),
         Route("/wfops/history/{sync}/{name}", history_page, methods=["GET"]),
         Route("/wfops/api/reviews", inbox_json, methods=["GET"]),
+        Route("/wfops/pulse", pulse, methods=["GET"]),
+        Route("/wfops/pulse/{review}", pulse, methods=["GET"]),
         Route("/wfops/{rest:path}", nothing, methods=["GET"]),
     ]
 
@@ -52,6 +61,7 @@ def inbox(request: Request) -> Response:
     chosen = {f: v for f in inboxes.FIELDS if (v := request.query_params.get(f))}
     services = workbench.services()
     with services.engine.connect() as conn:
+        seen = _pulse(conn, None)
         waiting = reviews.listed(conn, limit=2000)
         latest = reviews.listed(conn, pending=False, limit=50)
         paused = controls.listed(conn)
@@ -69,6 +79,7 @@ def inbox(request: Request) -> Response:
         causes=inboxes.causes(found),
         paused=paused,
         recent=[r for r in latest if r.id not in pending][:20],
+        pulse=Pulse("/wfops/pulse", seen),
     )
 
 
@@ -85,8 +96,27 @@ def review_page(request: Request) -> Response:
         review = reviews.get(conn, id)
         if review is None:
             return page("nothing.html", 404, title="No such review request", what=id)
+        live = Pulse(f"/wfops/pulse/{id}", _pulse(conn, review))
         view = views.review_view(conn, workbench.project(), workbench.services(), review)
-    return page("review.html", title=f"{review.sync} #{review.seq or ''}", **view)
+    title = f"{review.sync} #{review.seq or ''}"
+    return page("review.html", title=title, pulse=live, **view)
+
+
+def pulse(request: Request) -> Response:
+    """A text that is another one when the inbox, or a review request, has changed."""
+    id = request.path_params.get("review")
+    with workbench.services().engine.connect() as conn:
+        review = None if id is None else reviews.get(conn, id)
+        text = "" if id is not None and review is None else _pulse(conn, review)
+    headers = {"Access-Control-Allow-Origin": "null", "Cache-Control": "no-store"}
+    return PlainTextResponse(text, headers=headers)
+
+
+def _pulse(conn: Connection, review: Review | None) -> str:
+    seen: object = reviews.traces(conn), controls.listed(conn)
+    if review is not None:
+        seen = review.state.value, review.assigned_to, audit.count(conn, review.subject)
+    return hmac.new(workbench.secret(), repr(seen).encode(), "sha256").hexdigest()[:16]
 
 
 def report_page(request: Request) -> Response:
@@ -133,9 +163,26 @@ def nothing(request: Request) -> Response:
     return page("nothing.html", 404, title="No such page", what=request.url.path)
 
 
-def page(template: str, status: int = 200, **values: Any) -> Response:
-    text = _environment().get_template(template).render(**values)
-    return HTMLResponse(text, status, HEADERS)
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Where a page asks whether it is still true, and the answer when it was made."""
+
+    url: str
+    seen: str
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        policy = _SANDBOX.format(scripts=" allow-scripts")
+        ours = f"{policy}; script-src 'nonce-{self.nonce}'; connect-src 'self'"
+        return {**HEADERS, "Content-Security-Policy": ours}
+
+
+def page(
+    template: str, status: int = 200, *, pulse: Pulse | None = None, **values: Any
+) -> Response:
+    text = _environment().get_template(template).render(pulse=pulse, **values)
+    return HTMLResponse(text, status, pulse.headers if pulse else HEADERS)
 
 
 @cache
