@@ -74,6 +74,7 @@ def _finding(found: anomaly.SnapshotFinding, *, held: bool) -> Finding:
             "statistic": found.statistic,
             "kind": found.kind,
             "contribution": found.contribution,
+            "past": [*found.past],
         },
     )
 
@@ -92,16 +93,18 @@ def _rows(sync: Sync, table: pa.Table, published: Sequence[pa.Table]) -> list[Fi
     limit = sync.policy.false_holds / table.num_rows
     odd = [i for i, p in enumerate(scores.p_value.tolist()) if p <= limit]
     keys = table[sync.key].to_pylist()
-    return [_row(str(keys[i]), scores.reasons(i, top=REASONS)) for i in odd]
+    masked = sync.policy.masked
+    return [_row(str(keys[i]), scores.reasons(i, top=REASONS), masked) for i in odd]
 
 
-def _row(key: str, reasons: Sequence[anomaly.RowReason]) -> Finding:
-    said = "; ".join(r.sentence for r in reasons) or "an unusual combination of values"
+def _row(key: str, reasons: Sequence[anomaly.RowReason], masked: Sequence[str]) -> Finding:
+    told = [(r, f"{r.column} (masked)" if r.column in masked else r.sentence) for r in reasons]
+    said = "; ".join(words for _, words in told) or "an unusual combination of values"
     return Finding(
         check="anomaly:row",
         severity=Severity.CRITICAL,
         sentence=f"row {key} is unlike the published rows: {said}",
         column=reasons[0].column if reasons else None,
         keys=(key,),
-        details={"reasons": [[r.column, r.contribution, r.sentence] for r in reasons]},
+        details={"reasons": [[r.column, r.contribution, words] for r, words in told]},
     )

@@ -1,6 +1,6 @@
 """Random lives of a sync on the real database, against a model in memory.
 
-Extract, hold, decide, edit, re-open, expire, pause, release and crash in any order: the
+Extract, hold, decide, edit, retry, re-open, expire, pause, release and crash in any order: the
 destination holds what the model says, and every extracted row is accounted for.
 """
 
@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Bench
-from wfops_pipelines import Policy, auditing, deadlines, publishing, steering
+from wfops_pipelines import Policy, auditing, deadlines, gate, publishing, steering
 from wfops_pipelines.core.reviews import REFUSED, Actor, Edit, Review, ReviewState, Verb
-from wfops_pipelines.errors import DecisionRefused
+from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
 from wfops_pipelines.extraction import stage
 from wfops_pipelines.flow import Run, judge_staged
 from wfops_pipelines.reconciliation import reconcile
@@ -202,6 +202,22 @@ class Life(RuleBasedStateMachine):
         }
         return {k: v for k, v in rows.items() if k not in flagged}
 
+    @rule()
+    def fail_and_retry(self) -> None:
+        bench = self.bench
+        error = SourceUnreachable("the source is away")
+        bench.source.error, bench.source.pages_ = error, ()
+        with pytest.raises(SourceUnreachable):
+            stage(bench.sync, bench.services, Actor("m", "machine"), None)
+        review = gate.report_failure(bench.sync, "extract", error, bench.services, None)
+        assert review is not None, "an answered failure stood in the way of a new one"
+        again = gate.report_failure(bench.sync, "extract", error, bench.services, None)
+        assert again is None
+        bench.decide(review, Verb.RETRY, actor=ANA)
+        bench.source.answer([])
+        self._judge()
+        self._flush()
+
     @precondition(lambda self: self._pending())
     @rule()
     def expire(self) -> None:
@@ -212,7 +228,7 @@ class Life(RuleBasedStateMachine):
             errands = reviews.waiting(conn, services.clock() + timedelta(hours=1))
         known = {taken.id for taken, _, _ in self.decided}
         for errand in errands:
-            if errand.decision not in known:
+            if errand.seq is not None and errand.decision not in known:
                 review = self.bench.review(errand.review)
                 assert review.state is ReviewState.EXPIRED
                 done = SimpleNamespace(id=errand.decision, review=review)

@@ -9,11 +9,11 @@ import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from wfops_pipelines import steering, workbench
+from wfops_pipelines import Policy, steering, workbench
 from wfops_pipelines.core import links
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.store import reviews
-from wfops_pipelines.web.inbox import MOST, age, causes, choices, narrow
+from wfops_pipelines.web.inbox import MOST, age, causes, choices, due, narrow
 from wfops_pipelines.web.pages import routes
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -155,3 +155,13 @@ def test_a_rejected_request_offers_to_be_reopened_and_a_pending_one_each_answer(
         assert links.decide_launchpad(held, verb).replace("&", "&amp;") in page
     bench.release(bench.decide(held, Verb.REJECT))
     assert "/jobs/reopen/playground" in browser.get(f"/wfops/r/{held.id}").text
+
+
+def test_a_deadline_is_told_before_and_after_it(make_bench):
+    bench = make_bench(Policy(reviewers="team", deadline_hours=30))
+    review = bench.held([{"id": "1", "name": "n", "amount": -1, "updated_at": bench.clock.now}])
+    now = bench.clock.now
+    assert due(review, 30, now) == "due in 1 day"
+    assert due(review, 30, now + timedelta(hours=29)) == "due in 1 hour"
+    assert due(review, 30, now + timedelta(hours=30)) == "overdue"
+    assert due(review, None, now) is None

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wfops_pipelines.anomaly._collect import by_column
 from wfops_pipelines.anomaly._features import Feature, quantiles
-from wfops_pipelines.anomaly._words import sentence
+from wfops_pipelines.anomaly._words import sentence, shown_past
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding
 
 Floats = npt.NDArray[np.float64]
@@ -60,5 +60,7 @@ def _finding(
     unit: str,
     raw: Floats,
 ) -> SnapshotFinding:
-    measured, expected, said = sentence(Feature(column, statistic, kind, unit, raw, raw, _QUIET))
-    return SnapshotFinding(column, statistic, kind, measured, expected, _WEIGHT, said)
+    feature = Feature(column, statistic, kind, unit, raw, raw, _QUIET)
+    measured, expected, said = sentence(feature)
+    past = shown_past(feature)
+    return SnapshotFinding(column, statistic, kind, measured, expected, _WEIGHT, said, past)

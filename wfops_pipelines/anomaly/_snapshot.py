@@ -14,7 +14,7 @@ from wfops_pipelines.anomaly._evidence import Evidence, evidence
 from wfops_pipelines.anomaly._short import ROWS_FACTOR, SIZE_FACTOR, gross
 from wfops_pipelines.anomaly._sides import sides
 from wfops_pipelines.anomaly._summary import forest_scores, recombine, summarise
-from wfops_pipelines.anomaly._words import sentence
+from wfops_pipelines.anomaly._words import sentence, shown_past
 from wfops_pipelines.anomaly.nouns import Profile, SnapshotFinding, SnapshotScore
 
 Floats = npt.NDArray[np.float64]
@@ -81,7 +81,14 @@ def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
         share = total * float(now[at] / now.sum())
         out.append(
             SnapshotFinding(
-                feature.column, feature.statistic, feature.kind, measured, expected, share, said
+                feature.column,
+                feature.statistic,
+                feature.kind,
+                measured,
+                expected,
+                share,
+                said,
+                shown_past(feature),
             )
         )
     return out

@@ -58,6 +58,13 @@ def sentence(feature: Feature) -> tuple[str, str, str]:
     return measured, expected, said
 
 
+def shown_past(feature: Feature) -> tuple[float, ...]:
+    """The values that a plot shows: of the last snapshots, and of the new one; all finite."""
+    old = feature.raw[:-1][np.isfinite(feature.raw[:-1])][-SHOWN:]
+    new = float(feature.raw[-1])
+    return (*(float(v) for v in old), new) if len(old) and np.isfinite(new) else ()
+
+
 def _range(old: Floats, unit: str) -> str:
     low, high = (
         spell(float(v), unit, [float(old.min()), float(old.max())]) for v in (old.min(), old.max())

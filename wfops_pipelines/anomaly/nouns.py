@@ -177,7 +177,8 @@ class SnapshotFinding:
     `column` is None for the snapshot as a whole. `kind` names the family of statistics, which a
     reviewer's decisions weigh up or down. `contribution` is the finding's part of the score, by
     its share of all evidence: together with the parts too small to be listed they add up to it
-    (a broken contract adds 30).
+    (a broken contract adds 30). `past` are the statistic's values in the last snapshots, oldest
+    first, and in this one; empty where there is no number to show.
     """
 
     column: str | None
@@ -187,6 +188,7 @@ class SnapshotFinding:
     expected: Json
     contribution: float
     sentence: str
+    past: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from wfops_pipelines.core import links
-from wfops_pipelines.core.reviews import Review, ReviewKind
+from wfops_pipelines.core.reviews import HOLDS, Review, ReviewKind
 
 MOST = 40  # review requests in one link: addresses have an end
 FIELDS = ("sync", "group", "kind", "for")
@@ -73,9 +73,21 @@ def causes(reviews: Sequence[Review]) -> list[Cause]:
     ]
 
 
+def due(review: Review, hours: float | None, now: datetime) -> str | None:
+    """When the policy's deadline ends, in words; None without a deadline."""
+    if hours is None or review.kind not in HOLDS:
+        return None
+    left = review.opened_at + timedelta(hours=hours) - now
+    return "overdue" if left <= timedelta() else f"due in {_span(left)}"
+
+
 def age(review: Review, now: datetime) -> str:
     """How long it has waited, in the largest unit that fits."""
-    minutes = int((now - review.opened_at).total_seconds() // 60)
+    return _span(now - review.opened_at)
+
+
+def _span(time: timedelta) -> str:
+    minutes = int(time.total_seconds() // 60)
     for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= size:
             n = minutes // size

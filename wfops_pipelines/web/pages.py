@@ -68,11 +68,15 @@ def inbox(request: Request) -> Response:
     pending = {r.id for r in waiting}
     found = inboxes.narrow(waiting, chosen)
     now = services.clock()
+    deadlines = {s.name: s.policy.deadline_hours for s in workbench.project().syncs.values()}
     return page(
         "inbox.html",
         title="Inbox",
         total=len(waiting),
-        shown=[(r, inboxes.age(r, now)) for r in found[:SHOWN]],
+        shown=[
+            (r, inboxes.age(r, now), inboxes.due(r, deadlines.get(r.sync), now))
+            for r in found[:SHOWN]
+        ],
         more=max(len(found) - SHOWN, 0),
         chosen=chosen,
         choices=inboxes.choices(waiting, chosen),

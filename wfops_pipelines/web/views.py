@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Severity
+from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
@@ -17,6 +18,10 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, reviews, snapshots
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
+from wfops_pipelines.web.plots import plot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MASK = "•••"
 ROWS_SHOWN = 25
@@ -85,6 +90,7 @@ def snapshot_view(
     evidence = _masked(found[1], masked)
     rank = {s.value: s.rank for s in Severity}
     findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
+    findings = [{**f, "plot": plot(f["details"].get("past", ()))} for f in findings]
     first, more = _first_of_each_column(findings)
     return {
         "snapshot": snapshots.get(conn, sync, seq),
@@ -129,33 +135,67 @@ def _held_rows(
 ) -> dict[str, Any]:
     """The held rows as they were staged, with the reasons of each; the flagged ones first."""
     if sync is None or not seen:
-        return {"columns": [], "rows": [], "more": 0, "problem": None}
+        return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": []}
     try:
         table = files.read(services.folder(sync.name), seen["snapshot"].digest)
     except SnapshotDamaged as damage:
-        return {"columns": [], "rows": [], "more": 0, "problem": str(damage)}
+        return {"columns": [], "rows": [], "more": 0, "problem": str(damage), "impact": []}
     if review.keys:
         table = select_rows(table, sync.key, frozenset(review.keys), frozenset())
     why = _reasons([*seen["findings"], *seen["more_findings"]])
     rows = sorted(table.to_pylist(), key=lambda r: str(r.get(sync.key)) not in why)
     shown = [_row(r, sync, why) for r in rows[:ROWS_SHOWN]]
     more = len(rows) - len(shown)
-    return {"columns": table.column_names, "rows": shown, "more": more, "problem": None}
+    return {
+        "columns": table.column_names,
+        "rows": shown,
+        "more": more,
+        "problem": None,
+        "impact": _impact(table, sync),
+    }
 
 
-def _reasons(findings: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    why: dict[str, list[str]] = {}
+def _impact(table: pa.Table, sync: Sync) -> list[tuple[str, str]]:
+    """What letting the held rows go would set in motion: (how much, of what)."""
+    import pyarrow.compute as pc
+
+    found = []
+    for rule in sync.policy.high_impact:
+        match rule:
+            case Above(column) if column in table.column_names:
+                total = pc.sum(table[column]).as_py()
+                if total is not None and column not in sync.policy.masked:
+                    found.append((f"{total:,}", f"{column}, all held rows together"))
+            case Always(words):
+                found.append((f"{table.num_rows:,}", f"× {words}"))
+            case _:
+                pass
+    return found
+
+
+Reasons = dict[str, list[tuple[str, str]]]  # of a row, by its key: (column or "", words)
+
+
+def _reasons(findings: Sequence[Mapping[str, Any]]) -> Reasons:
+    why: Reasons = {}
     for finding in findings:
+        cells = [(c, words) for c, _, words in finding["details"].get("reasons", ())]
+        told = cells or [(finding["column"] or "", finding["sentence"])]
         for key in finding["keys"]:
-            why.setdefault(key, []).append(finding["column"] or finding["check"])
+            why.setdefault(key, []).extend(told)
     return why
 
 
-def _row(row: Mapping[str, Any], sync: Sync, why: Mapping[str, list[str]]) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], sync: Sync, why: Reasons) -> dict[str, Any]:
     key = str(row.get(sync.key))
     cells = [MASK if c in sync.policy.masked else v for c, v in row.items()]
-    flagged = set(why.get(key, ()))
-    return {"cells": list(zip(row, cells, strict=True)), "flagged": flagged, "key": key}
+    reasons = why.get(key, [])
+    return {
+        "cells": list(zip(row, cells, strict=True)),
+        "flagged": {column for column, _ in reasons},
+        "reasons": [words for _, words in reasons],
+        "key": key,
+    }
 
 
 def _masked(evidence: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
