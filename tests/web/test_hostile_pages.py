@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.report.sample_reports import HOSTILE
+from tests.report.sample_reports import HOSTILE, hostile
 from wfops_pipelines import Policy
+from wfops_pipelines.report import render_report
 
 pytestmark = pytest.mark.components
 
@@ -64,3 +65,18 @@ def test_the_report_fits_a_phone_and_a_desk(bench, served, browser, width):
     wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     context.close()
     assert wider <= 0
+
+
+def test_a_report_in_which_everything_is_hostile_runs_nothing(browser, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(render_report(hostile()), "utf-8", errors="replace")
+    context = browser.new_context(bypass_csp=True)
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    assert page.evaluate("window.ran") is None
+    assert page.title() != "run"
+    assert page.locator("script, img, iframe, object, [onerror], [onload]").count() == 0
+    assert asked == [file.as_uri()]
+    context.close()
