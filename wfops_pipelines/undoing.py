@@ -165,4 +165,5 @@ def _request(
         group=sync.policy.reviewers,
         opened_at=services.clock(),
         requested_by=actor.name,
+        approvals_needed=sync.policy.approvals,
     )

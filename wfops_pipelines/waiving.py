@@ -177,6 +177,7 @@ def _request(sync: Sync, waiver: Waiver, services: Services) -> Review:
         group=sync.policy.reviewers,
         opened_at=services.clock(),
         requested_by=waiver.actor.name,
+        approvals_needed=sync.policy.approvals,
         keys=waiver.keys,
     )
 

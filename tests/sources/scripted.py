@@ -85,6 +85,7 @@ class Scripted:
     url: str
     answer: Callable[[str], Reply]
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    posted: list[str] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:
@@ -109,6 +110,11 @@ def scripted_server(answer: Callable[[str], Reply]) -> Iterator[Scripted]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            script.posted.append(self.rfile.read(length).decode())
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass

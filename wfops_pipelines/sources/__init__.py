@@ -1,6 +1,15 @@
 """Sources: pages of records from SaaS systems. Importing this loads no framework."""
 
-from wfops_pipelines.sources.connection import Auth, Connection, api_key, bearer, connection_for
+from wfops_pipelines.sources.connection import (
+    Auth,
+    Connection,
+    OAuth2,
+    api_key,
+    basic,
+    bearer,
+    connection_for,
+    oauth2,
+)
 from wfops_pipelines.sources.paging import (
     CursorPaging,
     HeaderLinkPaging,
@@ -20,6 +29,7 @@ __all__ = [
     "CursorPaging",
     "HeaderLinkPaging",
     "LinkPaging",
+    "OAuth2",
     "OffsetPaging",
     "PageNumberPaging",
     "Paging",
@@ -29,9 +39,11 @@ __all__ = [
     "TimeFormat",
     "Window",
     "api_key",
+    "basic",
     "bearer",
     "connection_for",
     "hubspot",
+    "oauth2",
     "rest_api",
     "stripe",
     "zendesk",

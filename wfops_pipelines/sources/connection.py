@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from wfops_pipelines.errors import SettingsError
@@ -23,18 +24,52 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How a request carries the token: `<header>: <prefix><token>`."""
+    """How a request carries the token: `<header>: <prefix><token>`, in base 64 if `encoded`."""
 
     header: str = "Authorization"
     prefix: str = "Bearer "
+    encoded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2:
+    """Get access tokens at `token_path` below the system's address; see `oauth2`."""
+
+    token_path: str
+    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
+    scope: str = ""
 
 
 bearer = Auth()
+basic = Auth(prefix="Basic ", encoded=True)
+"""The token is `user:password`."""
 
 
 def api_key(header: str) -> Auth:
     """Send the bare token in a header of the vendor's choice."""
     return Auth(header, "")
+
+
+def oauth2(
+    token_path: str,
+    *,
+    grant: Literal["client_credentials", "refresh_token"] = "client_credentials",
+    scope: str = "",
+) -> OAuth2:
+    """Exchange what `WFOPS_<SYSTEM>_TOKEN` holds for access tokens (RFC 6749, 4.4 and 6).
+
+    It is `client-id:client-secret`, and for the grant `refresh_token` a third part, the refresh
+    token. An access token is renewed before it ends, and once when the vendor answers 401. A new
+    refresh token that the vendor hands out is used for the rest of the extraction and not kept.
+
+    Raises:
+        ValueError: a path that does not start with one slash, or another grant.
+    """
+    if not token_path.startswith("/") or token_path.startswith("//"):
+        raise ValueError(f"the token path must start with one slash: {token_path!r}")
+    if grant not in ("client_credentials", "refresh_token"):
+        raise ValueError(f"the grant is client_credentials or refresh_token, not {grant!r}")
+    return OAuth2(token_path, grant, scope)
 
 
 def variables(system: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.sources.answers import parse_once, refuse_status, translated
-from wfops_pipelines.sources.connection import Auth, Connection
+from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
 from wfops_pipelines.sources.paging import (
     CursorPaging,
@@ -18,19 +18,20 @@ from wfops_pipelines.sources.paging import (
     SinglePage,
 )
 from wfops_pipelines.sources.rest import RestSource
+from wfops_pipelines.sources.signing import Signer
 from wfops_pipelines.sources.trail import Records, Trail
 from wfops_pipelines.sources.window import Window
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import PageData, RESTClient
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
-    from requests import PreparedRequest, Response
+    from requests import Response
 
 
 def extract(source: RestSource, window: Window, connection: Connection) -> Iterator[Records]:
     """Yield the pages of `source` in `window`; the errors are those of `RestSource.pages`."""
     asked = Asked(source.system, source.path, source.retries.attempts, connection.token)
-    client = _client(source, connection)
+    client = _client(source, connection, asked)
     trail = Trail(source, connection, asked)
     try:
         for page in _dlt_pages(client, source, window, asked):
@@ -64,7 +65,7 @@ def _dlt_pages(
         yield from pages
 
 
-def _client(source: RestSource, connection: Connection) -> RESTClient:
+def _client(source: RestSource, connection: Connection, asked: Asked) -> RESTClient:
     from dlt.common.configuration.specs import RuntimeConfiguration
     from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
     from dlt.sources.helpers.rest_client.client import RESTClient
@@ -80,19 +81,8 @@ def _client(source: RestSource, connection: Connection) -> RESTClient:
     ).session
     # Given outright, so that dlt looks for no configuration files.
     quiet = RuntimeConfiguration(dlthub_telemetry=False)
-    auth: Any = _Signer(source.auth, connection)
+    auth: Any = Signer(source.auth, connection, asked, source.timeout)
     return RESTClient(connection.base_url, auth=auth, session=session, config=quiet)
-
-
-class _Signer:
-    """Puts the token on a request; requests takes any callable."""
-
-    def __init__(self, auth: Auth, connection: Connection) -> None:
-        self._auth, self._connection = auth, connection
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers[self._auth.header] = f"{self._auth.prefix}{self._connection.token}"
-        return request
 
 
 def _paginator(paging: Paging) -> BasePaginator:

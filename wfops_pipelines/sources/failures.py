@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wfops_pipelines.errors import (
@@ -19,12 +19,13 @@ _LONGEST_QUOTE = 200
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request that a message is about; `token` only to keep it out of quotes."""
+    """The request that a message is about; `token` and `hidden` only to keep them out of quotes."""
 
     system: str
     path: str
     attempts: int
     token: str
+    hidden: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"Asked({self.system!r}, {self.path!r})"
@@ -67,9 +68,15 @@ class Asked:
             return self.unreachable(said)
         return self.malformed(said)
 
+    def hide(self, *secrets: str) -> None:
+        """Keep these out of what is quoted, too."""
+        self.hidden.extend(secrets)
+
     def quote(self, body: str) -> str:
         """Return the beginning of what the vendor said, without the token."""
-        text = " ".join(_clean(body.replace(self.token, "***")).split())
+        for secret in sorted({self.token, *self.hidden} - {""}, key=len, reverse=True):
+            body = body.replace(secret, "***")
+        text = " ".join(_clean(body).split())
         if not text:
             return ""
         ending = "…" if len(text) > _LONGEST_QUOTE else ""

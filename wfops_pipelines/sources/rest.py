@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wfops_pipelines.sources.connection import Auth, Connection, bearer
+from wfops_pipelines.sources.connection import Auth, Connection, OAuth2, bearer
 from wfops_pipelines.sources.paging import Paging
 from wfops_pipelines.sources.window import TimeFormat, Window
 
@@ -41,7 +41,7 @@ class RestSource:
     times: TimeFormat = TimeFormat.ISO_MILLIS
     page_size: tuple[str, int] | None = None
     params: tuple[tuple[str, str], ...] = ()
-    auth: Auth = bearer
+    auth: Auth | OAuth2 = bearer
     timeout: float = 30.0
     retries: Retries = field(default_factory=Retries)
 
@@ -81,7 +81,7 @@ def rest_api(
     times: TimeFormat = TimeFormat.ISO_MILLIS,
     page_size: tuple[str, int] | None = None,
     params: Mapping[str, str] | None = None,
-    auth: Auth = bearer,
+    auth: Auth | OAuth2 = bearer,
     timeout: float = 30.0,
     retries: Retries | None = None,
 ) -> RestSource:
@@ -97,7 +97,8 @@ def rest_api(
         times: how the API wants the window's ends.
         page_size: parameter and value, for example `("limit", 100)`.
         params: sent with every request.
-        auth: how the token is sent: `bearer`, or `api_key("X-Api-Key")`.
+        auth: how the token is sent: `bearer`, `basic`, `api_key("X-Api-Key")`, or
+            `oauth2("/oauth/token")`.
         timeout: seconds to wait for the server.
         retries: how long to insist.
 
