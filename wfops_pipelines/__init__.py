@@ -2,7 +2,7 @@
 
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
 from wfops_pipelines.destinations import rest_destination, table
-from wfops_pipelines.sources import hubspot, rest_api, stripe, zendesk
+from wfops_pipelines.sources import hubspot, rest_api, sql_table, stripe, zendesk
 from wfops_pipelines.sync import Sync, instant, sync
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "instant",
     "rest_api",
     "rest_destination",
+    "sql_table",
     "stripe",
     "sync",
     "table",

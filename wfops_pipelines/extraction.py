@@ -14,7 +14,7 @@ from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.services import Services
-from wfops_pipelines.sources import Window, connection_for
+from wfops_pipelines.sources import Window
 from wfops_pipelines.store import audit, database, files, rows, snapshots
 from wfops_pipelines.sync import Sync, instant
 
@@ -83,7 +83,7 @@ def _extract(
     sync: Sync, services: Services, window: Window, seen: set[tuple[str, str]]
 ) -> tuple[list[Found], int]:
     """Rows not staged before, the newest version of each key, and how many repeats were dropped."""
-    api = connection_for(sync.source.system, services.environ)
+    api = sync.source.connect(services.environ)
     newest: dict[str, Found] = {}
     here: set[tuple[str, str]] = set()
     loose: list[Found] = []

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from wfops_pipelines.core.snapshot import Diff
     from wfops_pipelines.destinations import Existing, Parcel, Written
-    from wfops_pipelines.sources import Connection as Api
     from wfops_pipelines.sources import Window
 
 Page: TypeAlias = list[dict[str, Any]]
@@ -28,7 +27,11 @@ class Source(Protocol):
     @property
     def system(self) -> str: ...
 
-    def pages(self, window: Window, connection: Api) -> Iterator[Page]:
+    def connect(self, environ: Mapping[str, str]) -> Any:
+        """What `pages` needs to get in, read from the environment. Raises SettingsError."""
+        ...
+
+    def pages(self, window: Window, connection: Any) -> Iterator[Page]:
         """Pages of raw records changed inside `window`. Raises a SyncFailure."""
         ...
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from wfops_pipelines.sources import Connection, Window
+from wfops_pipelines.sources import Connection, Window, connection_for
 
 Page = list[dict[str, Any]]
 
@@ -28,6 +28,9 @@ class FakeSource:
     def answer(self, *pages: Page) -> None:
         """What to answer from now on."""
         self.pages_, self.error = pages, None
+
+    def connect(self, environ: Mapping[str, str]) -> Connection:
+        return connection_for(self.system, environ)
 
     def pages(self, window: Window, connection: Connection) -> Iterator[Page]:  # noqa: ARG002
         self.windows.append(window)

@@ -21,6 +21,7 @@ from wfops_pipelines.sources.paging import (
 )
 from wfops_pipelines.sources.presets import hubspot, stripe, zendesk
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
+from wfops_pipelines.sources.sql import SqlSource, sql_table
 from wfops_pipelines.sources.window import TimeFormat, Window
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "RestSource",
     "Retries",
     "SinglePage",
+    "SqlSource",
     "TimeFormat",
     "Window",
     "api_key",
@@ -45,6 +47,7 @@ __all__ = [
     "hubspot",
     "oauth2",
     "rest_api",
+    "sql_table",
     "stripe",
     "zendesk",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wfops_pipelines.sources.connection import Auth, Connection, OAuth2, bearer
+from wfops_pipelines.sources.connection import Auth, Connection, OAuth2, bearer, connection_for
 from wfops_pipelines.sources.paging import Paging
 from wfops_pipelines.sources.window import TimeFormat, Window
 
@@ -44,6 +44,10 @@ class RestSource:
     auth: Auth | OAuth2 = bearer
     timeout: float = 30.0
     retries: Retries = field(default_factory=Retries)
+
+    def connect(self, environ: Mapping[str, str]) -> Connection:
+        """Read the system's address and token. Raises SettingsError with the repair."""
+        return connection_for(self.system, environ)
 
     def pages(self, window: Window, connection: Connection) -> Iterator[list[dict[str, Any]]]:
         """Yield the records updated in `window`, page by page, as the vendor sent them.

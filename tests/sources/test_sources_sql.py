@@ -1,0 +1,140 @@
+"""A table of an internal database as a source, on PostgreSQL and SQLite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from wfops_pipelines import Policy, flow, sql_table, sync, table
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.errors import (
+    SettingsError,
+    SourceMalformed,
+    SourceRefused,
+    SourceUnreachable,
+)
+from wfops_pipelines.sources import Window
+from wfops_pipelines.sources.sql import Database
+from wfops_pipelines.store.database import connect
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+EVERYTHING = Window(None, START + timedelta(days=99))
+ROWS = """
+create schema sales;
+create table sales."Odd %orders" (id text, amount numeric, "updated at" timestamptz);
+insert into sales."Odd %orders"
+select 'o' || i, i * 1.1, timestamptz '2026-05-01 00:00+00' + i * interval '1 hour'
+from generate_series(0, 99) i
+"""
+ORDERS = sql_table("erp", "sales.Odd %orders", cursor="updated at", rows=30)
+
+
+@pytest.fixture
+def erp(database_url):
+    with connect(database_url).begin() as conn:
+        conn.exec_driver_sql(ROWS.replace("%", "%%"))
+    return ORDERS.connect({"WFOPS_ERP_URL": database_url})
+
+
+def ids(source, window, connection):
+    return [row["id"] for page in source.pages(window, connection) for row in page]
+
+
+def test_all_rows_come_page_by_page_oldest_first(erp):
+    pages = list(ORDERS.pages(EVERYTHING, erp))
+    assert [len(p) for p in pages] == [30, 30, 30, 10]
+    assert [r["id"] for p in pages for r in p] == [f"o{i}" for i in range(100)]
+    assert pages[0][1]["updated at"] == START + timedelta(hours=1)
+
+
+def test_a_window_has_its_start_and_not_its_end(erp):
+    window = Window(START + timedelta(hours=10), START + timedelta(hours=13))
+    assert ids(ORDERS, window, erp) == ["o10", "o11", "o12"]
+
+
+def test_sqlite_and_times_without_a_zone(tmp_path):
+    url = f"sqlite:///{tmp_path}/shop.db"
+    engine = sa.create_engine(url)
+    meta = sa.MetaData()
+    things = sa.Table("things", meta, sa.Column("id", sa.Text), sa.Column("at", sa.DateTime))
+    meta.create_all(engine)
+    with engine.begin() as conn:
+        for i in range(5):
+            at = START.replace(tzinfo=None) + timedelta(hours=i)
+            conn.execute(things.insert().values(id=str(i), at=at))
+    engine.dispose()
+    source = sql_table("shop", "things", cursor="at", naive=True)
+    connection = source.connect({"WFOPS_SHOP_URL": url})
+    window = Window(START + timedelta(hours=2), START + timedelta(hours=4))
+    assert ids(source, window, connection) == ["2", "3"]
+
+
+def test_a_sync_from_a_table_stages_only_what_is_new(make_bench, erp):
+    bench = make_bench()
+
+    @sync(
+        source=ORDERS, key="id", cursor="updated_at", destination=table("shop.things"),
+        policy=Policy(reviewers="team"),
+    )  # fmt: skip
+    def things(page):
+        return [
+            {"id": r["id"], "name": "n", "amount": r["amount"], "updated_at": r["updated at"]}
+            for r in page
+        ]
+
+    services = bench.services
+    environ = {**services.environ, "WFOPS_ERP_URL": erp.url}
+    bench = replace(
+        bench,
+        project=replace(bench.project, syncs={"things": things}),
+        services=replace(services, environ=environ),
+    )
+    run = flow.Run(Actor("test", "machine"))
+    first = flow.run_sync(bench.project, things, bench.services, run)
+    assert first.judged[-1].snapshot.rows == 100
+    assert flow.run_sync(bench.project, things, bench.services, run).judged == ()
+    with connect(erp.url).begin() as conn:
+        conn.exec_driver_sql(
+            'update sales."Odd %%orders" set amount = 7, "updated at" = \'2026-05-31\' '
+            "where id = 'o3'"
+        )
+    again = flow.run_sync(bench.project, things, bench.services, run)
+    assert again.judged[-1].snapshot.rows == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (replace(ORDERS, table="sales.nothing"), "nothing"),
+        (replace(ORDERS, cursor="gone"), "gone"),
+        (replace(ORDERS, table='x"; drop table sales."Odd %orders"; --'), "does not exist"),
+    ],
+)
+def test_a_wrong_table_or_column_is_said_and_is_never_sql(erp, source, words):
+    with pytest.raises(SourceMalformed, match=words):
+        ids(source, EVERYTHING, erp)
+    assert len(ids(ORDERS, EVERYTHING, erp)) == 100
+
+
+def test_a_wrong_password_is_refused_without_being_shown(erp):
+    url = sa.make_url(erp.url).set(password="s3cret")
+    wrong = Database(url.render_as_string(hide_password=False))
+    with pytest.raises(SourceRefused, match="WFOPS_ERP_URL") as caught:
+        ids(ORDERS, EVERYTHING, wrong)
+    assert "s3cret" not in f"{caught.value}{wrong!r}"
+
+
+def test_a_database_that_is_not_there_is_unreachable():
+    nobody = Database("postgresql://x:s3cret@127.0.0.1:9/none")
+    with pytest.raises(SourceUnreachable) as caught:
+        ids(ORDERS, EVERYTHING, nobody)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "not an address"])
+def test_an_address_that_is_none_is_refused_with_its_repair(url):
+    with pytest.raises(SettingsError, match=r"WFOPS_ERP_URL.*Repair: export"):
+        ORDERS.connect({"WFOPS_ERP_URL": url})
