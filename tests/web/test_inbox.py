@@ -11,9 +11,10 @@ from starlette.testclient import TestClient
 
 from wfops_pipelines import Policy, steering, workbench
 from wfops_pipelines.core import links
+from wfops_pipelines.core.confidence import Record
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.store import reviews
-from wfops_pipelines.web.inbox import MOST, age, causes, choices, due, narrow
+from wfops_pipelines.web.inbox import MOST, age, causes, choices, due, narrow, ordered
 from wfops_pipelines.web.pages import routes
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -52,8 +53,8 @@ def config(href):
     return yaml.safe_load(parse_qs(urlsplit(href).query)["config"][0])
 
 
-def test_failures_come_first_then_whole_snapshots_then_what_waits_longest():
-    assert ids(narrow(FEW, {})) == ["rv-5", "rv-3", "rv-4", "rv-2", "rv-1"]
+def test_failures_come_first_then_holds_by_impact_doubt_and_age():
+    assert ids(ordered(FEW, Record(), NOW)) == ["rv-5", "rv-4", "rv-3", "rv-2", "rv-1"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_failures_come_first_then_whole_snapshots_then_what_waits_longest():
     ],
 )
 def test_filters_add_up(chosen, left):
-    assert ids(narrow(FEW, chosen)) == left
+    assert sorted(ids(narrow(FEW, chosen))) == sorted(left)
 
 
 def test_each_filter_says_how_many_it_leaves_and_the_chosen_one_can_be_dropped():

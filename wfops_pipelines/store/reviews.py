@@ -111,6 +111,14 @@ def listed(
     return [_review(r) for r in conn.execute(query.limit(limit))]
 
 
+def decided(conn: Connection, limit: int = 2000) -> list[Review]:
+    """The newest review requests about holds that people have answered."""
+    c = t.reviews.c
+    answers = (ReviewState.APPROVED.value, ReviewState.REJECTED.value)
+    query = select(t.reviews).where(c.kind.in_(_HOLDS), c.state.in_(answers))
+    return [_review(r) for r in conn.execute(query.order_by(c.decided_at.desc()).limit(limit))]
+
+
 def traces(conn: Connection) -> tuple[Any, ...]:
     """What is another one after any request was opened, decided, assigned or handed on."""
     c = t.reviews.c

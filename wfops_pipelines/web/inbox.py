@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from wfops_pipelines.core import links
+from wfops_pipelines.core.confidence import Record, attention, cause, confidence
 from wfops_pipelines.core.reviews import HOLDS, Review, ReviewKind
 
 MOST = 40  # review requests in one link: addresses have an end
 FIELDS = ("sync", "group", "kind", "for")
 NOBODY = "nobody"
-_FIGURES = re.compile(r"[\d.,%]+|#\S+|: [\w, -]+$")
 _RANK = {
     ReviewKind.FAILURE: 0,
     ReviewKind.WHOLE: 1,
-    ReviewKind.ROWS: 2,
-    ReviewKind.REVERT: 3,
-    ReviewKind.WAIVER: 4,
-    ReviewKind.AFTER: 5,
+    ReviewKind.ROWS: 1,
+    ReviewKind.REVERT: 2,
+    ReviewKind.WAIVER: 3,
+    ReviewKind.AFTER: 4,
 }
 
 
@@ -45,9 +44,19 @@ class Cause:
 
 
 def narrow(reviews: Iterable[Review], chosen: Mapping[str, str]) -> list[Review]:
-    """Those that fit every chosen value; failures and whole snapshots first, then the oldest."""
-    found = [r for r in reviews if all(_value(r, f) == v for f, v in chosen.items())]
-    return sorted(found, key=lambda r: (_RANK[r.kind], r.opened_at, r.id))
+    """Those that fit every chosen value."""
+    return [r for r in reviews if all(_value(r, f) == v for f, v in chosen.items())]
+
+
+def ordered(reviews: Iterable[Review], known: Record, now: datetime) -> list[Review]:
+    """Failures first, then holds by impact, doubt and age, then what else waits."""
+
+    def place(review: Review) -> tuple[int, float, datetime, str]:
+        told = confidence(review, known)
+        wanted = 0.0 if told is None else attention(review, told.chance, now)
+        return (_RANK[review.kind], -wanted, review.opened_at, review.id)
+
+    return sorted(reviews, key=place)
 
 
 def choices(reviews: Sequence[Review], chosen: Mapping[str, str]) -> dict[str, list[Choice]]:
@@ -60,8 +69,7 @@ def causes(reviews: Sequence[Review]) -> list[Cause]:
     """Two or more requests of a sync whose reasons differ in nothing but figures and rows."""
     alike: dict[tuple[str, str, str], list[Review]] = {}
     for review in reviews:
-        reasons = _FIGURES.sub("…", review.summary.partition("held: ")[2] or review.summary)
-        alike.setdefault((review.sync, review.kind.value, reasons), []).append(review)
+        alike.setdefault((review.sync, review.kind.value, cause(review)), []).append(review)
     return [
         Cause(
             f"{sync}: {reasons}",

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from wfops_pipelines import reports, workbench
+from wfops_pipelines.core.confidence import Confidence, confidence, record
 from wfops_pipelines.core.reviews import Review
 from wfops_pipelines.report import Report, failing_rows_csv, render_history, render_report
 from wfops_pipelines.store import audit, controls, reviews
@@ -64,17 +65,24 @@ def inbox(request: Request) -> Response:
         seen = _pulse(conn, None)
         waiting = reviews.listed(conn, limit=2000)
         latest = reviews.listed(conn, pending=False, limit=50)
+        known = record(reviews.decided(conn))
         paused = controls.listed(conn)
     pending = {r.id for r in waiting}
     found = inboxes.narrow(waiting, chosen)
     now = services.clock()
+    found = inboxes.ordered(found, known, now)
     deadlines = {s.name: s.policy.deadline_hours for s in workbench.project().syncs.values()}
     return page(
         "inbox.html",
         title="Inbox",
         total=len(waiting),
         shown=[
-            (r, inboxes.age(r, now), inboxes.due(r, deadlines.get(r.sync), now))
+            (
+                r,
+                inboxes.age(r, now),
+                inboxes.due(r, deadlines.get(r.sync), now),
+                confidence(r, known),
+            )
             for r in found[:SHOWN]
         ],
         more=max(len(found) - SHOWN, 0),
@@ -90,7 +98,15 @@ def inbox(request: Request) -> Response:
 def inbox_json(_: Request) -> Response:
     """The pending review requests, for other tools."""
     with workbench.services().engine.connect() as conn:
-        return JSONResponse([views.review_json(r) for r in reviews.listed(conn)], headers=HEADERS)
+        known = record(reviews.decided(conn))
+        found = inboxes.ordered(reviews.listed(conn), known, workbench.services().clock())
+    return JSONResponse(
+        [{**views.review_json(r), **_told(confidence(r, known))} for r in found], headers=HEADERS
+    )
+
+
+def _told(found: Confidence | None) -> dict[str, Any]:
+    return {} if found is None else {"confidence": round(found.chance, 3), "because": found.words}
 
 
 def review_page(request: Request) -> Response:
@@ -101,9 +117,10 @@ def review_page(request: Request) -> Response:
         if review is None:
             return page("nothing.html", 404, title="No such review request", what=id)
         live = Pulse(f"/wfops/pulse/{id}", _pulse(conn, review))
+        told = confidence(review, record(reviews.decided(conn)))
         view = views.review_view(conn, workbench.project(), workbench.services(), review)
     title = f"{review.sync} #{review.seq or ''}"
-    return page("review.html", title=title, pulse=live, **view)
+    return page("review.html", title=title, pulse=live, confidence=told, **view)
 
 
 def pulse(request: Request) -> Response:
