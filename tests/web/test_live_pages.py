@@ -90,6 +90,9 @@ def test_the_pulse_says_nothing_but_that_something_changed(bench, served):
     refused = httpx.get(f"{url}/wfops/r/{review.id}", headers={"Origin": "null"})
     assert refused.status_code == 403
     assert httpx.post(f"{url}/wfops/pulse", headers={"Origin": "null"}).status_code == 403
+    for path in ("pulse/../api/reviews", "pulse/a/b", "pulse%2f..%2fapi%2freviews", "pulses"):
+        beside = httpx.get(f"{url}/wfops/{path}", headers={"Origin": "null"})
+        assert beside.status_code == 403, path
 
 
 @pytest.mark.parametrize("path", ["/wfops", "/wfops/r/{id}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wfops_pipelines.errors import NotAllowed
 from wfops_pipelines.identity import SECRET_HEADER, behind_proxy, identity_header, requester
+
+_PULSE = re.compile(r"/wfops/pulse(/[\w-]+)?")
 
 
 class Guard:
@@ -68,7 +71,7 @@ def _stranger(request: HTTPConnection, environ: Mapping[str, str]) -> Response |
 
 def _asks_for_pulse(request: HTTPConnection, method: str) -> bool:
     """Our sandboxed pages have no origin and bring no cookie; what they ask for says nothing."""
-    return method == "GET" and request.url.path.startswith("/wfops/pulse")
+    return method == "GET" and _PULSE.fullmatch(request.url.path) is not None
 
 
 def _graphql(request: HTTPConnection) -> Response | None:
