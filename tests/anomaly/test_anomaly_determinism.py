@@ -72,6 +72,7 @@ print(s.p_value.hex(), s.score.hex(), [f.contribution.hex() for f in s.findings]
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bits() -> None:
     bench = str(Path(__file__).parents[2] / "bench")
     done = subprocess.run(

@@ -48,6 +48,7 @@ def server():
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_run_finds_everything_imported_and_its_parent_ends_with_the_server(server):
     process, imported, parent = server(WFOPS_WARM_RUNS="1")
     assert imported
@@ -60,6 +61,7 @@ def test_a_run_finds_everything_imported_and_its_parent_ends_with_the_server(ser
         os.close(ends)
 
 
+@pytest.mark.slow
 def test_without_being_asked_runs_are_started_as_dagster_does(server):
     process, imported, parent = server(WFOPS_WARM_RUNS="")
     assert not imported
