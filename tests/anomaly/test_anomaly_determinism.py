@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from anomaly_demo_streams import STREAMS, crm_contacts
 
 from wfops_pipelines.anomaly import fit_rows, profile, score_rows, score_snapshot
