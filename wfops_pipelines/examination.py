@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity
+from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
@@ -126,7 +126,7 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
     for column in dict.fromkeys(e[1] for e in snapshot.edits):
         cells = [[key, old, new] for key, c, old, new in snapshot.edits if c == column]
         changes: list[Json] = [list(cell) for cell in cells]
-        said = f"{snapshot.edited_by} edited {column} in {_rows(len(changes))}"
+        said = f"{snapshot.edited_by} edited {column} in {counted_rows(len(changes))}"
         details: dict[str, Json] = {"changes": changes, "origin": snapshot.origin}
         found.append(
             Finding(
@@ -165,7 +165,9 @@ def critical_changes(diff: Diff | None) -> list[Finding]:
             Finding(
                 check="critical_changes",
                 severity=Severity.CRITICAL,
-                sentence=f"{column} changes in {_rows(len(keys))} that the destination holds",
+                sentence=(
+                    f"{column} changes in {counted_rows(len(keys))} that the destination holds"
+                ),
                 column=column,
                 measured=len(keys),
                 expected=0,
@@ -207,10 +209,10 @@ def _impact(rule: Any, keys: tuple[str, ...]) -> Finding:
     match rule:
         case Above(column, limit, words):
             said = words or f"{column} is above {limit:,.0f}"
-            sentence = f"{said}, in {_rows(len(keys))}: {_few(keys)}"
+            sentence = f"{said}, in {counted_rows(len(keys))}: {_few(keys)}"
             return _approval(sentence, keys, column, limit)
         case NewRow(words) | Always(words):
-            return _approval(f"{words}: {_rows(len(keys))}", keys, None, None)
+            return _approval(f"{words}: {counted_rows(len(keys))}", keys, None, None)
     raise AssertionError(f"unknown rule {rule!r}")
 
 
@@ -248,10 +250,6 @@ def _crashed(examiner: str, error: Exception) -> Finding:
 
 def _key(key: str, sentence: str, measured: int) -> Finding:
     return Finding("key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0)
-
-
-def _rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def _few(keys: tuple[str, ...]) -> str:

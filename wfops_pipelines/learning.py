@@ -9,8 +9,7 @@ from datetime import datetime
 from wfops_pipelines import anomaly
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.people import Role
-from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.core.reviews import Actor, check_reason
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, learning, snapshots
 from wfops_pipelines.sync import Sync
@@ -46,13 +45,12 @@ def learned(sync: Sync, services: Services) -> Learned:
 def forget(sync: Sync, reason: str, actor: Actor, services: Services) -> None:
     """Let every kind of finding count in full again. Raises NotAllowed without the role admin."""
     services.people.require(actor.name, Role.ADMIN, "resetting what the scorer learned")
-    if not reason.strip():
-        raise WfopsError("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    why = check_reason(reason)
     with database.transaction(services.engine) as conn:
         before = anomaly.weights(learning.counts(conn, sync.name))
         now = services.clock()
         learning.reset(conn, sync.name, now)
         event = AuditEvent(
-            now, actor, Action.ANOMALY_RESET, sync.name, reason.strip(), {"weights": {**before}}
+            now, actor, Action.ANOMALY_RESET, sync.name, why, {"weights": {**before}}
         )
         audit.append(conn, event)

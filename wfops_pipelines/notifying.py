@@ -68,10 +68,15 @@ def _pair(conn: Connection, notice: Notice) -> Iterator[Waiting]:
 
 def _tell(group: str, waiting: Sequence[Waiting], services: Services) -> Iterator[str]:
     now = services.clock()
-    true = [w for w in waiting if _still_true(*w)]
+    true, moot = [], []
+    for notice, review in waiting:
+        if _still_true(notice, review):
+            true.append((notice, review))
+        else:
+            moot.append(notice)
     places = addresses(group, services.environ)
     with services.engine.begin() as conn:
-        notifications.done(conn, [n for n, r in waiting if not _still_true(n, r)], now, "moot")
+        notifications.done(conn, moot, now, "moot")
         if not places:
             notifications.done(conn, [n for n, _ in true], now, "no address")
     if true and places:

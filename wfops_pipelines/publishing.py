@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, insert
 
@@ -27,9 +26,6 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
-
-if TYPE_CHECKING:
-    pass
 
 BACK_OFF = timedelta(seconds=20)
 

@@ -19,9 +19,11 @@ from wfops_pipelines.core.reviews import (
     Review,
     ReviewKind,
     ReviewState,
+    check_member,
+    check_reason,
 )
 from wfops_pipelines.core.snapshot import SnapshotState
-from wfops_pipelines.errors import BadDecision, NotAllowed, WfopsError
+from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, controls, database, reviews, snapshots
@@ -70,8 +72,7 @@ def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:
     """
     with database.transaction(services.engine) as conn:
         old = _review(conn, id, lock=True)
-        if actor.name not in services.people.members(old.group):
-            raise NotAllowed(f"you may not: {actor.name} is not a member of {old.group!r}.")
+        check_member(actor.name, old.group, services.people.members(old.group))
         if old.kind not in HOLDS or old.state not in REFUSED or old.seq is None:
             raise BadDecision(f"review: {old.id} is {old.state.value}; only a rejection re-opens.")
         if reviews.undone(conn, old.id):
@@ -170,6 +171,5 @@ def _event(
     services: Services,
     details: dict[str, str],
 ) -> AuditEvent:
-    if not reason.strip():
-        raise WfopsError("reason: is empty. Say in a few words why; the audit trail keeps it.")
-    return AuditEvent(services.clock(), actor, action, subject, reason.strip(), {**details})
+    why = check_reason(reason)
+    return AuditEvent(services.clock(), actor, action, subject, why, {**details})

@@ -15,10 +15,17 @@ from sqlalchemy import Connection, update
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Json
-from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import (
+    Actor,
+    Review,
+    ReviewKind,
+    ReviewState,
+    check_member,
+    check_reason,
+)
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Parcel, Reverted
-from wfops_pipelines.errors import BadDecision, NotAllowed, SnapshotDamaged
+from wfops_pipelines.errors import BadDecision, SnapshotDamaged
 from wfops_pipelines.ledger import (
     Publication,
     parcel_of,
@@ -48,22 +55,20 @@ def ask(
     Raises BadDecision when there is nothing (left) to revert, NotAllowed for outsiders.
     """
     sync = project.find(name)
-    if not reason.strip():
-        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
-    if actor.name not in services.people.members(sync.policy.reviewers):
-        raise NotAllowed(f"you may not: {actor.name} is not a member of {sync.policy.reviewers!r}.")
+    why, group = check_reason(reason), sync.policy.reviewers
+    check_member(actor.name, group, services.people.members(group))
     with services.engine.begin() as conn:
         parts = revertible(conn, sync, seq, services.clock())
         if not parts:
             raise BadDecision(_why_not(conn, sync, seq))
-        review = _request(sync, seq, parts, reason.strip(), actor, services)
+        review = _request(sync, seq, parts, why, actor, services)
         if not reviews.open_review(conn, review, fingerprint=f"revert/{seq}"):
             raise BadDecision(
                 f"snapshot: reverting {name} #{seq} is asked for already. See /wfops."
             )
         details: dict[str, Json] = {"review": review.id, "evidence": review.evidence_hash}
         audit.append(conn, AuditEvent(
-            services.clock(), actor, Action.REVERT_ASKED, review.subject, reason.strip(), details
+            services.clock(), actor, Action.REVERT_ASKED, review.subject, why, details
         ))  # fmt: skip
         return review
 

@@ -14,7 +14,14 @@ from wfops_pipelines import gate
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Outcome, Severity
-from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import (
+    Actor,
+    Review,
+    ReviewKind,
+    ReviewState,
+    check_member,
+    check_reason,
+)
 from wfops_pipelines.core.waivers import Waiver, last_moment
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
 from wfops_pipelines.project import Project
@@ -62,7 +69,10 @@ def waive(asked: Asked, actor: Actor, project: Project, services: Services) -> W
     Raises BadDecision, EvidenceChanged or NotAllowed; then nothing has changed.
     """
     sync = project.find(asked.sync)
-    _require_member(actor, sync.policy.reviewers, services)
+    if actor.kind != "person":
+        raise NotAllowed(f"you may not: {actor} is not a person. Waive from the Dagster UI.")
+    group = sync.policy.reviewers
+    check_member(actor.name, group, services.people.members(group))
     with services.engine.begin() as conn:
         result = _failed(conn, asked)
         waiver = _waiver(asked, result, actor, services)
@@ -81,8 +91,7 @@ def waive(asked: Asked, actor: Actor, project: Project, services: Services) -> W
 
 def end(id: str, reason: str, actor: Actor, services: Services) -> Waiver:
     """End a waiver before its day. Raises BadDecision, AlreadyDecided or NotAllowed."""
-    if not reason.strip():
-        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    check_reason(reason)
     with services.engine.begin() as conn:
         waiver = waivers.get(conn, id)
         if waiver is None:
@@ -93,14 +102,6 @@ def end(id: str, reason: str, actor: Actor, services: Services) -> Waiver:
             raise AlreadyDecided(f"waiver: {id} was ended already; nothing has changed.")
         audit.append(conn, _event(Action.WAIVER_ENDED, waiver, actor, reason, services))
         return waiver
-
-
-def _require_member(actor: Actor, group: str, services: Services) -> None:
-    if actor.kind != "person" or actor.name not in services.people.members(group):
-        raise NotAllowed(
-            f"you may not: {actor.name} is not a member of the reviewer group {group!r}. "
-            "An owner of the project adds members in reviewers.yaml."
-        )
 
 
 def _failed(conn: Connection, asked: Asked) -> CheckResult:
@@ -140,8 +141,6 @@ def _waivable(result: CheckResult) -> CheckResult:
 
 
 def _waiver(asked: Asked, result: CheckResult, actor: Actor, services: Services) -> Waiver:
-    if not asked.reason.strip():
-        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
     for key in asked.rows:
         if key not in result.failed_keys:
             raise BadDecision(f"rows: {key!r} does not fail here. Copy the key from the report.")
@@ -154,7 +153,7 @@ def _waiver(asked: Asked, result: CheckResult, actor: Actor, services: Services)
         words=result.words,
         keys=tuple(dict.fromkeys(asked.rows)) or result.failed_keys,
         severity=result.severity,
-        reason=asked.reason.strip(),
+        reason=check_reason(asked.reason),
         actor=actor,
         at=now,
         expires_at=last_moment(asked.until, now),

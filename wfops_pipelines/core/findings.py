@@ -123,3 +123,8 @@ class CheckResult:
         outcome, severity = Outcome(body["outcome"]), Severity(body["severity"])
         keys = tuple(body["failed_keys"])
         return cls(**{**body, "outcome": outcome, "severity": severity, "failed_keys": keys})
+
+
+def counted_rows(n: int) -> str:
+    """ "1 row", "2,000 rows"."""
+    return "1 row" if n == 1 else f"{n:,} rows"

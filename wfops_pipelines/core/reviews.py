@@ -182,13 +182,19 @@ def check_decision(decision: Decision, review: Review) -> None:
     if decision.verb not in review.verbs:
         choices = ", ".join(v.value for v in review.verbs)
         raise BadDecision(f"decision: {decision.verb.value} does not fit here; use {choices}.")
-    if not decision.reason.strip():
-        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    check_reason(decision.reason)
     _check_rows(decision, review)
     if decision.actor.kind != "person":
         raise NotAllowed(
             f"you may not: {decision.actor} is not a person. Decide from the Dagster UI."
         )
+
+
+def check_reason(reason: str) -> str:
+    """The reason without blanks around it. Raises BadDecision when there is none."""
+    if not reason.strip():
+        raise BadDecision("reason: is empty. Say in a few words why; the audit trail keeps it.")
+    return reason.strip()
 
 
 def _check_rows(decision: Decision, review: Review) -> None:
@@ -222,12 +228,17 @@ def check_keys(decision: Decision, held: frozenset[str]) -> None:
 
 def check_eligible(decision: Decision, review: Review, members: frozenset[str]) -> None:
     """Raises NotAllowed unless the actor is a member of the group and did not request this."""
-    if decision.actor.name not in members:
-        raise NotAllowed(
-            f"you may not: {decision.actor.name} is not a member of the reviewer group "
-            f"{review.group!r}. An owner of the project adds members in reviewers.yaml."
-        )
+    check_member(decision.actor.name, review.group, members)
     check_four_eyes(decision, review)
+
+
+def check_member(name: str, group: str, members: frozenset[str]) -> None:
+    """Raises NotAllowed unless `name` is one of the group's members."""
+    if name not in members:
+        raise NotAllowed(
+            f"you may not: {name} is not a member of the reviewer group {group!r}. "
+            "An owner of the project adds members in reviewers.yaml."
+        )
 
 
 def check_four_eyes(decision: Decision, review: Review) -> None:

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
-from wfops_pipelines.core.findings import CheckResult, Finding, Json, Outcome, Severity
+from wfops_pipelines.core.findings import (
+    CheckResult,
+    Finding,
+    Json,
+    Outcome,
+    Severity,
+    counted_rows,
+)
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import BadDecision
 
@@ -52,10 +59,6 @@ class Waiver:
             "until": self.last_day.isoformat(),
             "review": self.review,
         }
-
-
-def counted_rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def last_moment(text: str, now: datetime) -> datetime:
