@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
@@ -28,7 +29,7 @@ class Past:
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
     of finding. published: published rows, for the row model. existing, diff: from the destination.
-    waivers: those that count now.
+    waivers: those that count now. drafts: what was proposed for the snapshot's rows.
     """
 
     schema: pa.Schema | None = None
@@ -39,6 +40,7 @@ class Past:
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     waivers: Sequence[Waiver] = ()
+    drafts: Sequence[Drafted] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def examine(
     run("key", lambda: key_findings(table, sync.key))
     run("schema", lambda: _drift(known.schema, table))
     run("edited", lambda: edited_findings(snapshot))
+    run("drafted", lambda: _drafted(known.drafts, table, sync.key))
     run("policy", lambda: policy_findings(table, sync.policy))
     run("expectations", expectations)
     if sync.key in table.column_names:  # without it, no row can be named: held already
@@ -118,6 +121,12 @@ def key_findings(table: pa.Table, key: str) -> list[Finding]:
         twice = table.num_rows - distinct
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
+
+
+def _drafted(drafts: Sequence[Drafted], table: pa.Table, key: str) -> list[Finding]:
+    if not drafts or key not in table.column_names:
+        return []
+    return draft_findings(drafts, frozenset(str(k) for k in table[key].to_pylist()))
 
 
 def edited_findings(snapshot: Snapshot) -> list[Finding]:

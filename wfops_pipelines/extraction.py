@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from wfops_pipelines.assisting import Assisted, assist
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.canonical import canonical
+from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
-from wfops_pipelines.store import audit, database, files, rows, snapshots
+from wfops_pipelines.store import audit, database, drafts, files, rows, snapshots
 from wfops_pipelines.sync import Sync, instant
 
 REMEMBER = timedelta(days=14)  # longer than any overlap window
@@ -47,7 +49,8 @@ def stage(
     found, dropped = _extract(sync, services, Window(since, end), seen)
     if not found:
         return None
-    table = rows.to_table([f.row for f in found], head.types)
+    assisted = assist(sync, [f.row for f in found], services)
+    table = rows.to_table(assisted.rows, head.types)
     cursors = [f.cursor for f in found if f.cursor is not None]
     snapshot = Snapshot(
         sync=sync.name,
@@ -69,7 +72,10 @@ def stage(
             snapshots.remember(conn, sync.name, ((f.key, f.version, f.cursor) for f in found))
             if new.cursor:
                 snapshots.forget(conn, sync.name, new.cursor - REMEMBER)
+        drafts.add(conn, sync.name, snapshot.seq, assisted.drafts, snapshot.staged_at)
         audit.append(conn, _staged(snapshot, actor))
+        if assisted.drafts:
+            audit.append(conn, _drafted(snapshot, assisted))
     return snapshot
 
 
@@ -148,6 +154,22 @@ def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | bool | None) else repr(value)
+
+
+def _drafted(snapshot: Snapshot, assisted: Assisted) -> AuditEvent:
+    """Who proposed what for how many rows; the digests name what each was given."""
+    models = Counter((d.draft.column, d.draft.model) for d in assisted.drafts)
+    prompts = sorted(d.draft.prompt for d in assisted.drafts)
+    return AuditEvent(
+        at=snapshot.staged_at,
+        actor=Actor("assistant", "machine"),
+        action=Action.DRAFTED,
+        subject=snapshot.name,
+        details={
+            "drafts": [[column, model, n] for (column, model), n in sorted(models.items())],
+            "prompts": digest(canonical(prompts)),
+        },
+    )
 
 
 def _staged(snapshot: Snapshot, actor: Actor) -> AuditEvent:

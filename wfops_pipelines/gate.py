@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from wfops_pipelines import assisting
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
@@ -136,6 +137,7 @@ def _edit(
     """The rows with the edits become a snapshot of their own, and this request is superseded."""
     id, at = services.id("dc"), services.clock()
     edited = stage_edited(conn, sync, review, decision, services)
+    assisting.note_decision(conn, decision, review, edited.rank)
     reviews.record(conn, id, decision, channel, at, final=True)
     reviews.close(conn, review.id, ReviewState.SUPERSEDED, str(decision.actor), at)
     event = _decided(decision, review, id, services, channel, final=True)
@@ -159,6 +161,9 @@ def _take(
     id, at = services.id("dc"), services.clock()
     reviews.record(conn, id, decision, channel, at, final=final, override=override)
     if final:
+        if review.kind in HOLDS and review.seq is not None:
+            of = snapshots.get(conn, review.sync, review.seq).rank
+            assisting.note_decision(conn, decision, review, of)
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
         if review.kind in HOLDS or decision.verb is Verb.RETRY or _reverts(decision, review):
             errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)

@@ -12,7 +12,7 @@ from wfops_pipelines.destinations import Existing, Parcel
 from wfops_pipelines.examination import Past
 from wfops_pipelines.ledger import published_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import learning, snapshots, waivers
+from wfops_pipelines.store import drafts, learning, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -55,6 +55,7 @@ def _past(
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,
         waivers=waivers.granted(conn, sync.name, services.clock()),
+        drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
     )
 
 

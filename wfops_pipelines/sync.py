@@ -13,6 +13,7 @@ from wfops_pipelines.core.policy import Policy
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from wfops_pipelines.assist.declared import Classify, Drafting
     from wfops_pipelines.core.snapshot import Diff
     from wfops_pipelines.destinations import Existing, Parcel, Written
     from wfops_pipelines.sources import Window
@@ -75,6 +76,7 @@ class Sync:
     owners: tuple[str, ...]
     rows: Transform
     words: str
+    assist: tuple[Drafting | Classify, ...] = ()
 
 
 def sync(
@@ -87,12 +89,14 @@ def sync(
     schedule: str | None = None,
     group: str | None = None,
     owners: Sequence[str] = (),
+    assist: Sequence[Drafting | Classify] = (),
 ) -> Callable[[Transform], Sync]:
     """Declare a sync. The function under the decorator turns a page of records into flat rows.
 
     key: column that identifies a row. cursor: column with the row's last change (a datetime; see
     `instant`); without one every extraction reads everything. schedule: a cron line. group: the
     Dagster asset group; the source's system when not given. owners: e-mails or `team:` names.
+    assist: what is drafted or labelled for each new row, as `wfops_pipelines.assist` declares it.
     """
 
     def declare(function: Transform) -> Sync:
@@ -108,6 +112,7 @@ def sync(
             owners=tuple(owners),
             rows=function,
             words=inspect.getdoc(function) or "",
+            assist=tuple(assist),
         )
 
     return declare

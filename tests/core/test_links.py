@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import yaml
 
 from wfops_pipelines.core import links
@@ -35,3 +36,26 @@ def test_the_launchpad_link_names_only_the_verbs_that_fit():
 def test_names_in_links_are_quoted():
     assert links.report_page("a/b?c", 3) == "/wfops/reports/a%2Fb%3Fc/3"
     assert links.review_page("../x") == "/wfops/r/..%2Fx"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello Ann,\n\nall is well: # really\n  indented - yes",
+        " leading",
+        "trailing \nblank",
+        "end\n",
+        "",
+        None,
+        "tab\there",
+        "next\x85line\u2028and",
+        "'quoted\" {env: SECRET}",
+        "a\n\n",
+        "\nfirst line empty",
+    ],
+)
+def test_an_edit_is_prefilled_with_exactly_what_the_cells_hold(text):
+    link = links.edit_launchpad(REVIEW, "4: 2", {"reply": text, "a: b": "x"})
+    config = yaml.safe_load(parse_qs(urlsplit(link).query, keep_blank_values=True)["config"][0])
+    assert config["edits"] == [{"key": "4: 2", "set": {"reply": text, "a: b": "x"}}]
+    assert config["reason"] is None

@@ -16,6 +16,7 @@ class Action(Enum):
     """What was done."""
 
     STAGED = "snapshot.staged"
+    DRAFTED = "rows.drafted"  # a model or template proposed values for some cells
     EXAMINED = "snapshot.examined"
     PUBLISHED = "rows.published"
     QUARANTINED = "rows.quarantined"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from wfops_pipelines.core.reviews import Review, Verb
@@ -48,6 +49,21 @@ def decide_launchpad(review: Review, verb: Verb | None = None) -> str:
     return _launchpad("decide", config)
 
 
+def edit_launchpad(review: Review, key: str, values: Mapping[str, str | None]) -> str:
+    """The Launchpad of `decide` with one row's cells to edit, as they are now."""
+    cells = "".join(f"    {json.dumps(c)}: {_scalar(v)}\n" for c, v in values.items())
+    config = (
+        f"review: {review.id}\n"
+        f"evidence: {review.evidence_hash}\n"
+        "decision: approve\n"
+        "# what to change; somebody else approves it\n"
+        f"edits:\n- key: {json.dumps(key)}\n  set:\n{cells}"
+        "# why; the audit trail keeps it\n"
+        "reason: \n"
+    )
+    return _launchpad("decide", config)
+
+
 def decide_many_launchpad(reviews: Sequence[Review]) -> str:
     """The Launchpad of the job `decide_many` for review requests with one cause."""
     listed = "".join(f"- {{review: {r.id}, evidence: {r.evidence_hash}}}\n" for r in reviews)
@@ -81,6 +97,18 @@ def waive_launchpad(sync: str, seq: int, expectation: str, evidence: str) -> str
 def revert_launchpad(sync: str, seq: int) -> str:
     """The Launchpad of `revert`: somebody else then approves."""
     return _launchpad("revert", f"sync: {sync}\nsnapshot: {seq}\nreason: \n")
+
+
+def _scalar(value: str | None) -> str:
+    """YAML for a cell: lines as a person edits them where they are plain, else quoted."""
+    plain = value and all(line.isprintable() and line == line.rstrip() for line in _lines(value))
+    if value is None or not plain or value[0] == " " or value.endswith("\n"):
+        return json.dumps(value)
+    return "|-\n" + "\n".join(f"      {line}" if line else "" for line in _lines(value))
+
+
+def _lines(value: str) -> list[str]:
+    return value.split("\n")
 
 
 def _launchpad(job: str, config: str) -> str:

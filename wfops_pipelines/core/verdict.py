@@ -54,7 +54,7 @@ def holds(finding: Finding, policy: Policy) -> bool:
             return False
 
 
-JUDGEMENT = ("anomaly", "critical_changes", "high_impact", "schema", "edited")
+JUDGEMENT = ("anomaly", "critical_changes", "high_impact", "schema", "edited", "drafted")
 
 
 def overridden(

@@ -265,6 +265,20 @@ waivers = Table(  # an expectation that does not hold some rows, for a while
 )
 Index("waivers_by_sync", waivers.c.sync, waivers.c.expires_at)
 
+drafts = Table(  # what a model or template proposed for a cell, and what became of it
+    "drafts",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("column", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("body", JSONB(none_as_null=True), nullable=False),
+    Column("state", Text, nullable=False),
+    _time("at", nullable=False),
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -1,10 +1,6 @@
 from wfops_pipelines import Always, Policy, instant, rest_destination, sync, zendesk
 
-REPLY = (
-    "Hello {name},\n\nthank you for writing to us about “{subject}”. "
-    "We are looking into it and will come back to you within one working day.\n\n"
-    "Kind regards\nThe support team"
-)
+from .assistants import ASSISTANTS
 
 
 @sync(
@@ -21,16 +17,17 @@ REPLY = (
     ),
     schedule="*/30 * * * *",
     owners=["team:support"],
+    assist=ASSISTANTS,
 )
 def support_replies(page):
-    """First replies to open tickets, drafted from a template; each one is approved by a person."""
+    """First replies to open tickets: labelled, drafted, and each one approved by a person."""
     return [
         {
             "ticket_id": ticket["id"],
             "subject": ticket["subject"],
+            "question": ticket["description"],
             "customer_name": ticket["requester"]["name"],
             "customer_email": ticket["requester"]["email"],
-            "reply": REPLY.format(name=ticket["requester"]["name"], subject=ticket["subject"]),
             "updated_at": instant(ticket["updated_at"]),
         }
         for ticket in page

@@ -1,0 +1,49 @@
+"""Expectations about texts to customers: the right name, and nobody else's address."""
+
+import re
+
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import ColumnPairMapExpectation
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnPairMapMetricProvider,
+    column_pair_condition_partial,
+)
+
+ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+class TextNames(ColumnPairMapMetricProvider):
+    condition_metric_name = "column_pair_values.text_names"
+    condition_domain_keys = ("column_A", "column_B")
+    condition_value_keys = ()
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A, column_B, **kwargs):
+        pairs = zip(column_A, column_B, strict=True)
+        return column_A.notna() & [str(name) in str(text) for text, name in pairs]
+
+
+class TextHasNoOtherAddress(ColumnPairMapMetricProvider):
+    condition_metric_name = "column_pair_values.text_has_no_other_address"
+    condition_domain_keys = ("column_A", "column_B")
+    condition_value_keys = ()
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A, column_B, **kwargs):
+        pairs = zip(column_A, column_B, strict=True)
+        return column_A.notna() & [
+            {a.lower() for a in ADDRESS.findall(str(text))} <= {str(own).lower()}
+            for text, own in pairs
+        ]
+
+
+class ExpectColumnPairTextToName(ColumnPairMapExpectation):
+    """The text in column_A contains the name in column_B."""
+
+    map_metric = "column_pair_values.text_names"
+
+
+class ExpectColumnPairTextToHaveNoOtherAddress(ColumnPairMapExpectation):
+    """No e-mail address stands in column_A but the one in column_B."""
+
+    map_metric = "column_pair_values.text_has_no_other_address"

@@ -1,0 +1,32 @@
+"""Assistance that a person owns: drafts, labels and repairs that stay proposals until accepted.
+
+    assist=(
+        classify("topic", text=("subject", "question"), seed=here / "topics.jsonl"),
+        draft("reply", template=here / "reply.jinja", context={"customer": rows_of(…)}),
+    )
+
+Whatever these propose is staged as a column of the snapshot, and the rows wait for a person.
+"""
+
+from wfops_pipelines.assist.declared import (
+    Classify,
+    Context,
+    Drafting,
+    RowsOf,
+    classify,
+    draft,
+    rows_of,
+)
+from wfops_pipelines.assist.provider import Provider, provider_from
+
+__all__ = [
+    "Classify",
+    "Context",
+    "Drafting",
+    "Provider",
+    "RowsOf",
+    "classify",
+    "draft",
+    "provider_from",
+    "rows_of",
+]

@@ -1,0 +1,205 @@
+"""What a sync's assistants propose for new rows, before they are staged.
+
+An assistant that fails leaves its cells empty and says so in its drafts: the rows are staged and
+wait for a person, as all drafted rows do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf
+from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState, prompt_digest
+from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
+from wfops_pipelines.history import published_tables
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import drafts
+from wfops_pipelines.store.lookups import matching
+from wfops_pipelines.sync import Sync
+
+SNAPSHOTS = 60  # whose published rows teach the labels
+AT_ONCE = 4  # questions to a provider
+PATIENCE = 3  # failures of a provider in a row, after which a snapshot no longer asks it
+
+
+@dataclass(frozen=True, slots=True)
+class Assisted:
+    """The rows with what was proposed in their cells, and the drafts themselves."""
+
+    rows: Sequence[Mapping[str, Any]]
+    drafts: tuple[Drafted, ...] = ()
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How often a provider has failed without an answer between."""
+
+    failed: int = 0
+    last: str = ""
+
+
+def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) -> Assisted:
+    """Let each assistant of the sync propose, in their order; a later one sees earlier proposals.
+
+    Rows without a key get none: no draft could name them, and the missing key holds everything.
+    """
+    if not sync.assist or not rows:
+        return Assisted(rows)
+    named = [dict(r) for r in rows if r.get(sync.key) is not None]
+    loose = [dict(r) for r in rows if r.get(sync.key) is None]
+    made: list[Drafted] = []
+    for asked in sync.assist:
+        proposed = _propose(asked, sync, named, services)
+        for row, draft in zip(named, proposed, strict=True):
+            row[asked.column] = draft.value
+            made.append(Drafted(str(row[sync.key]), draft))
+        for row in loose:
+            row[asked.column] = None
+    return Assisted([*named, *loose], tuple(made))
+
+
+def _propose(
+    asked: Drafting | Classify, sync: Sync, rows: Sequence[Row], services: Services
+) -> list[Draft]:
+    try:
+        with services.engine.connect() as conn:
+            match asked:
+                case Classify():
+                    return _labels(conn, asked, sync, rows, services)
+                case Drafting():
+                    return _texts(conn, asked, sync, rows, services)
+    except Exception as error:
+        return [_failed(asked, error)] * len(rows)
+
+
+def _labels(
+    conn: Connection, asked: Classify, sync: Sync, rows: Sequence[Row], services: Services
+) -> list[Draft]:
+    from wfops_pipelines.assist import labels
+
+    shown = [_shown(row, sync) for row in rows]
+    return labels.propose(asked, shown, accepted_labels(conn, asked, sync, services))
+
+
+def accepted_labels(
+    conn: Connection, asked: Classify, sync: Sync, services: Services
+) -> list[tuple[str, str]]:
+    """(text, label) of published rows, oldest first: a person has accepted each."""
+    from wfops_pipelines.assist.labels import text_of
+
+    found: list[tuple[str, str]] = []
+    for _, table in published_tables(conn, sync, services, limit=SNAPSHOTS):
+        if asked.column in table.column_names:
+            for row in table.to_pylist():
+                if row[asked.column]:
+                    text = text_of(_shown(row, sync), asked.text)
+                    found.append((text, str(row[asked.column])))
+    return found
+
+
+def _texts(
+    conn: Connection, asked: Drafting, sync: Sync, rows: Sequence[Row], services: Services
+) -> list[Draft]:
+    from wfops_pipelines.assist.provider import provider_from
+
+    tables: dict[str, Any] = {}
+    given = [_context(conn, asked, sync, row, tables) for row in rows]
+    provider = provider_from(services.environ)
+    if provider is None:
+        return [_rendered(asked, *g) for g in given]
+    patience = _Patience()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        asking = [pool.submit(_written, provider, asked, c, s, patience) for c, s in given]
+        return [a.result() for a in asking]
+
+
+def _written(
+    provider: Any,
+    asked: Drafting,
+    context: Context,
+    sources: tuple[tuple[str, str], ...],
+    patience: _Patience,
+) -> Draft:
+    """The provider's draft; the template's, saying why, where it gave none."""
+    from wfops_pipelines.assist.provider import ProviderFailed, write
+
+    if patience.failed >= PATIENCE:
+        said = f"{provider.model} was not asked any more: {patience.last}"
+        return replace(_rendered(asked, context, sources), fallback=said)
+    try:
+        draft = write(provider, asked, context, sources)
+    except ProviderFailed as failure:
+        if not failure.orders:
+            patience.failed, patience.last = patience.failed + 1, str(failure)
+        said = f"the template took over from {provider.model}: {failure}"
+        return replace(_rendered(asked, context, sources), fallback=said)
+    patience.failed = 0
+    return draft
+
+
+def _rendered(asked: Drafting, context: Context, sources: tuple[tuple[str, str], ...]) -> Draft:
+    from wfops_pipelines.assist.templates import render
+
+    return render(asked, context, sources)
+
+
+def _context(
+    conn: Connection, asked: Drafting, sync: Sync, row: Row, tables: dict[str, Any]
+) -> tuple[Context, tuple[tuple[str, str], ...]]:
+    """What may be looked at, and the same as text for the person who reviews."""
+    found = {name: _found(conn, of, row, tables) for name, of in asked.context.items()}
+    own = _shown(row, sync)
+    sources = [("row", _said(own))]
+    for name, some in found.items():
+        sources += [(f"{name} {n}" if len(some) > 1 else name, _said(r)) for n, r in
+                    enumerate(some, 1)] or [(name, "nothing found")]  # fmt: skip
+    return Context(own, found), tuple(sources)
+
+
+def _found(conn: Connection, of: RowsOf, row: Row, tables: dict[str, Any]) -> list[dict[str, Any]]:
+    match = {theirs: row.get(ours) for theirs, ours in of.match.items()}
+    if any(value is None for value in match.values()):
+        return []  # nothing belongs to an unknown customer
+    return matching(conn, of.table, {**match, **of.where}, of.columns, of.limit, tables) or []
+
+
+def _shown(row: Row, sync: Sync) -> dict[str, Any]:
+    return {c: v for c, v in row.items() if c not in sync.policy.masked}
+
+
+def _said(row: Row) -> str:
+    return "\n".join(f"{c}: {v}" for c, v in row.items() if v is not None)
+
+
+def _failed(asked: Drafting | Classify, error: Exception) -> Draft:
+    said = f"the assistant failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return Draft(
+        kind=DraftKind.LABEL if isinstance(asked, Classify) else DraftKind.REPLY,
+        column=asked.column,
+        value=None,
+        confidence=None,
+        why="nothing was proposed",
+        model="none",
+        prompt=prompt_digest(asked.column),
+        fallback=said,
+    )
+
+
+def note_decision(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
+    """Say of the drafts of snapshot `seq` (an edited one's origin) what a final decision made."""
+    held = review.keys if review.kind is ReviewKind.ROWS else None
+    if decision.edits:
+        for edit in decision.edits:
+            columns = list(edit.values)
+            drafts.settle(conn, review.sync, seq, DraftState.EDITED, [edit.key], columns)
+        return
+    taken = decision.verb is Verb.APPROVE
+    state = DraftState.ACCEPTED if taken else DraftState.REFUSED
+    drafts.settle(conn, review.sync, seq, state, held)
+    if taken and decision.exclude:
+        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, decision.exclude)

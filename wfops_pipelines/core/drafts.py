@@ -1,0 +1,120 @@
+"""Drafts: what a model or template proposed for a cell; inert until a person accepts it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from wfops_pipelines.core.canonical import canonical, digest
+from wfops_pipelines.core.findings import Finding, Json, Severity, counted_rows
+
+
+class DraftKind(Enum):
+    """What was proposed."""
+
+    REPLY = "reply"  # text that goes out to somebody
+    LABEL = "label"  # one of a set of words
+    REPAIR = "repair"  # another value for a cell
+    ROUTE = "route"  # a reviewer group
+
+
+class DraftState(Enum):
+    """What a person did with it."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    EDITED = "edited"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One proposal for one cell.
+
+    value: what is proposed; None where there is nothing to propose. confidence: the chance (0-1)
+    that it is right, None where nothing measured it. why: in words. model: what proposed it.
+    prompt: the SHA-256 of all that it was given. sources: (name, text) of what it was made from.
+    fallback: why the embedded default proposed it, where a provider should have. tokens: read and
+    written by a provider.
+    """
+
+    kind: DraftKind
+    column: str
+    value: str | None
+    confidence: float | None
+    why: str
+    model: str
+    prompt: str
+    sources: tuple[tuple[str, str], ...] = ()
+    fallback: str = ""
+    tokens: tuple[int, int] = (0, 0)
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "kind": self.kind.value,
+            "column": self.column,
+            "value": self.value,
+            "confidence": self.confidence,
+            "why": self.why,
+            "model": self.model,
+            "prompt": self.prompt,
+            "sources": [list(s) for s in self.sources],
+            "fallback": self.fallback,
+            "tokens": list(self.tokens),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Draft:
+        sources = tuple((str(n), str(t)) for n, t in body["sources"])
+        read, written = body["tokens"]
+        known = {"kind": DraftKind(body["kind"]), "sources": sources, "tokens": (read, written)}
+        return cls(**{**body, **known})
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A draft, the key of the row that it is for, and what became of it."""
+
+    key: str
+    draft: Draft
+    state: DraftState = DraftState.PROPOSED
+
+
+def prompt_digest(given: Json) -> str:
+    """Names exactly what a drafter was given."""
+    return digest(canonical(given))
+
+
+def draft_findings(drafts: Sequence[Drafted], keys: frozenset[str]) -> list[Finding]:
+    """One finding for each drafted column. It holds every row with a draft that nobody decided."""
+    open_ = [d for d in drafts if d.key in keys]
+    columns = dict.fromkeys(d.draft.column for d in open_)
+    return [_finding(c, [d for d in open_ if d.draft.column == c]) for c in columns]
+
+
+def _finding(column: str, found: Sequence[Drafted]) -> Finding:
+    models = Counter(d.draft.model for d in found)
+    empty = sum(d.draft.value is None for d in found)
+    fallbacks = Counter(d.draft.fallback for d in found if d.draft.fallback)
+    by = ", ".join(f"{m} ({n})" if len(models) > 1 else m for m, n in models.most_common())
+    said = f"{column} was drafted in {counted_rows(len(found))} by {by}; a person accepts it"
+    if empty:
+        said += f"; {counted_rows(empty)} without a proposal"
+    for words, n in fallbacks.most_common(2):
+        said += f"; {words} ({counted_rows(n)})"
+    return Finding(
+        check="drafted",
+        severity=Severity.CRITICAL,
+        sentence=said,
+        column=column,
+        measured=len(found),
+        keys=tuple(d.key for d in found),
+        details={
+            "models": dict(models),
+            "fallbacks": dict(fallbacks),
+            "prompts": [[d.key, d.draft.prompt] for d in found],
+        },
+    )

@@ -1,0 +1,57 @@
+"""Drafts in the database: what was proposed for which cell, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from wfops_pipelines.core.drafts import Draft, Drafted, DraftState
+from wfops_pipelines.store import tables as t
+
+
+def add(conn: Connection, sync: str, seq: int, drafts: Sequence[Drafted], at: datetime) -> None:
+    """Keep the drafts of a snapshot, with it."""
+    if drafts:
+        conn.execute(
+            insert(t.drafts),
+            [
+                {
+                    "sync": sync, "seq": seq, "key": d.key, "column": d.draft.column,
+                    "kind": d.draft.kind.value, "body": d.draft.as_json(),
+                    "state": d.state.value, "at": at,
+                }
+                for d in drafts
+            ],
+        )  # fmt: skip
+
+
+def of_snapshot(conn: Connection, sync: str, seq: int) -> list[Drafted]:
+    """By row and column, as they were proposed."""
+    c = t.drafts.c
+    query = select(t.drafts).where(c.sync == sync, c.seq == seq)
+    return [_drafted(r) for r in conn.execute(query.order_by(c.key, c.column))]
+
+
+def settle(
+    conn: Connection,
+    sync: str,
+    seq: int,
+    state: DraftState,
+    keys: Iterable[str] | None,
+    columns: Iterable[str] | None = None,
+) -> None:
+    """Say what a decision made of drafts; of all rows, or of those with `keys`."""
+    c = t.drafts.c
+    where = [c.sync == sync, c.seq == seq, c.state != DraftState.EDITED.value]
+    if keys is not None:
+        where.append(c.key.in_(list(keys)))
+    if columns is not None:
+        where.append(c.column.in_(list(columns)))
+    conn.execute(update(t.drafts).where(*where).values(state=state.value))
+
+
+def _drafted(row: Row[Any]) -> Drafted:
+    return Drafted(row.key, Draft.from_json(row.body), DraftState(row.state))
