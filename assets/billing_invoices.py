@@ -1,4 +1,4 @@
-from wfops_pipelines import Above, Policy, instant, stripe, sync, table
+from wfops_pipelines import Above, Policy, Route, instant, stripe, sync, table
 
 
 @sync(
@@ -10,6 +10,7 @@ from wfops_pipelines import Above, Policy, instant, stripe, sync, table
         high_impact=(Above("amount_due", 500_000, "an invoice above 5,000.00"),),
         false_holds=0.02,
         reviewers="finance",
+        routes=(Route("data", check="anomaly"), Route("data", failure="schema")),
     ),
     schedule="5 * * * *",
     owners=["team:finance"],

@@ -1,6 +1,6 @@
 """Write-Audit-Publish for SaaS syncs on Dagster, with a person at the gate."""
 
-from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
+from wfops_pipelines.core.policy import Above, Always, NewRow, Policy, Route
 from wfops_pipelines.destinations import rest_destination, table
 from wfops_pipelines.sources import hubspot, rest_api, sql_table, stripe, zendesk
 from wfops_pipelines.sync import Sync, instant, sync
@@ -10,6 +10,7 @@ __all__ = [
     "Always",
     "NewRow",
     "Policy",
+    "Route",
     "Sync",
     "hubspot",
     "instant",

@@ -239,6 +239,19 @@ def assign(
 
 
 @app.command()
+def route(
+    review: ReviewId, to: Annotated[str, typer.Argument(metavar="GROUP")], reason: Reason
+) -> None:
+    """Let another group of the sync's policy decide."""
+    from wfops_pipelines import steering
+
+    _, project, services = _open()
+    found = steering.route(review, to, reason, _me(services), project, services)
+    typer.echo(f"{found.subject} is decided by {found.group}")
+    _sign(services)
+
+
+@app.command()
 def reopen(review: ReviewId, reason: Reason) -> None:
     """Ask again about rows that were rejected."""
     from wfops_pipelines import steering

@@ -13,6 +13,7 @@ from wfops_pipelines import gate, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds
 from wfops_pipelines.examination import Examined, examine
@@ -133,6 +134,10 @@ def _review(
     if not isinstance(verdict, Hold):
         return None
     whole = verdict.keys is None
+    summary = _summary(evidence, verdict, sync)
+    with services.engine.connect() as conn:
+        decided = reviews.answered(conn, sync.name)
+    routed = route_hold(summary, verdict.reasons, sync.policy, decided)
     return Review(
         id=services.id("rv"),
         sync=sync.name,
@@ -140,8 +145,9 @@ def _review(
         kind=ReviewKind.WHOLE if whole else ReviewKind.ROWS,
         state=ReviewState.PENDING,
         evidence_hash=evidence.hash,
-        summary=_summary(evidence, verdict, sync),
-        group=sync.policy.reviewers,
+        summary=summary,
+        group=routed.group,
+        routed=routed.why,
         opened_at=services.clock(),
         requested_by=snapshot.edited_by or (run.actor.name if run.actor.verified else ""),
         keys=tuple(sorted(verdict.keys or ())),

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import assisting
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
@@ -29,7 +28,7 @@ from wfops_pipelines.core.reviews import (
 from wfops_pipelines.core.verdict import overridden
 from wfops_pipelines.core.waivers import set_aside
 from wfops_pipelines.editing import held_rows, stage_edited
-from wfops_pipelines.errors import BadDecision, FailureKind, NotAllowed, SyncFailure
+from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews, snapshots, waivers
@@ -255,50 +254,10 @@ def opened(review: Review, services: Services) -> AuditEvent:
         action=Action.REVIEW_OPENED,
         subject=review.subject,
         reason=review.summary,
-        details={"review": review.id, "group": review.group, "evidence": review.evidence_hash},
-    )
-
-
-def report_failure(
-    sync: Sync, step: str, error: Exception, services: Services, run_id: str | None
-) -> Review | None:
-    """Open a review request for a failed step; None when one for this cause is pending already."""
-    kind = error.kind if isinstance(error, SyncFailure) else FailureKind.OUR_BUG
-    said = " ".join(str(error).split())[:2000] or type(error).__name__
-    body: dict[str, Json] = {
-        "sync": sync.name,
-        "step": step,
-        "kind": kind.value,
-        "error": said,
-        "type": type(error).__name__,
-    }
-    review = Review(
-        id=services.id("rv"),
-        sync=sync.name,
-        seq=None,
-        kind=ReviewKind.FAILURE,
-        state=ReviewState.PENDING,
-        evidence_hash=digest(canonical(body)),
-        summary=f"{step} failed ({kind.value}): {said[:400]}",
-        group=sync.policy.reviewers,
-        opened_at=services.clock(),
-        requested_by="",
-        run_id=run_id,
-    )
-    with database.transaction(services.engine) as conn:
-        fingerprint = f"{step}/{kind.value}"
-        if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
-            return None
-        audit.append(conn, _failed(review, body, services))
-    return review
-
-
-def _failed(review: Review, body: dict[str, Json], services: Services) -> AuditEvent:
-    return AuditEvent(
-        at=services.clock(),
-        actor=Actor("gate", "machine"),
-        action=Action.FAILED,
-        subject=review.sync,
-        reason=review.summary,
-        details={"review": review.id, **body},
+        details={
+            "review": review.id,
+            "group": review.group,
+            "routed": review.routed,
+            "evidence": review.evidence_hash,
+        },
     )

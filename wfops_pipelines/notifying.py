@@ -30,6 +30,7 @@ _WORDS = {
     News.OPENED: "Waits for you",
     News.REMINDER: "Still waits",
     News.ESCALATED: "Handed on to you",
+    News.ROUTED: "Sent to you",
     News.OVERDUE: "Overdue, it stays held",
     News.EXPIRED: "Rejected, nobody answered",
 }

@@ -1,4 +1,4 @@
-"""What people do beside deciding: comment, assign, re-open, pause and resume.
+"""What people do beside deciding: comment, assign, route, re-open, pause and resume.
 
 Each act checks who may, changes the store and writes its audit event in one transaction, whatever
 channel it came by.
@@ -22,11 +22,12 @@ from wfops_pipelines.core.reviews import (
     check_member,
     check_reason,
 )
+from wfops_pipelines.core.routing import permitted
 from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, controls, database, reviews, snapshots
+from wfops_pipelines.store import audit, controls, database, notifications, reviews, snapshots
 from wfops_pipelines.store import tables as t
 
 NOBODY = "nobody"
@@ -62,6 +63,34 @@ def assign(id: str, to: str, reason: str, actor: Actor, services: Services) -> R
             conn, _event(Action.ASSIGNED, actor, review.subject, reason, services, details)
         )
         return replace(review, assigned_to=None if to == NOBODY else to)
+
+
+def route(
+    id: str, to: str, reason: str, actor: Actor, project: Project, services: Services
+) -> Review:
+    """Let another group decide a review request, one that the sync's policy names.
+
+    Raises NotAllowed unless `actor` is a member of the group that is asked now (or an admin).
+    """
+    with database.transaction(services.engine) as conn:
+        review = _review(conn, id, lock=True)
+        if not services.people.has(actor.name, Role.ADMIN):
+            check_member(actor.name, review.group, services.people.members(review.group))
+        if review.state is not ReviewState.PENDING:
+            raise BadDecision(f"review: {review.id} is {review.state.value}; nothing to decide.")
+        policy = project.find(review.sync).policy
+        may = [g for g in permitted(policy) if g != review.group]
+        if to not in may:
+            raise BadDecision(
+                f"to: {to} is not asked about {review.sync} by its policy. Name one of "
+                f"{', '.join(may) or 'none'}, or add it to the policy's routes."
+            )
+        why = f"{actor.name} sent it on: {check_reason(reason)}"
+        reviews.route(conn, review.id, to, why)
+        notifications.post(conn, review.id, notifications.News.ROUTED, to, services.clock())
+        details = {"review": review.id, "from": review.group, "to": to}
+        audit.append(conn, _event(Action.ROUTED, actor, review.subject, reason, services, details))
+        return replace(review, group=to, routed=why, assigned_to=None)
 
 
 def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:

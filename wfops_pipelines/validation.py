@@ -10,8 +10,8 @@ from wfops_pipelines.project import Project
 from wfops_pipelines.sync import Sync
 
 RESERVED = (
-    "decide", "decide_many", "release", "pause", "resume", "comment", "assign", "reopen", "waive",
-    "undo", "all",
+    "decide", "decide_many", "release", "pause", "resume", "comment", "assign", "route", "reopen",
+    "waive", "undo", "all",
 )  # fmt: skip
 
 
@@ -25,6 +25,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
         yield from _suite(project, sync)
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
+        yield from _assist(project, sync)
     yield from _shared_destinations(project)
     yield from _strays(project)
 
@@ -77,6 +78,10 @@ def _policy(project: Project, sync: Sync) -> Iterator[ProjectError]:
     if next_ is not None and next_ not in project.groups:
         repair = f"declare the group in reviewers.yaml{_meant(next_, project.groups)}"
         yield ProjectError(file, "policy.escalate_to", f"no group is called {next_!r}", repair)
+    for rule in sync.policy.routes:
+        if rule.to not in project.groups:
+            repair = f"declare the group in reviewers.yaml{_meant(rule.to, project.groups)}"
+            yield ProjectError(file, "policy.routes", f"no group is called {rule.to!r}", repair)
     if group not in project.groups:
         repair = f"declare the group in reviewers.yaml{_meant(group, project.groups)}"
         yield ProjectError(file, "policy.reviewers", f"no group is called {group!r}", repair)
@@ -84,6 +89,19 @@ def _policy(project: Project, sync: Sync) -> Iterator[ProjectError]:
         repair = f"add members to {group} in reviewers.yaml, or ask for fewer approvals"
         said = f"{sync.policy.approvals} approvals from a group of {len(project.members(group))}"
         yield ProjectError(file, "policy.approvals", said, repair)
+
+
+def _assist(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    if not sync.assist:
+        return
+    from wfops_pipelines.assist.problems import problems as wrong
+
+    hidden = {
+        s.destination.words.removeprefix("table "): s.policy.masked for s in project.syncs.values()
+    }
+    taken = [sync.key, *([sync.cursor] if sync.cursor else [])]
+    for field, said, repair in wrong(sync.assist, taken, hidden):
+        yield ProjectError(_file(project, sync), field, said, repair)
 
 
 def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:

@@ -17,8 +17,8 @@ from wfops_pipelines.errors import (
     SourceRateLimited,
     SourceRefused,
 )
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
-from wfops_pipelines.gate import report_failure
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = pytest.mark.components

@@ -25,10 +25,11 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Bench
-from wfops_pipelines import Policy, auditing, deadlines, gate, publishing, steering
+from wfops_pipelines import Policy, auditing, deadlines, publishing, steering
 from wfops_pipelines.core.reviews import REFUSED, Actor, Edit, Review, ReviewState, Verb
 from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
 from wfops_pipelines.extraction import stage
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run, judge_staged
 from wfops_pipelines.reconciliation import reconcile
 from wfops_pipelines.store import files, reviews, snapshots
@@ -209,9 +210,9 @@ class Life(RuleBasedStateMachine):
         bench.source.error, bench.source.pages_ = error, ()
         with pytest.raises(SourceUnreachable):
             stage(bench.sync, bench.services, Actor("m", "machine"), None)
-        review = gate.report_failure(bench.sync, "extract", error, bench.services, None)
+        review = report_failure(bench.sync, "extract", error, bench.services, None)
         assert review is not None, "an answered failure stood in the way of a new one"
-        again = gate.report_failure(bench.sync, "extract", error, bench.services, None)
+        again = report_failure(bench.sync, "extract", error, bench.services, None)
         assert again is None
         bench.decide(review, Verb.RETRY, actor=ANA)
         bench.source.answer([])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from wfops_pipelines import steering, workbench
+from wfops_pipelines import Policy, Route, steering, workbench
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
 from wfops_pipelines.errors import BadDecision, NotAllowed, WfopsError
@@ -168,3 +168,58 @@ def test_a_job_that_nobody_is_known_to_have_launched_does_nothing(bench, launch)
     with bench.services.engine.connect() as conn:
         assert controls.paused(conn, "things") is None
         assert reviews.listed(conn) == []
+
+
+ROUTES = Policy(reviewers="team", hold_rows_up_to=0.5, routes=(Route("boss", column="name"),))
+BOSS = Actor("cyd", verified=True)
+
+
+def with_boss(bench):
+    people = People(
+        {"team": frozenset({"ana", "bob"}), "boss": frozenset({"cyd"})},
+        {r: frozenset() for r in Role},
+    )
+    bench.services = replace(bench.services, people=people)
+    return bench
+
+
+def test_a_hold_goes_to_the_group_of_the_rule_and_only_that_decides(make_bench):
+    bench = with_boss(make_bench(ROUTES))
+    review = bench.held([row("1"), {**row("2"), "name": None}, row("3")])
+    assert (review.group, review.routed) == ("boss", "a rule of the policy: column name → boss")
+    with pytest.raises(NotAllowed, match="boss"):
+        bench.decide(review, Verb.REJECT)
+    assert bench.decide(review, Verb.REJECT, actor=BOSS).final
+
+
+def test_sending_a_review_on_is_one_act_and_teaches(make_bench):
+    bench = with_boss(make_bench(ROUTES))
+    for n in range(3):
+        review = bench.held([row(f"{n}a"), row(f"{n}b", -5), row(f"{n}c")])
+        assert review.group == "team"
+        sent = steering.route(review.id, "boss", "theirs", ANA, bench.project, bench.services)
+        assert bench.review(review.id) == sent
+        assert trail(bench, review.subject)[-1] == ("review.routed", "ana", "theirs")
+        bench.release(bench.decide(sent, Verb.REJECT, actor=BOSS))
+    again = bench.held([row("9a"), row("9b", -5), row("9c")])
+    assert (again.group, again.routed) == ("boss", "learned: boss decided 3 of 3 like it")
+
+
+def test_a_review_is_sent_only_by_who_may_and_only_to_who_is_named(make_bench):
+    bench = with_boss(make_bench(ROUTES))
+    review = bench.held(PAGE)
+
+    def send(to, who):
+        steering.route(review.id, to, "theirs", who, bench.project, bench.services)
+
+    with pytest.raises(BadDecision, match="Name one of boss"):
+        send("strangers", ANA)
+    with pytest.raises(BadDecision, match="Name one of boss"):
+        send("team", ANA)
+    with pytest.raises(NotAllowed):
+        send("boss", BOSS)
+    with pytest.raises(NotAllowed):
+        send("boss", EVE)
+    bench.decide(review, Verb.REJECT)
+    with pytest.raises(BadDecision, match="nothing to decide"):
+        send("boss", ANA)

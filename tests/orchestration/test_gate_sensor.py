@@ -9,7 +9,7 @@ from wfops_pipelines import workbench
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.errors import SourceRefused
-from wfops_pipelines.gate import report_failure
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.orchestration import approval_gate_requests
 from wfops_pipelines.orchestration.decide_job import gate_jobs
 from wfops_pipelines.store import controls, database, reviews

@@ -27,6 +27,7 @@ class Action(Enum):
     EDITED = "review.edited"
     COMMENTED = "review.commented"
     ASSIGNED = "review.assigned"
+    ROUTED = "review.routed"  # another group decides
     REOPENED = "review.reopened"
     REMINDED = "review.reminded"  # the machine asked its group once more
     NOTIFIED = "people.notified"  # the machine told a group about review requests

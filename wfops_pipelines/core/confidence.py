@@ -50,7 +50,12 @@ class Confidence:
 
 def cause(review: Review) -> str:
     """The reasons of a hold without its figures: what two holds of one cause have in common."""
-    return _FIGURES.sub("…", review.summary.partition("held: ")[2] or review.summary)
+    return cause_of(review.summary)
+
+
+def cause_of(summary: str) -> str:
+    """The same for the summary alone."""
+    return _FIGURES.sub("…", summary.partition("held: ")[2] or summary)
 
 
 def record(decided: Iterable[Review]) -> Record:

@@ -29,6 +29,33 @@ class Always:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which group decides holds of one kind, or failures of one kind.
+
+    to: the group. column: findings about this column. check: the examiner ("anomaly",
+    "critical_changes", "high_impact", "drafted", "schema") or a whole check's name. failure:
+    failed steps of this kind ("auth", "network", "schema", …). With column and check both count.
+    """
+
+    to: str
+    column: str | None = None
+    check: str | None = None
+    failure: str | None = None
+
+    def takes(self, check: str, column: str | None) -> bool:
+        """Whether a finding of this check about this column goes to the group."""
+        if self.column is None and self.check is None:
+            return False
+        same = self.check is None or self.check in (check, check.split(":")[0])
+        return same and (self.column is None or self.column == column)
+
+    @property
+    def words(self) -> str:
+        named = {"column": self.column, "check": self.check, "failure": self.failure}
+        return f"{', '.join(f'{k} {v}' for k, v in named.items() if v)} → {self.to}"
+
+
 HighImpact: TypeAlias = Above | NewRow | Always
 
 
@@ -52,6 +79,7 @@ class Policy:
     escalate_hours, escalate_to: after so many hours without an answer, whose group decides next.
     deadline_hours, at_deadline: after so many hours the machine notes it ("hold") or rejects the
     rows ("reject"); it never approves.
+    routes: which other groups decide what; the first rule that fits a hold or a failure counts.
     """
 
     critical_fields: tuple[str, ...] = ()
@@ -71,6 +99,7 @@ class Policy:
     escalate_to: str | None = None
     deadline_hours: float | None = None
     at_deadline: Literal["hold", "reject"] = "hold"
+    routes: tuple[Route, ...] = ()
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with this policy, as (field, repair); empty when nothing is."""
@@ -91,6 +120,11 @@ class Policy:
             ("escalate_hours", _hours(self.escalate_hours), "hours above 0, or leave it out"),
             ("escalate_to", self._escalates(), "escalate_hours and escalate_to together"),
             ("deadline_hours", _hours(self.deadline_hours), "hours above 0, or leave it out"),
+            (
+                "routes",
+                _routes(self.routes),
+                'rules in brackets: (Route("finance", column="amount"),)',
+            ),
             ("at_deadline", self.at_deadline in ("hold", "reject"), '"hold" or "reject"'),
         ]
         return [(name, f"use {repair}") for name, fine, repair in checks if not fine]
@@ -101,6 +135,7 @@ class Policy:
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Every column that the policy names, as (field of the policy, column)."""
         limits = [("high_impact", r.column) for r in self.high_impact if isinstance(r, Above)]
+        limits += [("routes", r.column) for r in self.routes if r.column is not None]
         critical = [("critical_fields", c) for c in self.critical_fields]
         return (*critical, *limits, *[("masked", c) for c in self.masked])
 
@@ -116,6 +151,13 @@ def _names(value: object) -> bool:
 
 def _rules(value: object) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(v, HighImpact) for v in value)
+
+
+def _routes(value: object) -> bool:
+    """A rule about nothing would never route anything."""
+    return isinstance(value, tuple | list) and all(
+        isinstance(r, Route) and _named(r.to) and any((r.column, r.check, r.failure)) for r in value
+    )
 
 
 def _within(value: object, low: float, high: float) -> bool:

@@ -98,6 +98,7 @@ class Review:
     run_id: str | None = None
     assigned_to: str | None = None
     reopened_by: str = ""
+    routed: str = ""
 
     @property
     def subject(self) -> str:

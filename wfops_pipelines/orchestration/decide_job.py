@@ -9,6 +9,7 @@ import dagster as dg
 from wfops_pipelines import flow, gate, publishing, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
 from wfops_pipelines.errors import DecisionRefused, NotAllowed
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -182,7 +183,7 @@ def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Excep
         reviews.failed(conn, errand.decision, str(error))
     if errand.attempts + 1 >= MOST_ATTEMPTS:
         sync = workbench.project().syncs[errand.sync]
-        gate.report_failure(sync, "release", error, services, context.run_id)
+        report_failure(sync, "release", error, services, context.run_id)
 
 
 def _tell(

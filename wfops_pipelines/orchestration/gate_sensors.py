@@ -8,7 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from wfops_pipelines import deadlines, notifying, workbench
-from wfops_pipelines.gate import report_failure
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
 

@@ -1,6 +1,6 @@
 """The acts beside a decision, as jobs.
 
-`pause`, `resume`, `comment`, `assign`, `reopen`, `waive`, `end_waiver`, `revert`.
+`pause`, `resume`, `comment`, `assign`, `route`, `reopen`, `waive`, `end_waiver`, `revert`.
 """
 
 import warnings
@@ -46,6 +46,15 @@ def _assign(config: Mapping[str, Any], actor: Actor) -> str:
     return f"{found.subject} is for {found.assigned_to or 'nobody in particular'}"
 
 
+def _route(config: Mapping[str, Any], actor: Actor) -> str:
+    """Let another group of the policy decide a review request; it is learned from."""
+    project, services = workbench.project(), workbench.services()
+    found = steering.route(
+        config["review"], config["to"], config["reason"], actor, project, services
+    )
+    return f"{found.subject} is decided by {found.group}"
+
+
 def _reopen(config: Mapping[str, Any], actor: Actor) -> str:
     """Ask again about rows that were rejected."""
     new = steering.reopen(config["review"], config["reason"], actor, workbench.services())
@@ -82,6 +91,7 @@ def _revert(config: Mapping[str, Any], actor: Actor) -> str:
 
 
 _TO = dg.Field(str, description="a member of the reviewer group, or nobody")
+_GROUP = dg.Field(str, description="a group that the sync's policy names")
 _TEXT = dg.Field(str, description="the remark; the audit trail keeps it")
 _SYNC_ONLY = dg.Field(str, description="the sync's name")
 _NUMBER = dg.Field(int, description="the number of the snapshot")
@@ -99,6 +109,7 @@ _ACTS: dict[str, tuple[Act, dict[str, Any]]] = {
     "resume": (_resume, {"sync": _SYNC, "reason": _REASON}),
     "comment": (_comment, {"review": _REVIEW, "text": _TEXT}),
     "assign": (_assign, {"review": _REVIEW, "to": _TO, "reason": _REASON}),
+    "route": (_route, {"review": _REVIEW, "to": _GROUP, "reason": _REASON}),
     "reopen": (_reopen, {"review": _REVIEW, "reason": _REASON}),
     "waive": (_waive, {**_WAIVER, "reason": _REASON}),
     "revert": (_revert, {"sync": _SYNC_ONLY, "snapshot": _NUMBER, "reason": _REASON}),

@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import flow, gate, publishing, workbench
+from wfops_pipelines import flow, publishing, workbench
 from wfops_pipelines.checks.suite import Suite
 from wfops_pipelines.errors import SyncFailure
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.gate_sensors import DECISION_TAG
@@ -153,10 +154,10 @@ def _guarded(context: dg.AssetExecutionContext, sync: Sync, step: str, work: Any
     except SyncFailure as error:
         if error.transient and context.retry_number < RETRIES:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
-        review = gate.report_failure(sync, step, error, workbench.services(), context.run.run_id)
+        review = report_failure(sync, step, error, workbench.services(), context.run.run_id)
         raise reporting.failure(error, review) from error
     except Exception as error:
-        gate.report_failure(sync, step, error, workbench.services(), context.run.run_id)
+        report_failure(sync, step, error, workbench.services(), context.run.run_id)
         raise
 
 

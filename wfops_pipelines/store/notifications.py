@@ -22,6 +22,7 @@ class News(Enum):
     OPENED = "opened"
     REMINDER = "reminder"
     ESCALATED = "escalated"
+    ROUTED = "routed"
     OVERDUE = "overdue"
     EXPIRED = "expired"
 

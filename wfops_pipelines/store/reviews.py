@@ -64,6 +64,7 @@ def open_review(
             failure=failure,
             assigned_to=review.assigned_to,
             reopened_by=review.reopened_by or None,
+            routed=review.routed or None,
         )
         .on_conflict_do_nothing()
     )
@@ -119,12 +120,26 @@ def decided(conn: Connection, limit: int = 2000) -> list[Review]:
     return [_review(r) for r in conn.execute(query.order_by(c.decided_at.desc()).limit(limit))]
 
 
+def answered(conn: Connection, sync: str, limit: int = 500) -> list[Review]:
+    """The newest review requests of a sync that a decision has closed, of whatever kind."""
+    c = t.reviews.c
+    query = select(t.reviews).where(c.sync == sync, c.decided_at.is_not(None))
+    return [_review(r) for r in conn.execute(query.order_by(c.decided_at.desc()).limit(limit))]
+
+
+def route(conn: Connection, id: str, group: str, why: str) -> None:
+    """Let another group decide."""
+    values = {"reviewer_group": group, "routed": why, "assigned_to": None}
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(**values))
+
+
 def traces(conn: Connection) -> tuple[Any, ...]:
     """What is another one after any request was opened, decided, assigned or handed on."""
     c = t.reviews.c
     query = select(
         func.count(), func.max(c.opened_at), func.max(c.decided_at), func.max(c.escalated_at),
         func.count(c.decided_at), func.sum(func.hashtext(c.assigned_to)),
+        func.sum(func.hashtext(c.reviewer_group)),
     )  # fmt: skip
     return tuple(conn.execute(query).one())
 
@@ -301,6 +316,7 @@ def _review(row: Row[Any]) -> Review:
         run_id=row.run_id,
         assigned_to=row.assigned_to,
         reopened_by=row.reopened_by or "",
+        routed=row.routed or "",
     )
 
 

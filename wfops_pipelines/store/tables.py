@@ -121,6 +121,7 @@ reviews = Table(
     _time("escalated_at"),
     _time("overdue_at"),
     _time("reminded_at"),
+    Column("routed", Text),  # why this group is asked, where it is not simply the policy's
 )
 Index(
     "reviews_one_pending_failure",
@@ -228,7 +229,7 @@ notifications = Table(  # what a group is to be told, written where the reason f
     "notifications",
     metadata,
     Column("review", Text, primary_key=True),
-    Column("news", Text, primary_key=True),  # opened, reminder, escalated, overdue, expired
+    Column("news", Text, primary_key=True),  # opened, reminder, escalated, routed, …
     Column("reviewer_group", Text, primary_key=True),
     _time("created_at", nullable=False),
     Column("told", JSONB(none_as_null=True)),  # digests of the addresses that have been told

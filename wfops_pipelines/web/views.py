@@ -64,6 +64,7 @@ def review_view(
         "answers": [(v.value, links.decide_launchpad(review, v)) for v in review.verbs],
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
+        "route": links.act_launchpad("route", review.id, "to", "reason"),
         "reopen": links.act_launchpad("reopen", review.id, "reason")
         if review.kind in HOLDS and review.state in REFUSED
         else None,
