@@ -41,9 +41,7 @@ def calibration_error(sure: Sequence[float], right: Sequence[bool], bins: int = 
     """Expected calibration error: |confidence - accuracy| over equal bins, weighted."""
     total = 0.0
     for b in range(bins):
-        inside = [
-            i for i, s in enumerate(sure) if b / bins <= s < (b + 1) / bins or s == b + 1 == bins
-        ]
+        inside = [i for i, s in enumerate(sure) if b == min(int(s * bins), bins - 1)]
         if inside:
             mean = sum(sure[i] for i in inside) / len(inside)
             hits = sum(right[i] for i in inside) / len(inside)
@@ -68,9 +66,7 @@ def measured(decisions: int, seed: int) -> tuple[float, float, float, float, flo
 
 
 def main() -> None:
-    print(
-        f"{HELD_OUT} held-out tickets, mean of {RUNS} runs; a label is given from 60 % confidence"
-    )
+    print(f"{HELD_OUT} held-out tickets, {RUNS} runs; a label is given from 60 % confidence")
     print("decisions  accuracy  labelled  right of those  calibration error  Brier")
     for n in DECISIONS:
         runs = [measured(n, seed) for seed in range(RUNS)]
