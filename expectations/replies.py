@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import ColumnPairMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
@@ -20,7 +21,8 @@ class TextNames(ColumnPairMapMetricProvider):
     @column_pair_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column_A, column_B, **kwargs):
         pairs = zip(column_A, column_B, strict=True)
-        return column_A.notna() & [str(name) in str(text) for text, name in pairs]
+        named = [str(name) in str(text) for text, name in pairs]
+        return column_A.notna() & pd.Series(named, index=column_A.index, dtype=bool)
 
 
 class TextHasNoOtherAddress(ColumnPairMapMetricProvider):
@@ -31,10 +33,11 @@ class TextHasNoOtherAddress(ColumnPairMapMetricProvider):
     @column_pair_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column_A, column_B, **kwargs):
         pairs = zip(column_A, column_B, strict=True)
-        return column_A.notna() & [
-            {a.lower() for a in ADDRESS.findall(str(text))} <= {str(own).lower()}
-            for text, own in pairs
+        own = [
+            {a.lower() for a in ADDRESS.findall(str(text))} <= {str(address).lower()}
+            for text, address in pairs
         ]
+        return column_A.notna() & pd.Series(own, index=column_A.index, dtype=bool)
 
 
 class ExpectColumnPairTextToName(ColumnPairMapExpectation):

@@ -89,3 +89,40 @@ def test_it_is_calibrated_on_reviewers_who_approve_by_cause():
         inside = [(p, y) for p, y in zip(said, done, strict=True) if low <= p < low + 0.25]
         if len(inside) >= 60:
             assert abs(sum(p - y for p, y in inside)) / len(inside) < 0.1
+
+
+def decided_at(n, why, *, approved, by="ana"):
+    state = YES if approved else NO
+    at = NOW + timedelta(minutes=n)
+    return hold(why, state=state, decided_at=at, decided_by=by, id=f"rv-{n:04}")
+
+
+def test_shares_that_came_true_otherwise_are_corrected_and_say_so():
+    """A sync whose causes are new each time and whose holds are nearly all approved in the end."""
+    rng = random.Random(3)
+    odd = [decided_at(n, f"rule {chr(97 + n % 20)} is met", approved=rng.random() < 0.8)
+           for n in range(200)]  # fmt: skip
+    known = record(odd)
+    found = confidence(hold("rule new is met"), known)
+    assert found.words.endswith("calibrated on 200 decisions")
+    assert found.chance == pytest.approx(0.8, abs=0.07)
+    few = record(odd[:29])
+    assert "calibrated" not in confidence(hold("rule new is met"), few).words
+
+
+def test_one_answer_only_bends_nothing():
+    same = record([decided_at(n, "a", approved=True) for n in range(100)])
+    assert "calibrated" not in confidence(hold("a"), same).words
+
+
+def test_what_a_machine_decided_teaches_nothing():
+    by_machine = [decided_at(n, "a", approved=True, by="machine:auto_release") for n in range(50)]
+    assert confidence(hold("a"), record(by_machine)).words == "nothing was decided yet: even"
+
+
+def test_the_order_in_which_decisions_are_given_does_not_matter():
+    rng = random.Random(5)
+    some = [decided_at(n, f"rule {'abc'[n % 3]} is met", approved=n % 4 > 0) for n in range(80)]
+    shuffled = rng.sample(some, len(some))
+    review = hold("rule a is met")
+    assert confidence(review, record(some)) == confidence(review, record(shuffled))

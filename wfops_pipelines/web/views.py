@@ -195,10 +195,11 @@ def _drafts_of(
     ]
     values = {d.draft.column: now.get(d.draft.column) for d in found}
     sources = dict.fromkeys(s for d in found for s in d.draft.sources)
+    whole = next((text for name, text in sources if name == "row"), "")
     return {
         "key": found[0].key,
         "cells": cells,
-        "sources": list(sources),
+        "sources": [(n, text) for n, text in sources if f"{n}: {text}" not in whole],
         "edit": links.edit_launchpad(review, found[0].key, values)
         if review.state is ReviewState.PENDING and not masked & values.keys()
         else None,
@@ -230,7 +231,9 @@ def _reasons(findings: Sequence[Mapping[str, Any]]) -> Reasons:
     why: Reasons = {}
     for finding in findings:
         cells = [(c, words) for c, _, words in finding["details"].get("reasons", ())]
-        told = cells or [(finding["column"] or "", finding["sentence"])]
+        column = finding["column"] or ""
+        drafted = finding["check"] == "drafted"
+        told = cells or [(column, f"{column} is a draft" if drafted else finding["sentence"])]
         for key in finding["keys"]:
             why.setdefault(key, []).extend(told)
     return why
