@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from wfops_pipelines import gate, publishing
+from wfops_pipelines import confident, gate, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
@@ -84,6 +84,8 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
     _record(sync, snapshot, examined, verdict, review, services, run)
+    if review is not None and isinstance(verdict, Hold):
+        confident.answer(sync, review, verdict, services)
     _leave_report(project, services, snapshot)
     return Judged(snapshot, evidence, verdict, review)
 

@@ -25,6 +25,7 @@ class Action(Enum):
     OVERRIDDEN = "review.overridden"  # decided despite what only the role `override` may set aside
     VOTED = "review.voted"
     EDITED = "review.edited"
+    SPOT_CHECK = "review.spot_check"  # confidence would have released it; a person looks
     COMMENTED = "review.commented"
     ASSIGNED = "review.assigned"
     ROUTED = "review.routed"  # another group decides

@@ -79,6 +79,9 @@ class Policy:
     escalate_hours, escalate_to: after so many hours without an answer, whose group decides next.
     deadline_hours, at_deadline: after so many hours the machine notes it ("hold") or rejects the
     rows ("reject"); it never approves.
+    auto_release: the confidence (0.9 up to 1) from which holds for anomalies and warnings are
+    released without a person; None, the default: never. spot_checks: the share (0-1) of those that
+    a person decides all the same.
     routes: which other groups decide what; the first rule that fits a hold or a failure counts.
     """
 
@@ -100,6 +103,8 @@ class Policy:
     deadline_hours: float | None = None
     at_deadline: Literal["hold", "reject"] = "hold"
     routes: tuple[Route, ...] = ()
+    auto_release: float | None = None
+    spot_checks: float = 0.1
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with this policy, as (field, repair); empty when nothing is."""
@@ -126,6 +131,11 @@ class Policy:
                 'rules in brackets: (Route("finance", column="amount"),)',
             ),
             ("at_deadline", self.at_deadline in ("hold", "reject"), '"hold" or "reject"'),
+        ]
+        released = self.auto_release is None or _within(self.auto_release, 0.9, 0.9999)
+        checks += [
+            ("auto_release", released, "a confidence from 0.9 to 0.9999, or leave it out"),
+            ("spot_checks", _within(self.spot_checks, 0.01, 1), "a share from 0.01 to 1, as 0.1"),
         ]
         return [(name, f"use {repair}") for name, fine, repair in checks if not fine]
 

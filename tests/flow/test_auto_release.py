@@ -1,0 +1,107 @@
+"""Release by confidence: off by default, only what may go, spot checks, nothing learned from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from wfops_pipelines import Above, Policy
+from wfops_pipelines.confident import FEWEST
+from wfops_pipelines.core.reviews import ReviewState, Verb
+from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.store import audit, reviews
+
+pytestmark = pytest.mark.components
+ON = Policy(reviewers="team", warnings_hold=True, auto_release=0.9, spot_checks=0.01, scope="whole")
+
+
+def page(n: int, amount: float = 5) -> list[dict[str, Any]]:
+    at = f"2026-05-01T{n // 60:02}:{n % 60:02}:00Z"
+    return [{"id": n, "name": "n", "amount": amount, "updated_at": at}]
+
+
+def lenient(bench: Any) -> Any:
+    """The same bench; a negative amount is a warning only."""
+    suite = bench.project.suites["things"]
+    from wfops_pipelines.core.findings import Severity
+
+    soft = tuple(
+        replace(e, severity=Severity.WARNING) if "between" in e.type else e
+        for e in suite.expectations
+    )
+    bench.project = replace(bench.project, suites={"things": replace(suite, expectations=soft)})
+    bench.services = replace(bench.services, entropy=lambda n: b"\xff" * n)
+    return bench
+
+
+def taught(bench: Any, verb: Verb = Verb.APPROVE) -> Any:
+    """People have decided as many holds for negative amounts as it takes, all alike."""
+    for n in range(FEWEST):
+        bench.services = replace(bench.services, entropy=lambda k, n=n: bytes([n + 1]) * k)
+        bench.release(bench.decide(bench.held(page(n, -5)), verb))
+    bench.services = replace(bench.services, entropy=lambda k: b"\xff" * k)
+    return bench
+
+
+def state(bench: Any, review: Any) -> ReviewState:
+    return bench.review(review.id).state
+
+
+@pytest.mark.slow
+def test_what_people_always_approved_goes_by_itself_and_says_so(make_bench):
+    bench = taught(lenient(make_bench(ON)))
+    review = bench.held(page(FEWEST, -5))
+    assert state(bench, review) is ReviewState.APPROVED
+    with bench.services.engine.connect() as conn:
+        (errand,) = reviews.errands_of(conn, review.id)
+        trail = audit.trail(conn, review.subject)
+    assert (trail[-1]["actor"], trail[-1]["actor_kind"]) == ("auto_release", "machine")
+    assert trail[-1]["reason"].startswith("released by confidence: ")
+    from wfops_pipelines import publishing
+    from wfops_pipelines.core.reviews import Actor
+
+    publishing.release(bench.sync, errand, bench.services, Actor("gate", "machine"))
+    assert bench.rows()[-1][0] == FEWEST
+    with bench.services.engine.connect() as conn:
+        assert all(not r.decided_by.startswith("machine") for r in reviews.answered(conn, "things")
+                   if r.id != review.id)  # fmt: skip
+    assert reconcile(bench.sync, bench.services).missing == 0
+
+
+@pytest.mark.slow
+def test_a_spot_check_goes_to_a_person(make_bench):
+    bench = taught(lenient(make_bench(ON)))
+    bench.services = replace(bench.services, entropy=lambda k: b"\x00" * (k - 1) + b"\x07")
+    review = bench.held(page(FEWEST, -5))
+    assert state(bench, review) is ReviewState.PENDING
+    with bench.services.engine.connect() as conn:
+        assert audit.trail(conn, review.subject)[-1]["action"] == "review.spot_check"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auto_release": None},
+        {"approvals": 2},
+        {"auto_release": 0.9999},
+        {"high_impact": (Above("amount", -100, "any"),)},
+    ],
+    ids=["off", "two approvals", "not sure enough", "high impact"],
+)
+def test_it_waits_for_a_person_where_it_must(make_bench, changes):
+    bench = taught(lenient(make_bench(ON)))
+    sync = replace(bench.sync, policy=replace(ON, **changes))
+    bench.project = replace(bench.project, syncs={"things": sync})
+    assert state(bench, bench.held(page(FEWEST, -5))) is ReviewState.PENDING
+
+
+@pytest.mark.slow
+def test_a_rejection_and_a_failed_critical_check_are_never_released(make_bench):
+    bench = taught(lenient(make_bench(ON)), Verb.REJECT)
+    assert state(bench, bench.held(page(FEWEST, -5))) is ReviewState.PENDING
+    critical = make_bench(replace(ON))
+    critical.services = replace(critical.services, entropy=bench.services.entropy)
+    assert state(critical, critical.held(page(101, -5))) is ReviewState.PENDING
