@@ -2,16 +2,18 @@
 
 Only holds whose reasons are anomalies or warnings may go; not critical fields, high impact, drafts,
 edits, schema, failed critical expectations or crashed examiners. A share of them, drawn at random,
-goes to a person all the same: a rejection there takes the confidence down, and nothing that the
-machine released counts as a decision.
+goes to a person all the same: a rejection there ends it until people have approved twenty again, and
+nothing that the machine released counts as a decision.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.confidence import Confidence, confidence, record
+from wfops_pipelines.core.confidence import Confidence, cause, confidence, record
 from wfops_pipelines.core.findings import Finding, Json, Severity
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewState, Verb
@@ -44,10 +46,11 @@ def answer(sync: Sync, review: Review, verdict: Hold, services: Services) -> str
         found = reviews.get(conn, review.id, lock=True)
         if found is None or found.state is not ReviewState.PENDING:
             return None
-        known = record(reviews.decided(conn))
-        same, _ = known.tallies(found)
-        told = confidence(found, known)
-        if told is None or same.decided < FEWEST or told.chance < (sync.policy.auto_release or 1):
+        decided = reviews.decided(conn)
+        told = confidence(found, record(decided))
+        if told is None or told.chance < (sync.policy.auto_release or 1):
+            return None
+        if not _always_approved(found, decided):
             return None
         if _drawn(sync.policy.spot_checks, services):
             said = f"spot check: {told.chance:.1%} sure ({told.words}); a person looks all the same"
@@ -63,6 +66,13 @@ def _may(finding: Finding) -> bool:
     return examiner == "anomaly" or (
         examiner == "expectation" and finding.severity is Severity.WARNING
     )
+
+
+def _always_approved(review: Review, decided: Sequence[Review]) -> bool:
+    """Whether people approved the last twenty like it, all of them. `decided`: newest first."""
+    like = [r for r in decided if r.sync == review.sync and cause(r) == cause(review)]
+    of_people = [r for r in like if r.decided_by != str(MACHINE)][:FEWEST]
+    return len(of_people) == FEWEST and all(r.state is ReviewState.APPROVED for r in of_people)
 
 
 def _drawn(share: float, services: Services) -> bool:

@@ -81,6 +81,15 @@ def test_a_spot_check_goes_to_a_person(make_bench):
 
 
 @pytest.mark.slow
+def test_one_rejected_spot_check_ends_it(make_bench):
+    bench = taught(lenient(make_bench(ON)))
+    bench.services = replace(bench.services, entropy=lambda k: b"\x00" * (k - 1) + b"\x07")
+    bench.release(bench.decide(bench.held(page(FEWEST, -5)), Verb.REJECT))
+    bench.services = replace(bench.services, entropy=lambda k: b"\xfe" * k)
+    assert state(bench, bench.held(page(FEWEST + 1, -5))) is ReviewState.PENDING
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
