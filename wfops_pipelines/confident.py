@@ -2,7 +2,7 @@
 
 Only holds whose reasons are anomalies or warnings may go; not critical fields, high impact, drafts,
 edits, schema, failed critical expectations or crashed examiners. A share of them, drawn at random,
-goes to a person all the same: a rejection there ends it until people have approved twenty again, and
+goes to a person all the same: a rejection there ends it until people approved twenty again, and
 nothing that the machine released counts as a decision.
 """
 

@@ -127,6 +127,13 @@ def answered(conn: Connection, sync: str, limit: int = 500) -> list[Review]:
     return [_review(r) for r in conn.execute(query.order_by(c.decided_at.desc()).limit(limit))]
 
 
+def of_sync(conn: Connection, sync: str, since: datetime, limit: int = 1000) -> list[Review]:
+    """The newest review requests of a sync, decided or not, that were opened since then."""
+    c = t.reviews.c
+    query = select(t.reviews).where(c.sync == sync, c.opened_at >= since)
+    return [_review(r) for r in conn.execute(query.order_by(c.opened_at.desc()).limit(limit))]
+
+
 def route(conn: Connection, id: str, group: str, why: str) -> None:
     """Let another group decide."""
     values = {"reviewer_group": group, "routed": why, "assigned_to": None}

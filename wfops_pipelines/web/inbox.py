@@ -86,15 +86,16 @@ def due(review: Review, hours: float | None, now: datetime) -> str | None:
     if hours is None or review.kind not in HOLDS:
         return None
     left = review.opened_at + timedelta(hours=hours) - now
-    return "overdue" if left <= timedelta() else f"due in {_span(left)}"
+    return "overdue" if left <= timedelta() else f"due in {span(left)}"
 
 
 def age(review: Review, now: datetime) -> str:
     """How long it has waited, in the largest unit that fits."""
-    return _span(now - review.opened_at)
+    return span(now - review.opened_at)
 
 
-def _span(time: timedelta) -> str:
+def span(time: timedelta) -> str:
+    """In the largest unit that fits: "3 days", "5 min"."""
     minutes = int(time.total_seconds() // 60)
     for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= size:

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import hmac
-import json
-import secrets
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -23,22 +17,10 @@ from wfops_pipelines.report import Report, failing_rows_csv, render_history, ren
 from wfops_pipelines.store import audit, controls, reviews
 from wfops_pipelines.web import inbox as inboxes
 from wfops_pipelines.web import views
+from wfops_pipelines.web.dashboards import dashboard_json, dashboard_page, metrics_text
+from wfops_pipelines.web.page import HEADERS, Pulse, page
 
 SHOWN = 200  # review requests on one page
-# Data from a SaaS system never runs as code, not even if an escape were forgotten: a page has no
-# origin of its own (so that no script on it could act for its reader), and runs our script alone.
-_SANDBOX = (
-    "sandbox{scripts} allow-top-navigation-by-user-activation allow-popups "
-    "allow-popups-to-escape-sandbox allow-downloads; default-src 'none'; "
-    "style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": _SANDBOX.format(scripts=""),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 def routes() -> list[Route]:
@@ -50,6 +32,11 @@ def routes() -> list[Route]:
         Route("/wfops/reports/{sync}/{seq:int}/failing.csv", failing_rows, methods=["GET"]),
         Route("/wfops/history/{sync}", history_page, methods=["GET"]),
         Route("/wfops/history/{sync}/{name}", history_page, methods=["GET"]),
+        Route("/wfops/dashboard", dashboard_page, methods=["GET"]),
+        Route("/wfops/dashboard/{sync}", dashboard_page, methods=["GET"]),
+        Route("/wfops/api/dashboard", dashboard_json, methods=["GET"]),
+        Route("/wfops/api/dashboard/{sync}", dashboard_json, methods=["GET"]),
+        Route("/wfops/metrics", metrics_text, methods=["GET"]),
         Route("/wfops/api/reviews", inbox_json, methods=["GET"]),
         Route("/wfops/pulse", pulse, methods=["GET"]),
         Route("/wfops/pulse/{review}", pulse, methods=["GET"]),
@@ -182,55 +169,3 @@ def _html(text: str) -> Response:
 
 def nothing(request: Request) -> Response:
     return page("nothing.html", 404, title="No such page", what=request.url.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """Where a page asks whether it is still true, and the answer when it was made."""
-
-    url: str
-    seen: str
-    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-
-    @property
-    def headers(self) -> dict[str, str]:
-        policy = _SANDBOX.format(scripts=" allow-scripts")
-        ours = f"{policy}; script-src 'nonce-{self.nonce}'; connect-src 'self'"
-        return {**HEADERS, "Content-Security-Policy": ours}
-
-
-def page(
-    template: str, status: int = 200, *, pulse: Pulse | None = None, **values: Any
-) -> Response:
-    text = _environment().get_template(template).render(pulse=pulse, **values)
-    return HTMLResponse(text, status, pulse.headers if pulse else HEADERS)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["when"] = lambda t: f"{t:%Y-%m-%d %H:%M:%S} UTC"
-    environment.filters["short"] = lambda h: f"{h[:12]}…"
-    environment.filters["number"] = lambda n: f"{n:,}"
-    environment.filters["shown"] = _shown
-    return environment
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case None:
-            return "–"
-        case str():
-            return value
-        case bool():
-            return "yes" if value else "no"
-        case int() | float():
-            return f"{value:,}"
-        case _:
-            return json.dumps(value, ensure_ascii=False, default=str)
