@@ -1,4 +1,5 @@
 from wfops_pipelines import Policy, hubspot, instant, sync, table
+from wfops_pipelines.assist import tidy
 
 
 @sync(
@@ -9,6 +10,7 @@ from wfops_pipelines import Policy, hubspot, instant, sync, table
     policy=Policy(critical_fields=("email",), false_holds=0.02, reviewers="revops"),
     schedule="*/15 * * * *",
     owners=["team:revops"],
+    assist=(tidy("country", "country"), tidy("email", "email")),
 )
 def crm_contacts(page):
     """Contacts from the CRM, one row per person."""

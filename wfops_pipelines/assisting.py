@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf
+from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf, Tidy
 from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState, prompt_digest
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
 from wfops_pipelines.history import published_tables
@@ -25,6 +25,11 @@ from wfops_pipelines.sync import Sync
 SNAPSHOTS = 60  # whose published rows teach the labels
 AT_ONCE = 4  # questions to a provider
 PATIENCE = 3  # failures of a provider in a row, after which a snapshot no longer asks it
+
+
+_KIND: dict[type, DraftKind] = {
+    Classify: DraftKind.LABEL, Drafting: DraftKind.REPLY, Tidy: DraftKind.REPAIR,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,9 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     loose = [dict(r) for r in rows if r.get(sync.key) is None]
     made: list[Drafted] = []
     for asked in sync.assist:
+        if isinstance(asked, Tidy):
+            made += _tidy(asked, sync, named)
+            continue
         proposed = _propose(asked, sync, named, services)
         for row, draft in zip(named, proposed, strict=True):
             row[asked.column] = draft.value
@@ -61,6 +69,31 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
         for row in loose:
             row[asked.column] = None
     return Assisted([*named, *loose], tuple(made))
+
+
+def _tidy(asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]]) -> list[Drafted]:
+    """Repairs that are proposed, and the cell stays; or, of a standing rule, made at once.
+
+    Where a rule crashes the values stay as the source gave them, and the rows wait.
+    """
+    from wfops_pipelines.assist.repairs import propose
+
+    try:
+        proposed = propose(asked, rows)
+    except Exception as error:
+        failed = _failed(asked, error)
+        return [Drafted(str(row[sync.key]), failed) for row in rows]
+    state = DraftState.APPLIED if asked.standing else DraftState.PROPOSED
+    made = [
+        Drafted(str(row[sync.key]), draft, state)
+        for row, draft in zip(rows, proposed, strict=True)
+        if draft is not None
+    ]
+    if asked.standing:
+        by_key = {d.key: d.draft.value for d in made}
+        for row in rows:
+            row[asked.column] = by_key.get(str(row[sync.key]), row.get(asked.column))
+    return made
 
 
 def _propose(
@@ -176,10 +209,10 @@ def _said(row: Row) -> str:
     return "\n".join(f"{c}: {v}" for c, v in row.items() if v is not None)
 
 
-def _failed(asked: Drafting | Classify, error: Exception) -> Draft:
+def _failed(asked: Drafting | Classify | Tidy, error: Exception) -> Draft:
     said = f"the assistant failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return Draft(
-        kind=DraftKind.LABEL if isinstance(asked, Classify) else DraftKind.REPLY,
+        kind=_KIND[type(asked)],
         column=asked.column,
         value=None,
         confidence=None,
@@ -194,12 +227,25 @@ def note_decision(conn: Connection, decision: Decision, review: Review, seq: int
     """Say of the drafts of snapshot `seq` (an edited one's origin) what a final decision made."""
     held = review.keys if review.kind is ReviewKind.ROWS else None
     if decision.edits:
-        for edit in decision.edits:
-            columns = list(edit.values)
-            drafts.settle(conn, review.sync, seq, DraftState.EDITED, [edit.key], columns)
+        _note_edits(conn, decision, review, seq)
         return
     taken = decision.verb is Verb.APPROVE
     state = DraftState.ACCEPTED if taken else DraftState.REFUSED
-    drafts.settle(conn, review.sync, seq, state, held)
+    drafts.settle(conn, review.sync, seq, state, held, repairs=False)
+    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, held, repairs=True)
     if taken and decision.exclude:
-        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, decision.exclude)
+        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, decision.exclude, repairs=False)
+
+
+def _note_edits(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
+    """A repair that is made exactly as it was proposed is accepted; any other edit is an edit."""
+    known = drafts.of_snapshot(conn, review.sync, seq)
+    proposed = {(d.key, d.draft.column): d.draft for d in known}
+    for edit in decision.edits:
+        for column, value in edit.values.items():
+            draft = proposed.get((edit.key, column))
+            if draft is not None:
+                same = draft.kind is DraftKind.REPAIR and draft.value == value
+                state = DraftState.ACCEPTED if same else DraftState.EDITED
+                repairs = draft.kind is DraftKind.REPAIR
+                drafts.settle(conn, review.sync, seq, state, [edit.key], [column], repairs=repairs)

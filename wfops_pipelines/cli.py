@@ -239,6 +239,17 @@ def assign(
 
 
 @app.command()
+def prepare(sync: Annotated[str, typer.Argument(help="The sync's name.")]) -> None:
+    """Say which repairs of cells people accepted, and which rules could stand."""
+    from wfops_pipelines.preparing import advice
+
+    _, project, services = _open()
+    with services.engine.connect() as conn:
+        lines = advice(conn, project.find(sync))
+    typer.echo("\n".join(lines) or f"{sync} has no rules: add assist=(tidy(…),) to it")
+
+
+@app.command()
 def route(
     review: ReviewId, to: Annotated[str, typer.Argument(metavar="GROUP")], reason: Reason
 ) -> None:

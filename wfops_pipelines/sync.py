@@ -13,7 +13,7 @@ from wfops_pipelines.core.policy import Policy
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from wfops_pipelines.assist.declared import Classify, Drafting
+    from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
     from wfops_pipelines.core.snapshot import Diff
     from wfops_pipelines.destinations import Existing, Parcel, Written
     from wfops_pipelines.sources import Window
@@ -76,7 +76,7 @@ class Sync:
     owners: tuple[str, ...]
     rows: Transform
     words: str
-    assist: tuple[Drafting | Classify, ...] = ()
+    assist: tuple[Drafting | Classify | Tidy, ...] = ()
 
 
 def sync(
@@ -89,7 +89,7 @@ def sync(
     schedule: str | None = None,
     group: str | None = None,
     owners: Sequence[str] = (),
-    assist: Sequence[Drafting | Classify] = (),
+    assist: Sequence[Drafting | Classify | Tidy] = (),
 ) -> Callable[[Transform], Sync]:
     """Declare a sync. The function under the decorator turns a page of records into flat rows.
 

@@ -100,7 +100,7 @@ def _assist(project: Project, sync: Sync) -> Iterator[ProjectError]:
         s.destination.words.removeprefix("table "): s.policy.masked for s in project.syncs.values()
     }
     taken = [sync.key, *([sync.cursor] if sync.cursor else [])]
-    for field, said, repair in wrong(sync.assist, taken, hidden):
+    for field, said, repair in wrong(sync.assist, taken, hidden, sync.policy.masked):
         yield ProjectError(_file(project, sync), field, said, repair)
 
 

@@ -55,7 +55,10 @@ def test_names_in_links_are_quoted():
     ],
 )
 def test_an_edit_is_prefilled_with_exactly_what_the_cells_hold(text):
-    link = links.edit_launchpad(REVIEW, "4: 2", {"reply": text, "a: b": "x"})
+    link = links.edit_launchpad(REVIEW, {"4: 2": {"reply": text, "a: b": "x"}, "7": {"c": "y"}})
     config = yaml.safe_load(parse_qs(urlsplit(link).query, keep_blank_values=True)["config"][0])
-    assert config["edits"] == [{"key": "4: 2", "set": {"reply": text, "a: b": "x"}}]
+    assert config["edits"] == [
+        {"key": "4: 2", "set": {"reply": text, "a: b": "x"}},
+        {"key": "7", "set": {"c": "y"}},
+    ]
     assert config["reason"] is None

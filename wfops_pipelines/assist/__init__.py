@@ -13,9 +13,11 @@ from wfops_pipelines.assist.declared import (
     Context,
     Drafting,
     RowsOf,
+    Tidy,
     classify,
     draft,
     rows_of,
+    tidy,
 )
 from wfops_pipelines.assist.provider import Provider, provider_from
 
@@ -25,8 +27,10 @@ __all__ = [
     "Drafting",
     "Provider",
     "RowsOf",
+    "Tidy",
     "classify",
     "draft",
     "provider_from",
     "rows_of",
+    "tidy",
 ]

@@ -62,6 +62,35 @@ class Classify:
     at_least: float
 
 
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """A repair of `column` by `rule`: proposed, or, when `standing`, applied and noted."""
+
+    column: str
+    rule: str
+    region: str
+    accepted: tuple[str, ...]
+    standing: bool
+
+
+def tidy(
+    column: str,
+    rule: str,
+    *,
+    region: str = "",
+    accepted: Sequence[str] = (),
+    standing: bool = False,
+) -> Tidy:
+    """Propose the tidy form of texts in `column`; a row with a proposal waits for a person.
+
+    rule: "trim", "lower", "upper", "email", "phone" (E.164; `region` as "DE" for numbers without a
+    country), "date" (to 2026-03-31), "country" (to its short name) or "spelling" (to the nearest
+    of `accepted`). standing: apply it before the snapshot is staged, and say so in its evidence;
+    `wfops prepare` says which rules people have accepted often enough for that.
+    """
+    return Tidy(column, rule, region, tuple(accepted), standing)
+
+
 def rows_of(
     table: str,
     *,

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfops_pipelines.assist.declared import Classify, Drafting
+from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
 from wfops_pipelines.errors import SettingsError
 
 Problem = tuple[str, str, str]  # field, what is wrong, repair
 
 
 def problems(
-    assistants: Sequence[object], taken: Sequence[str], masked: Mapping[str, Sequence[str]]
+    assistants: Sequence[object],
+    taken: Sequence[str],
+    masked: Mapping[str, Sequence[str]],
+    hidden: Sequence[str] = (),
 ) -> Iterator[Problem]:
-    """`taken` are columns that no assistant may fill, `masked` the hidden columns of each table."""
+    """`taken` are columns that no assistant may fill, `masked` the masked columns of each table,
+    `hidden` those of this sync.
+    """
     seen: list[str] = []
     for asked in assistants:
-        if not isinstance(asked, Classify | Drafting):
-            yield "assist", f"{asked!r} is no assistant", "use classify(…) or draft(…)"
+        if not isinstance(asked, Classify | Drafting | Tidy):
+            yield "assist", f"{asked!r} is no assistant", "use classify(…), draft(…) or tidy(…)"
             continue
         if asked.column in (*taken, *seen):
             said = f"the column {asked.column!r} is the key, the cursor or another assistant's"
             yield "assist", said, "give each assistant a column of its own"
         seen.append(asked.column)
-        yield from _classify(asked) if isinstance(asked, Classify) else _drafting(asked, masked)
+        match asked:
+            case Classify():
+                yield from _classify(asked)
+            case Drafting():
+                yield from _drafting(asked, masked)
+            case Tidy():
+                yield from _tidy(asked, hidden)
 
 
 def _classify(asked: Classify) -> Iterator[Problem]:
@@ -35,6 +46,18 @@ def _classify(asked: Classify) -> Iterator[Problem]:
         seeds(asked.seed)
     except SettingsError as error:
         yield "assist.seed", str(error), 'lines of {"text": "…", "label": "…"}'
+
+
+def _tidy(asked: Tidy, hidden: Sequence[str]) -> Iterator[Problem]:
+    from wfops_pipelines.assist.repairs import RULES
+
+    if asked.rule not in RULES:
+        yield "assist.rule", f"there is no rule {asked.rule!r}", f"use one of {', '.join(RULES)}"
+    if asked.rule == "spelling" and not asked.accepted:
+        yield "assist.accepted", "spelling has nothing to spell like", 'accepted=("lead", …)'
+    if asked.column in hidden and not asked.standing:
+        said = f"nobody could see what is proposed for {asked.column!r}, which is masked"
+        yield "assist.column", said, "make the rule standing, or unmask the column"
 
 
 def _drafting(asked: Drafting, masked: Mapping[str, Sequence[str]]) -> Iterator[Problem]:

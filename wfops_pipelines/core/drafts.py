@@ -28,6 +28,7 @@ class DraftState(Enum):
     ACCEPTED = "accepted"
     EDITED = "edited"
     REFUSED = "refused"
+    APPLIED = "applied"  # by a standing rule, without being asked; it is in the evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,60 @@ def prompt_digest(given: Json) -> str:
 
 
 def draft_findings(drafts: Sequence[Drafted], keys: frozenset[str]) -> list[Finding]:
-    """One finding for each drafted column. It holds every row with a draft that nobody decided."""
-    open_ = [d for d in drafts if d.key in keys]
-    columns = dict.fromkeys(d.draft.column for d in open_)
-    return [_finding(c, [d for d in open_ if d.draft.column == c]) for c in columns]
+    """One finding for each drafted or repaired column.
+
+    It holds every row with a draft, and with a repair that nobody has decided; what a standing
+    rule applied is information.
+    """
+    here = [d for d in drafts if d.key in keys]
+    repairs = [d for d in here if d.draft.kind is DraftKind.REPAIR]
+    drafted = [d for d in here if d.draft.kind is not DraftKind.REPAIR]
+    return [
+        *[_finding(c, some) for c, some in _by_column(drafted)],
+        *[_repair(c, some) for c, some in _by_column(repairs, DraftState.PROPOSED)],
+        *[_repair(c, some) for c, some in _by_column(repairs, DraftState.APPLIED)],
+    ]
+
+
+def _by_column(
+    drafts: Sequence[Drafted], state: DraftState | None = None
+) -> list[tuple[str, list[Drafted]]]:
+    found: dict[str, list[Drafted]] = {}
+    for drafted in drafts:
+        if state in (None, drafted.state):
+            found.setdefault(drafted.draft.column, []).append(drafted)
+    return list(found.items())
+
+
+def _repair(column: str, found: Sequence[Drafted]) -> Finding:
+    applied = found[0].state is DraftState.APPLIED
+    first = found[0].draft
+    old = first.sources[0][1] if first.sources else ""
+    if first.fallback:
+        return Finding(
+            check="preparation",
+            severity=Severity.CRITICAL,
+            sentence=f"{column} could not be looked at: {first.fallback}",
+            column=column,
+            measured=len(found),
+            keys=tuple(d.key for d in found),
+        )
+    did = "was tidied" if applied else "could be tidied"
+    changes: list[Json] = [
+        [d.key, d.draft.sources[0][1], d.draft.value, d.draft.why] for d in found
+    ]
+    return Finding(
+        check="preparation",
+        severity=Severity.INFO if applied else Severity.CRITICAL,
+        sentence=(
+            f"{column} {did} in {counted_rows(len(found))} by {first.model}: "
+            f"“{old}” → “{first.value}” ({first.why})"
+        ),
+        column=column,
+        measured=len(found),
+        keys=tuple(d.key for d in found),
+        details={"changes": changes, "applied": applied},
+    )
 
 
 def _finding(column: str, found: Sequence[Drafted]) -> Finding:

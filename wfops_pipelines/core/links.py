@@ -49,15 +49,19 @@ def decide_launchpad(review: Review, verb: Verb | None = None) -> str:
     return _launchpad("decide", config)
 
 
-def edit_launchpad(review: Review, key: str, values: Mapping[str, str | None]) -> str:
-    """The Launchpad of `decide` with one row's cells to edit, as they are now."""
-    cells = "".join(f"    {json.dumps(c)}: {_scalar(v)}\n" for c, v in values.items())
+def edit_launchpad(review: Review, edits: Mapping[str, Mapping[str, str | None]]) -> str:
+    """The Launchpad of `decide` with cells to edit, filled in: by row key, then column."""
+    rows = "".join(
+        f"- key: {json.dumps(key)}\n  set:\n"
+        + "".join(f"    {json.dumps(c)}: {_scalar(v)}\n" for c, v in values.items())
+        for key, values in edits.items()
+    )
     config = (
         f"review: {review.id}\n"
         f"evidence: {review.evidence_hash}\n"
         "decision: approve\n"
         "# what to change; somebody else approves it\n"
-        f"edits:\n- key: {json.dumps(key)}\n  set:\n{cells}"
+        f"edits:\n{rows}"
         "# why; the audit trail keeps it\n"
         "reason: \n"
     )

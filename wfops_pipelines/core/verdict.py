@@ -54,7 +54,15 @@ def holds(finding: Finding, policy: Policy) -> bool:
             return False
 
 
-JUDGEMENT = ("anomaly", "critical_changes", "high_impact", "schema", "edited", "drafted")
+JUDGEMENT = (
+    "anomaly",
+    "critical_changes",
+    "high_impact",
+    "schema",
+    "edited",
+    "drafted",
+    "preparation",
+)
 
 
 def overridden(

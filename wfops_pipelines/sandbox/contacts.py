@@ -113,7 +113,7 @@ class _Book:
             stage=stage,
             owner=_owner(rng) if rng.random() < _owned(stage) else None,
             country=company.country,
-            shown_country=None if rng.random() < 0.035 else company.country.name,
+            shown_country=None if rng.random() < 0.035 else _typed(self._id, company.country),
             phone=_phone(rng, company.country) if rng.random() < 0.64 else None,
         )
 
@@ -182,6 +182,13 @@ def _owner(rng: random.Random) -> str:
 
 def _owned(stage: str) -> float:
     return 0.70 + 0.05 * STAGES.index(stage)
+
+
+def _typed(number: int, country: Country) -> str:
+    """The country as it was typed: one in 211 contacts has it in a form of their own."""
+    if number % 211:
+        return country.name
+    return (country.name.upper(), f" {country.name}", country.name[:-1])[number // 211 % 3]
 
 
 def _phone(rng: random.Random, country: Country) -> str:

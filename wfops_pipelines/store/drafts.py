@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from wfops_pipelines.core.drafts import Draft, Drafted, DraftState
+from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState
 from wfops_pipelines.store import tables as t
 
 
@@ -35,6 +35,18 @@ def of_snapshot(conn: Connection, sync: str, seq: int) -> list[Drafted]:
     return [_drafted(r) for r in conn.execute(query.order_by(c.key, c.column))]
 
 
+def repairs(conn: Connection, sync: str) -> dict[str, dict[DraftState, int]]:
+    """How many repairs of each column are in each state."""
+    c = t.drafts.c
+    query = select(c.column, c.state, func.count()).where(
+        c.sync == sync, c.kind == DraftKind.REPAIR.value
+    )
+    found: dict[str, dict[DraftState, int]] = {}
+    for row in conn.execute(query.group_by(c.column, c.state)):
+        found.setdefault(str(row[0]), {})[DraftState(row[1])] = int(row[2])
+    return found
+
+
 def settle(
     conn: Connection,
     sync: str,
@@ -42,10 +54,20 @@ def settle(
     state: DraftState,
     keys: Iterable[str] | None,
     columns: Iterable[str] | None = None,
+    *,
+    repairs: bool,
 ) -> None:
-    """Say what a decision made of drafts; of all rows, or of those with `keys`."""
+    """Say what a decision made of drafts, or of repairs; of all rows, or of those with `keys`.
+
+    A repair is decided once; a draft may be accepted by one person and refused by the next, unless
+    somebody has edited it.
+    """
     c = t.drafts.c
-    where = [c.sync == sync, c.seq == seq, c.state != DraftState.EDITED.value]
+    where = [c.sync == sync, c.seq == seq]
+    if repairs:
+        where += [c.kind == DraftKind.REPAIR.value, c.state == DraftState.PROPOSED.value]
+    else:
+        where += [c.kind != DraftKind.REPAIR.value, c.state != DraftState.EDITED.value]
     if keys is not None:
         where.append(c.key.in_(list(keys)))
     if columns is not None:

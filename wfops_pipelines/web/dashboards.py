@@ -16,6 +16,7 @@ from wfops_pipelines.web import metrics
 from wfops_pipelines.web.page import HEADERS, page
 
 BARS, WIDTH, HEIGHT = 30, 480, 120
+Bar = tuple[float, float, float, float, str]
 
 
 def dashboard_page(request: Request) -> Response:
@@ -63,9 +64,7 @@ def _tallest(days: tuple[Day, ...], field: str) -> int:
     return max((getattr(d, field) for d in days[-BARS:]), default=0)
 
 
-def bars(
-    days: tuple[Day, ...], field: str, tallest: int
-) -> list[tuple[float, float, float, float, str]]:
+def bars(days: tuple[Day, ...], field: str, tallest: int) -> list[Bar]:
     """(x, y, width, height, words) of a bar for each of the last days on which anything came.
 
     `tallest` is the value of a bar of full height.

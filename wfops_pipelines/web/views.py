@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
-from wfops_pipelines.core.drafts import Drafted
 from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
@@ -16,9 +15,10 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, drafts, files, reviews, snapshots
+from wfops_pipelines.store import audit, files, reviews, snapshots
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
+from wfops_pipelines.web.drafted import drafts_view, repairs_link
 from wfops_pipelines.web.plots import plot
 
 if TYPE_CHECKING:
@@ -77,9 +77,11 @@ def review_view(
         return {**common, "failure": failure, "advice": advice, "trail": _trail(conn, review)}
     seen = snapshot_view(conn, project, services, review.sync, review.seq) or {}
     held = _held_rows(project.syncs.get(review.sync), services, review, seen)
-    proposed = _drafts(conn, project.syncs.get(review.sync), review, seen, held)
+    proposed = drafts_view(conn, project.syncs.get(review.sync), review, seen, held)
     common = {**common, "failure": None, "trail": _trail(conn, review), "held": held}
-    return {**common, "drafts": proposed, **seen}
+    seq = seen["snapshot"].rank if seen else review.seq
+    repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
+    return {**common, "drafts": proposed, "repairs": repairs, **seen}
 
 
 def snapshot_view(
@@ -156,53 +158,6 @@ def _held_rows(
         "more": more,
         "problem": None,
         "impact": _impact(table, sync),
-    }
-
-
-def _drafts(
-    conn: Connection,
-    sync: Sync | None,
-    review: Review,
-    seen: Mapping[str, Any],
-    held: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    """For each shown row with drafts: what they were made from, each draft, and what it is now."""
-    if sync is None or not seen or not held["rows"]:
-        return []
-    by_key: dict[str, list[Drafted]] = {}
-    for drafted in drafts.of_snapshot(conn, sync.name, seen["snapshot"].rank):
-        by_key.setdefault(drafted.key, []).append(drafted)
-    hidden = frozenset(sync.policy.masked)
-    return [
-        _drafts_of(review, by_key[row["key"]], dict(row["cells"]), hidden)
-        for row in held["rows"]
-        if row["key"] in by_key
-    ]
-
-
-def _drafts_of(
-    review: Review, found: Sequence[Drafted], now: Mapping[str, Any], masked: frozenset[str]
-) -> dict[str, Any]:
-    cells = [
-        {
-            "draft": d.draft,
-            "state": d.state.value,
-            "now": now.get(d.draft.column),
-            "edited": d.draft.column not in masked and now.get(d.draft.column) != d.draft.value,
-            "masked": d.draft.column in masked,
-        }
-        for d in found
-    ]
-    values = {d.draft.column: now.get(d.draft.column) for d in found}
-    sources = dict.fromkeys(s for d in found for s in d.draft.sources)
-    whole = next((text for name, text in sources if name == "row"), "")
-    return {
-        "key": found[0].key,
-        "cells": cells,
-        "sources": [(n, text) for n, text in sources if f"{n}: {text}" not in whole],
-        "edit": links.edit_launchpad(review, found[0].key, values)
-        if review.state is ReviewState.PENDING and not masked & values.keys()
-        else None,
     }
 
 
