@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Table, case, func, select
 
-from wfops_pipelines.core.reviews import HOLDS
+from wfops_pipelines.core.reviews import HOLDS, ReviewState
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
@@ -21,10 +21,13 @@ class Account:
     quarantined: int
     held: int
     waiting: int
+    superseded: int = 0
 
     @property
     def missing(self) -> int:
-        return self.staged - self.published - self.quarantined - self.held - self.waiting
+        return self.staged - sum(
+            (self.published, self.quarantined, self.held, self.waiting, self.superseded)
+        )
 
     def lines(self) -> list[tuple[str, int]]:
         return [
@@ -33,6 +36,7 @@ class Account:
             ("quarantined", self.quarantined),
             ("held for a person", self.held),
             ("waiting for the machine", self.waiting),
+            ("superseded by a newer whole extraction", self.superseded),
             ("missing", self.missing),
         ]
 
@@ -47,6 +51,7 @@ def reconcile(sync: Sync, services: Services) -> Account:
             quarantined=_sum(conn, t.quarantine, sync),
             held=_undone(conn, sync, pending=True),
             waiting=_undone(conn, sync, pending=False) + _unpublished(conn, sync),
+            superseded=_superseded(conn, sync),
         )
 
 
@@ -65,8 +70,22 @@ def _sum(conn: Connection, table: Table, sync: Sync, *where: ColumnElement[bool]
     return int(total)
 
 
+def _superseded(conn: Connection, sync: Sync) -> int:
+    """Rows whose request the machine closed; what a person edited goes on as the edited rows."""
+    r, d = t.reviews.c, t.decisions.c
+    decided = select(d.id).where(d.review == r.id).exists()
+    return _held(conn, sync, r.state == ReviewState.SUPERSEDED.value, ~decided)
+
+
 def _undone(conn: Connection, sync: Sync, *, pending: bool) -> int:
     """Rows of review requests that are open, or decided and not acted on yet."""
+    r, o = t.reviews.c, t.outbox.c
+    undone = (r.state != "pending") & o.decision.is_not(None) & o.done_at.is_(None)
+    return _held(conn, sync, r.state == "pending" if pending else undone)
+
+
+def _held(conn: Connection, sync: Sync, *where: ColumnElement[bool]) -> int:
+    """How many rows the review requests that meet `where` hold."""
     r, o = t.reviews.c, t.outbox.c
     held = case((r.kind == "rows", func.jsonb_array_length(r["keys"])), else_=t.snapshots.c.rows)
     query = select(func.coalesce(func.sum(held), 0)).select_from(
@@ -74,10 +93,8 @@ def _undone(conn: Connection, sync: Sync, *, pending: bool) -> int:
             t.snapshots, (t.snapshots.c.sync == r.sync) & (t.snapshots.c.seq == r.seq)
         ).outerjoin(t.outbox, o.review == r.id)
     )
-    undone = (r.state != "pending") & o.decision.is_not(None) & o.done_at.is_(None)
-    state = r.state == "pending" if pending else undone
     holds = r.kind.in_([k.value for k in HOLDS])
-    total: int = conn.execute(query.where(r.sync == sync.name, holds, state)).scalar_one()
+    total: int = conn.execute(query.where(r.sync == sync.name, holds, *where)).scalar_one()
     return int(total)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Parcel:
 
     rows: an Arrow table; `key` is its key column, unique and never null. seq: the snapshot's
     place in the order of the source, which guards newer rows against older ones. environ: for URLs
-    and tokens. keep: where what is replaced is kept; nowhere if None.
+    and tokens. keep: where what is replaced is kept; nowhere if None. at: when the rows were
+    staged. A row whose column DELETED is true is a tombstone: it is gone at the source, and its
+    other columns may be null.
     """
 
     sync: str
@@ -36,6 +39,7 @@ class Parcel:
     rows: pa.Table
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     keep: Keep | None = None
+    at: datetime | None = None
 
     def keys(self) -> list[str]:
         """The key of each row, as text."""
@@ -65,3 +69,13 @@ class Written:
     inserted: int = 0
     updated: int = 0
     stale: int = 0
+    deleted: int = 0
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A destination that can say which rows live there."""
+
+    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:
+        """The key of every row that is there and not deleted, typed as it is held."""
+        ...

@@ -62,6 +62,7 @@ snapshots = Table(
     Column("origin", BigInteger),  # an edited snapshot: whose rows it holds
     Column("edited_by", Text),
     Column("edits", JSONB(none_as_null=True)),
+    Column("partition", Text),
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
@@ -175,6 +176,7 @@ publications = Table(  # the ledger: each part of a snapshot at most once
     Column("inserted", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("stale", BigInteger, nullable=False),
+    Column("deleted", BigInteger),
     Column("decision", Text),
     _time("published_at", nullable=False),
     _time("reverted_at"),
