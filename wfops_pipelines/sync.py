@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from wfops_pipelines.core.policy import Policy
+from wfops_pipelines.errors import SettingsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,6 +101,25 @@ class Day:
     @property
     def end(self) -> datetime:
         return self.start + timedelta(days=1)
+
+
+def read_day(sync: Sync, text: str, now: datetime) -> Day | None:
+    """The day that a person asked for, today's if they named none; None: it is not partitioned.
+
+    Raises SettingsError for a day that the sync does not have.
+    """
+    if sync.days_from is None:
+        if text:
+            raise SettingsError(f"--day: {sync.name} is not partitioned. Leave it out.")
+        return None
+    try:
+        found = date.fromisoformat(text) if text else now.date()
+    except ValueError:
+        raise SettingsError(f"--day: {text!r} is no day. Write it as 2026-05-01.") from None
+    if not sync.days_from <= found <= now.date():
+        said = f"--day: {sync.name} has the days {sync.days_from} to {now.date()}."
+        raise SettingsError(f"{said} Ask for one of them.")
+    return Day(found)
 
 
 def sync(

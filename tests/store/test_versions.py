@@ -86,7 +86,7 @@ def test_a_typed_table_keeps_its_values_in_the_types_of_snapshots():
             "small": pa.array([1, None], pa.int16()),
             "big": pa.array([2**64 - 1, 0], pa.uint64()),
             "coded": pa.array(["x", "y"]).dictionary_encode(),
-            "naive": pa.array([datetime(2026, 5, 1, 9), None], pa.timestamp("ms")),
+            "naive": pa.array([NOW.replace(tzinfo=None), None], pa.timestamp("ms")),
             "nested": [{"a": 1}, None],
             "money": pa.array([Decimal("1.20"), None], pa.decimal128(10, 2)),
         }
