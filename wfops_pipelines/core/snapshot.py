@@ -11,6 +11,8 @@ from typing import Any
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 
+DELETED = "_deleted"  # the column that marks a tombstone in a snapshot
+
 
 class SnapshotState(Enum):
     """Where a snapshot is on its way."""
