@@ -20,8 +20,9 @@ WfopsError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class FailureKind(Enum):
@@ -53,10 +54,17 @@ class SettingsError(WfopsError):
 
 
 class SyncFailure(WfopsError):
-    """A step of a sync failed. `transient` failures may pass when tried again later."""
+    """A step of a sync failed. `transient` failures may pass when tried again later.
+
+    `exchange` is the request and the answer that it is about, as `core.exchange` keeps them.
+    """
 
     kind: ClassVar[FailureKind] = FailureKind.OUR_BUG
     transient: ClassVar[bool] = False
+
+    def __init__(self, message: str = "", exchange: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.exchange = exchange
 
 
 class SourceRefused(SyncFailure):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.redact import hide, redacted, secrets_of
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_failure
 from wfops_pipelines.errors import FailureKind, SyncFailure
@@ -18,14 +19,8 @@ def report_failure(
 ) -> Review | None:
     """Open a review request for a failed step; None when one for this cause is pending already."""
     kind = error.kind if isinstance(error, SyncFailure) else FailureKind.OUR_BUG
-    said = " ".join(str(error).split())[:2000] or type(error).__name__
-    body: dict[str, Json] = {
-        "sync": sync.name,
-        "step": step,
-        "kind": kind.value,
-        "error": said,
-        "type": type(error).__name__,
-    }
+    body = _body(sync, step, kind, error, secrets_of(services.environ))
+    said = str(body["error"])
     summary = f"{step} failed ({kind.value}): {said[:400]}"
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
@@ -50,6 +45,22 @@ def report_failure(
             return None
         audit.append(conn, _failed(review, body, services))
     return review
+
+
+def _body(
+    sync: Sync, step: str, kind: FailureKind, error: Exception, secrets: tuple[str, ...]
+) -> dict[str, Json]:
+    """What the reviewer of a failure is shown, and what their decision is about."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    exchange = error.exchange if isinstance(error, SyncFailure) else None
+    return {
+        "sync": sync.name,
+        "step": step,
+        "kind": kind.value,
+        "error": hide(said, secrets)[:2000],
+        "type": type(error).__name__,
+        **({"exchange": redacted(exchange, secrets)} if exchange else {}),
+    }
 
 
 def _failed(review: Review, body: dict[str, Json], services: Services) -> AuditEvent:
