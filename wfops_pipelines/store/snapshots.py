@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.canonical import canonical
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import tables as t
+
+NO_KEY = "None"  # what rows without a key are remembered by; they are no versions of each other
 
 
 class HeadMoved(WfopsError):
@@ -106,21 +108,43 @@ def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> No
 
 
 def seen(conn: Connection, sync: str, since: datetime | None) -> set[tuple[str, str]]:
-    """(key, version) of every row staged with a cursor at or after `since`."""
-    query = select(t.staged_rows.c.key, t.staged_rows.c.version).where(t.staged_rows.c.sync == sync)
+    """(key, version) of every row staged with a cursor at or after `since`, or with none.
+
+    Where a clock is coarse, a row can change to and fro within one cursor: a version that a later
+    snapshot overtook at the same cursor is news when it comes again.
+    """
+    s, later = t.staged_rows.c, t.staged_rows.alias("later").c
+    again = exists().where(
+        later.sync == s.sync,
+        later.key == s.key,
+        later.cursor == s.cursor,
+        later.seq > func.coalesce(s.seq, 0),
+        s.key != NO_KEY,
+    )
+    query = select(s.key, s.version).where(s.sync == sync, ~again)
     if since is not None:
-        query = query.where(t.staged_rows.c.cursor >= since)
+        query = query.where((s.cursor >= since) | s.cursor.is_(None))
     return {(str(r.key), str(r.version)) for r in conn.execute(query)}
 
 
+def newest(conn: Connection, sync: str) -> dict[str, datetime]:
+    """For each remembered key the newest cursor that was staged: what is older is overtaken."""
+    s = t.staged_rows.c
+    query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
+    found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
+    return {str(r.key): r.cursor for r in found}
+
+
 def remember(conn: Connection, sync: str, rows: Iterable[tuple[str, str, datetime | None]]) -> None:
-    """Note the (key, version, cursor) of rows just staged."""
+    """Note the (key, version, cursor) of rows just staged, as the stream's newest snapshot."""
     body = [{"k": k, "v": v, "c": c.isoformat() if c else None} for k, v, c in rows]
     conn.execute(
         text(
-            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor) "
-            "select :sync, k, v, c from jsonb_to_recordset(cast(:body as jsonb)) "
-            "as x(k text, v text, c timestamptz) on conflict do nothing"
+            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor, seq) "
+            f"select distinct on (k, v) :sync, k, v, c, h.seq from {t.SCHEMA}.streams h, "
+            "jsonb_to_recordset(cast(:body as jsonb)) as x(k text, v text, c timestamptz) "
+            "where h.sync = :sync "
+            "on conflict (sync, key, version) do update set seq = excluded.seq"
         ),
         {"sync": sync, "body": json.dumps(body)},
     )
