@@ -14,7 +14,7 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.gathering import Gathered, gather
+from wfops_pipelines.gathering import Gathered, Known, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
 from wfops_pipelines.store import audit, database, drafts, files, rows, snapshots
@@ -36,7 +36,7 @@ class _Stretch:
 
     window: Window
     head: snapshots.Head
-    seen: set[tuple[str, str]]
+    known: Known
     day: Day | None
     before: int = 0
 
@@ -58,7 +58,7 @@ def stage(
     stretch = _stretch(sync, services, until or services.clock(), day)
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
-    found = gather(sync, pages, stretch.head.types, stretch.seen, day)
+    found = gather(sync, pages, stretch.head.types, stretch.known, day)
     found = with_vanished(sync, found, services)
     if found is None:
         return None
@@ -79,13 +79,16 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
         if day is not None:
-            seen = snapshots.seen(conn, sync.name, day.start, day.end)
+            seen = frozenset(snapshots.seen(conn, sync.name, day.start, day.end))
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
-            return _Stretch(Window(day.start, end), head, seen, day, before)
+            return _Stretch(Window(day.start, end), head, Known(seen), day, before)
         since = _since(sync, head.cursor)
-        seen = snapshots.seen(conn, sync.name, since) if sync.cursor else set()
-        return _Stretch(Window(since, until), head, seen, None)
+        if sync.cursor is None:
+            return _Stretch(Window(since, until), head, Known(), None)
+        seen = frozenset(snapshots.seen(conn, sync.name, since))
+        known = Known(seen, snapshots.newest(conn, sync.name))
+        return _Stretch(Window(since, until), head, known, None)
 
 
 def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
@@ -120,17 +123,22 @@ def _snapshot(
         staged_at=services.clock(),
         run_id=run_id,
         cursor_from=stretch.window.start,
-        cursor_to=_reached(found, None if stretch.day else stretch.head.cursor),
+        cursor_to=_reached(found, stretch),
         duplicates=found.repeats,
         partition=stretch.day.name if stretch.day else None,
     )
 
 
-def _reached(found: Gathered, before: datetime | None) -> datetime | None:
+def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:
+    """How far the cursor comes; a row from the future must not carry it there."""
     import pyarrow.compute as pc
 
-    newest = pc.max(found.identity["cursor"]).as_py()
-    return max((m for m in (newest, before) if m is not None), default=None)
+    before = None if stretch.day else stretch.head.cursor
+    newest: datetime | None = pc.max(found.identity["cursor"]).as_py()
+    if newest is None:
+        return before
+    newest = min(newest, stretch.window.end)
+    return newest if before is None else max(before, newest)
 
 
 def _enter(conn: Connection, staged: Snapshot, table: pa.Table, stretch: _Stretch) -> Snapshot:

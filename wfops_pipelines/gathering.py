@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
-Seen = set[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was staged before: (key, version) of what may come again, and each key's newest cursor.
+
+    A version that is older than its key's newest is no news: a lagging replica tells it.
+    """
+
+    seen: frozenset[tuple[str, str]] = frozenset()
+    newest: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,10 @@ def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    seen: Seen,
+    known: Known,
     day: Day | None = None,
 ) -> Gathered | None:
-    """Rows that are not in `seen`, the newest version of each key; None when there is none.
+    """Rows that are not known, the newest version of each key; None when there is none.
 
     Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
     them stay, and the examiners report them.
@@ -50,7 +60,7 @@ def gather(
         return None
     table = parts[0] if len(parts) == 1 else rows.join(parts, held)
     marks = _marks(sync, table)
-    fresh = _unseen(_inside(marks, day), seen)
+    fresh = _news(_inside(marks, day), known)
     chosen, repeats = _newest(fresh)
     if not len(chosen):
         return None
@@ -174,21 +184,25 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
 
 
-def _unseen(marks: pd.DataFrame, seen: Seen) -> pd.DataFrame:
-    if not seen:
+def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
+    import pandas as pd
+
+    if not known.seen and not known.newest:
         return marks
     pairs = zip(marks["key"].tolist(), spelled(marks["version"].to_numpy()), strict=True)
-    return marks[[(str(key), version) not in seen for key, version in pairs]]
+    unseen = marks[[(str(key), version) not in known.seen for key, version in pairs]]
+    latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
+    return unseen[~(unseen["cursor"] < latest)]
 
 
 def _newest(marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row for each key, the last of the newest; and how many repeats were dropped."""
+    import pandas as pd
+
     once = marks.drop_duplicates(["key", "version"])
     named, loose = once[once["key"].notna()], once[once["key"].isna()]
     ordered = named.sort_values("cursor", kind="stable", na_position="last")
     newest = ordered.drop_duplicates("key", keep="last")
-    import pandas as pd
-
     return pd.concat([newest, loose]).sort_index(), len(marks) - len(once)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.canonical import canonical
@@ -18,6 +18,8 @@ from wfops_pipelines.store import tables as t
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+NO_KEY = "None"  # what rows without a key are remembered by; they are no versions of each other
 
 
 class HeadMoved(WfopsError):
@@ -135,24 +137,45 @@ def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> No
 def seen(
     conn: Connection, sync: str, since: datetime | None, until: datetime | None = None
 ) -> set[tuple[str, str]]:
-    """(key, version) of every row staged with a cursor from `since` up to `until`, or none."""
-    c = t.staged_rows.c
-    query = select(c.key, c.version).where(c.sync == sync)
+    """(key, version) of every row staged with a cursor from `since` up to `until`, or with none.
+
+    Where a clock is coarse, a row can change to and fro within one cursor: a version that a later
+    snapshot overtook at the same cursor is news when it comes again.
+    """
+    s, later = t.staged_rows.c, t.staged_rows.alias("later").c
+    again = exists().where(
+        later.sync == s.sync,
+        later.key == s.key,
+        later.cursor == s.cursor,
+        later.seq > func.coalesce(s.seq, 0),
+        s.key != NO_KEY,
+    )
+    query = select(s.key, s.version).where(s.sync == sync, ~again)
     if since is not None:
-        query = query.where(or_(c.cursor >= since, c.cursor.is_(None)))
+        query = query.where(or_(s.cursor >= since, s.cursor.is_(None)))
     if until is not None:
-        query = query.where(or_(c.cursor <= until, c.cursor.is_(None)))
+        query = query.where(or_(s.cursor <= until, s.cursor.is_(None)))
     return {(str(r.key), str(r.version)) for r in conn.execute(query)}
 
 
+def newest(conn: Connection, sync: str) -> dict[str, datetime]:
+    """For each remembered key the newest cursor that was staged: what is older is overtaken."""
+    s = t.staged_rows.c
+    query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
+    found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
+    return {str(r.key): r.cursor for r in found}
+
+
 def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
-    """Note rows just staged: their columns key, version (text) and cursor (a time)."""
+    """Note rows just staged, as the stream's newest snapshot: key, version (texts) and cursor."""
     from wfops_pipelines.store.copying import copy_table
 
     with copy_table(conn, rows) as staged:
         conn.exec_driver_sql(
-            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor) "
-            f"select %(sync)s, key, version, cursor from {staged} on conflict do nothing",
+            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor, seq) "
+            "select distinct on (key, version) h.sync, key, version, x.cursor, h.seq "
+            f"from {t.SCHEMA}.streams h, {staged} x where h.sync = %(sync)s "
+            "on conflict (sync, key, version) do update set seq = excluded.seq",
             {"sync": sync},
         )
 

@@ -72,6 +72,7 @@ staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop 
     Column("key", Text, primary_key=True),
     Column("version", Text, primary_key=True),
     _time("cursor"),
+    Column("seq", BigInteger),  # the snapshot that holds it; null: staged before this was noted
 )
 Index("staged_rows_by_cursor", staged_rows.c.sync, staged_rows.c.cursor)
 
