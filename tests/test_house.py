@@ -24,6 +24,7 @@ SHELL = {
     "audit_cli",
     "waivers_cli",
     "deliveries_cli",
+    "reconcile_cli",
     "terminal",
     "serve",
     "demonstration",

@@ -43,6 +43,6 @@ def deliveries(
         typer.echo("every row that was sent has arrived")
     for one in found:
         typer.echo(
-            f"{one.state.value:9} {name} #{one.seq:<6} {one.key:20} {one.act.value:7} "
+            f"{one.state.value:9} {name} #{one.number:<6} {one.key:20} {one.act.value:7} "
             f"{one.error or ''}"
         )

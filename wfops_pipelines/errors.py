@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class FailureKind(Enum):
@@ -59,15 +59,15 @@ class SettingsError(WfopsError):
 class SyncFailure(WfopsError):
     """A step of a sync failed. `transient` failures may pass when tried again later.
 
-    `evidence`: facts about the request and the answer, by name, with secrets removed.
+    `exchange` is the request and the answer that it is about, as `core.exchange` keeps them.
     """
 
     kind: ClassVar[FailureKind] = FailureKind.OUR_BUG
     transient: ClassVar[bool] = False
 
-    def __init__(self, message: str = "", evidence: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str = "", exchange: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.evidence: Mapping[str, str] = evidence or {}
+        self.exchange = exchange
 
 
 class SourceRefused(SyncFailure):

@@ -40,7 +40,7 @@ def settle(
         if not deliveries.settle(conn, sync.name, entry, state):
             raise AlreadyDecided(f"delivery: {key} was settled by somebody else just now.")
         details: dict[str, Json] = {"key": key, "act": entry.act.value, "state": state.value}
-        subject = f"{sync.name} #{entry.seq}"
+        subject = f"{sync.name} #{entry.number}"
         at = services.clock()
         audit.append(conn, AuditEvent(at, actor, Action.SETTLED, subject, why, details))
         return entry
@@ -48,12 +48,12 @@ def settle(
 
 def _unknown(open_: list[Delivery], name: str, key: str, seq: int | None) -> Delivery:
     """The one that is meant. Raises BadDecision when it is none, or more than one."""
-    found = [d for d in open_ if d.key == key and seq in (None, d.seq)]
+    found = [d for d in open_ if d.key == key and seq in (None, d.number)]
     unknown = [d for d in found if d.state is State.UNKNOWN]
     if len(unknown) == 1:
         return unknown[0]
     if unknown:
-        numbers = ", ".join(str(d.seq) for d in unknown)
+        numbers = ", ".join(str(d.number) for d in unknown)
         raise BadDecision(f"snapshot: {key} is unknown in {numbers}. Say which by its number.")
     said = f"is {found[0].state.value}" if found else "is not open"
     raise BadDecision(

@@ -212,9 +212,9 @@ def test_a_refused_row_stops_no_other_and_is_named_with_what_the_api_said(engine
     assert "row b: crm: POST /contacts was refused with 422" in said
     assert "no e-mail: nonsense" in said
     assert "And 1 more." in said
-    assert refused.value.evidence["status"] == "422"
-    assert refused.value.evidence["row"] == "b"
-    assert TOKEN not in said + str(refused.value.evidence)
+    assert refused.value.exchange["status"] == 422
+    assert refused.value.exchange["row"] == "b"
+    assert TOKEN not in said + str(refused.value.exchange)
     assert emails(api) == ["a@x", "c@x"]
     with engine.connect() as conn:
         assert [d.key for d in unsettled(conn, "people")] == ["b", "d"]
@@ -228,7 +228,7 @@ def test_wrong_credentials_stop_at_once_and_show_nowhere(engine, api):
     with pytest.raises(DestinationDenied, match="WFOPS_CRM_TOKEN") as refused:
         publish(engine, PLAIN, people(many(3), environ))
     assert refused.value.kind is FailureKind.AUTH
-    assert "s3cr3t" not in str(refused.value) + str(refused.value.evidence)
+    assert "s3cr3t" not in str(refused.value) + str(refused.value.exchange)
     assert len(api.asked) == 1
 
 

@@ -129,8 +129,8 @@ def test_a_nul_character_is_refused_with_row_and_column(engine):
     with pytest.raises(DestinationRefused, match=r"note of row 2 holds a NUL character") as refused:
         publish(engine, pa.table({"id": [1, 2], "note": ["fine", "a\0b"]}))
     assert refused.value.kind is FailureKind.DESTINATION_REFUSED
-    assert refused.value.evidence["table"] == "edge.types"
-    assert refused.value.evidence["sqlstate"] == "22021"
+    assert refused.value.exchange["table"] == "edge.types"
+    assert refused.value.exchange["sqlstate"] == "22021"
 
 
 def test_a_changed_type_is_compared_as_text_and_refused_by_the_table(engine):

@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
 
-from wfops_pipelines.destinations.connection import Access
+from wfops_pipelines.core.exchange import excerpt, exchange
+from wfops_pipelines.destinations.connection import QUOTED, Access, variables
 from wfops_pipelines.errors import (
     DestinationDenied,
     DestinationRateLimited,
@@ -28,6 +29,7 @@ TRIES = 4  # after the first one
 BACKOFF = 0.2  # seconds before the second try, doubled each time, with as much jitter
 LONGEST_WAIT = 60  # seconds, whatever Retry-After says
 TIMEOUT = (5.0, 30.0)  # seconds to connect, and between two bytes of the answer
+_REPAIR = "Repair the row or the sync; then retry."
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(?!/)\S*)$")
 REPEATABLE = ("GET", "PUT", "PATCH", "DELETE")  # done twice is done once
 
@@ -120,14 +122,11 @@ def _as_json(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body (JSON, or None) of an answer that is no failure."""
+    """Status and body (JSON, or None) of an answer; `gone`: as a failure, for whom it is one."""
 
     status: int
     body: Any
-
-    @property
-    def gone(self) -> bool:
-        return self.status in (404, 410)
+    gone: DestinationRefused | None = None
 
 
 class Caller:
@@ -170,39 +169,45 @@ class Caller:
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         never = isinstance(reason, NewConnectionError | ConnectTimeoutError)
         said = f"{self._system}: {asked} did not get through ({type(error).__name__})"
-        facts = {"request": asked, "error": type(error).__name__}
+        method, path = asked.split(" ", 1)
+        facts = exchange(method, self._access.url + path, self._access.secrets)
         if safe or never:
-            return DestinationUnreachable(
-                f"{said}. Check that the system is up; then retry.", facts
-            )
+            said += ". Check that the system is up; then retry."
+            return DestinationUnreachable(said, facts)
         return OutcomeUnknown(f"{said}; it may have arrived all the same.", facts)
 
     def _judged(self, asked: str, answer: requests.Response, safe: bool) -> Answer:
-        if answer.ok and answer.status_code < 300:
-            return Answer(answer.status_code, _json(answer))
-        said = self._access.quote(answer.text)
+        status = answer.status_code
+        if 200 <= status < 300:
+            return Answer(status, _json(answer))
+        failure = self.refusal(asked, answer)
+        if status in (404, 410):
+            refused = DestinationRefused(f"{failure} {_REPAIR}", failure.exchange)
+            return Answer(status, None, refused)
+        if status == 429:
+            raise DestinationRateLimited(f"{failure} Retry later.", failure.exchange)
+        if status in (401, 403):
+            repair = f"Renew {variables(self._system)[1]}, check what it may write; then retry."
+            raise DestinationDenied(f"{failure} {repair}", failure.exchange)
+        if status < 500:
+            raise DestinationRefused(f"{failure} {_REPAIR}", failure.exchange)
+        if safe:
+            raise DestinationUnreachable(f"{failure} Retry when it is well.", failure.exchange)
+        raise OutcomeUnknown(f"{failure} It may have been done all the same.", failure.exchange)
+
+    def refusal(self, asked: str, answer: requests.Response) -> DestinationRefused:
+        """What was asked and what came back, in words and as evidence."""
+        secrets, status = self._access.secrets, answer.status_code
+        method, path = asked.split(" ", 1)
+        facts = exchange(
+            method, self._access.url + path, secrets, status=status,
+            headers=answer.headers, body=answer.content,
+        )  # fmt: skip
+        said = " ".join(excerpt(answer.content, status, secrets).split())[:QUOTED]
         quoted = f" (“{said}”)" if said else ""
-        facts = {"request": asked, "status": str(answer.status_code), "answer": said}
-        what = f"{self._system}: {asked} was refused with {answer.status_code}{quoted}."
-        match answer.status_code:
-            case 404 | 410:
-                return Answer(answer.status_code, said)
-            case 401 | 403:
-                name = self._system.upper()
-                return _raise(DestinationDenied(
-                    f"{what} Renew WFOPS_{name}_TOKEN, check what it may write; then retry.", facts
-                ))  # fmt: skip
-            case 429:
-                return _raise(DestinationRateLimited(f"{what} Retry later.", facts))
-            case status if status >= 500 and not safe:
-                return _raise(OutcomeUnknown(f"{what} It may have been done all the same.", facts))
-            case status if status >= 500:
-                return _raise(DestinationUnreachable(f"{what} Retry when it is well again.", facts))
-        return _raise(DestinationRefused(f"{what} Repair the row or the sync; then retry.", facts))
-
-
-def _raise(error: Exception) -> Answer:
-    raise error
+        return DestinationRefused(
+            f"{self._system}: {asked} was refused with {status}{quoted}.", facts
+        )
 
 
 def _session(access: Access, safe: bool) -> requests.Session:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from wfops_pipelines.core.redact import redacted, secrets_of
+from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.errors import SettingsError
 
 QUOTED = 300  # characters of an answer that a message quotes
@@ -47,12 +47,6 @@ class Access:
 
     def __repr__(self) -> str:
         return f"Access({self.url!r})"
-
-    def quote(self, text: str) -> str:
-        """The beginning of what the system said, in one line, without secrets."""
-        line = " ".join("".join(c if c.isprintable() else " " for c in text[:4000]).split())
-        shown = str(redacted(line, self.secrets))
-        return shown[:QUOTED] + ("…" if len(shown) > QUOTED else "")
 
 
 def variables(system: str) -> tuple[str, str]:

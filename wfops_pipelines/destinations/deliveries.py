@@ -49,7 +49,10 @@ on conflict (sync, seq, key) do update set state = excluded.state, act = exclude
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One row of one snapshot on its way; `remote` is what the API calls it."""
+    """One row of one snapshot on its way; `remote` is what the API calls it.
+
+    `seq` is the snapshot's version, which has its day in front where the sync has days.
+    """
 
     seq: int
     key: str
@@ -58,6 +61,11 @@ class Delivery:
     remote: str | None = None
     error: str | None = None
     at: datetime | None = None
+
+    @property
+    def number(self) -> int:
+        """The snapshot's own number."""
+        return self.seq & 0xFFFF_FFFF
 
 
 def idempotency_key(sync: str, seq: int, key: str) -> str:

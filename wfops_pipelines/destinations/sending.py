@@ -111,7 +111,7 @@ class Sending:
         except DestinationRefused as error:
             self._note(replace(entry, state=State.FAILED, error=str(error)))
             raise self._about(error, entry) from None
-        self._count[entry.act.value] += not answer.gone
+        self._count[entry.act.value] += answer.gone is None
         remote = remote_id(answer.body) or entry.remote
         what = NOT_THERE if answer.gone else None
         self._note(replace(entry, state=State.DELIVERED, remote=remote, error=what))
@@ -120,13 +120,7 @@ class Sending:
         idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)
         answer = self._caller.send(call, path, body, idem)
         if answer.gone and entry.act is not Act.DELETE:
-            facts = {"request": f"{call.method} {path}", "status": str(answer.status)}
-            facts["answer"] = str(answer.body or "")
-            raise DestinationRefused(
-                f"{self._to.system}: {call.method} {path} was refused with {answer.status}"
-                f"{f' (“{answer.body}”)' if answer.body else ''}. Repair the row or the sync, or "
-                "let it be created again; then retry.", facts
-            )  # fmt: skip
+            raise answer.gone
         return answer
 
     def _find_out(self, mine: Delivery, row: Row) -> None:
@@ -168,7 +162,7 @@ class Sending:
         deliveries.note(self._ledger, self._parcel.sync, entry)
 
     def _about(self, error: DestinationRefused, entry: Delivery) -> DestinationRefused:
-        facts = {**error.evidence, "row": entry.key, "act": entry.act.value}
+        facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
         return type(error)(f"row {entry.key}: {error}", facts)
 
     def _complain(self) -> None:
@@ -182,7 +176,7 @@ class Sending:
             first = self._refused[0]
             more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
             more += f" {settle}" if self._unknown else ""
-            raise type(first)(f"{first}{more}", first.evidence)
+            raise type(first)(f"{first}{more}", first.exchange)
         if self._unknown:
             facts = {"unknown": ", ".join(self._unknown[:50])}
             raise DestinationRefused(f"{self._to.system}: {settle}", facts)
