@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wfops_pipelines.audit_cli import audit_app
+from wfops_pipelines.deliveries_cli import deliveries
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.reconcile_cli import reconcile
 from wfops_pipelines.settings import Settings, read_settings
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(audit_app, name="audit")
 app.add_typer(waivers_app, name="waivers")
+app.command()(deliveries)
 app.command()(reconcile)
 
 SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]

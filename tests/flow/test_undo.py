@@ -177,7 +177,7 @@ def test_a_policy_that_keeps_nothing_and_a_message_that_is_sent_say_so(make_benc
     bench.run([row("1", 20, 30)])
     with pytest.raises(BadDecision, match="keeps nothing to revert to"):
         ask(bench, 2)
-    sent = replace(bench.sync, destination=rest_destination("support", "/x", body={}))
+    sent = replace(bench.sync, destination=rest_destination("support", "POST /x", body={}))
     project = replace(bench.project, syncs={"things": sent})
     with pytest.raises(BadDecision, match="cannot be taken back"):
         undoing.ask("things", 2, "x", ANA, project, bench.services)

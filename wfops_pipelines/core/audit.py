@@ -41,6 +41,7 @@ class Action(Enum):
     RESUMED = "sync.resumed"
     REVERT_ASKED = "revert.asked"
     REVERTED = "rows.reverted"  # the destination holds again what it held before
+    SETTLED = "delivery.settled"  # a person found out whether a row had arrived
     WAIVED = "waiver.granted"  # a failing expectation no longer holds some rows, for a while
     WAIVER_ASKED = "waiver.asked"  # a critical one: somebody else decides
     WAIVER_ENDED = "waiver.ended"

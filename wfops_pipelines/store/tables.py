@@ -216,11 +216,13 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
     Column("seq", BigInteger, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("idempotency_key", Text, nullable=False),
-    Column("state", Text, nullable=False),  # sending, delivered, failed
+    Column("state", Text, nullable=False),  # sending, delivered, failed, unknown, again
     Column("remote_id", Text),
     Column("error", Text),
     _time("at", nullable=False),
+    Column("act", Text),  # create, update, delete; null: of a version that only created
 )
+Index("deliveries_by_key", deliveries.c.sync, deliveries.c.key)
 
 anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scorer
     "anomaly_resets",
