@@ -79,7 +79,7 @@ def made(rows: int, start: int, at: datetime, seed: int) -> pa.Table:
             "created_at": pa.array(moment - rng.integers(0, 10**13, rows), pa.int64()).cast(
                 pa.timestamp("us", "UTC")
             ),
-            "updated_at": pa.array(moment - rng.integers(1, 3 * 10**9, rows), pa.int64()).cast(
+            "updated_at": pa.array(moment - rng.integers(1, 86_400 * 10**6, rows), pa.int64()).cast(
                 pa.timestamp("us", "UTC")
             ),
             "vip": rng.random(rows) < 0.1,
@@ -119,27 +119,27 @@ def gated(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
     source = sync.source
     if kind != "fresh":
         for n in range(PAST):
-            past = made(PAST_ROWS, n * PAST_ROWS, NOW - timedelta(hours=PAST - n), 100 + n)
-            _answer(source, [past])
-            flow.run_sync(project, sync, services, run, NOW - timedelta(hours=PAST - n))
+            day = NOW - timedelta(days=PAST + 1 - n)
+            source.answer(made(PAST_ROWS, n * PAST_ROWS, day, 100 + n))
+            flow.run_sync(project, sync, services, run, day)
     if kind == "update":
-        _answer(source, [pq.read_table(folder / "first.parquet")])
-        flow.run_sync(project, sync, services, run, NOW - timedelta(minutes=30))
+        source.answer(pq.read_table(folder / "first.parquet"))
+        flow.run_sync(project, sync, services, run, NOW - timedelta(days=1))
     if kind == "http":
         sync = replace(sync, source=_rest(), rows=_from_json)
         project.syncs["orders"] = sync
-    return _measured(project, sync, services, run, folder, rows)
+    return _measured(project, sync, services, run, kind, rows)
 
 
 def _measured(
-    project: Any, sync: Any, services: Any, run: Any, folder: Path, rows: int
+    project: Any, sync: Any, services: Any, run: Any, kind: str, rows: int
 ) -> dict[str, Any]:
     from wfops_pipelines import flow, publishing
     from wfops_pipelines.extraction import stage
     from wfops_pipelines.store import files
 
-    if not hasattr(sync.source, "path"):
-        _answer(sync.source, pq.ParquetFile(folder / "rows.parquet"))
+    if kind != "http":
+        sync = replace(sync, source=_lake())
     found: dict[str, Any] = {}
     before = peak()
     with timed(found, "seconds"):
@@ -188,23 +188,29 @@ def _product(url: str, folder: Path, kind: str) -> Any:
 
     people = People({"team": frozenset({"ana"})}, {r: frozenset({"ana"}) for r in Role})
     project = Project(folder, {"orders": orders}, {"orders": read_suite(suite)}, people)
-    environ = {**orders.source.connection(), **_shop()}  # type: ignore[attr-defined]
+    environ = {**orders.source.connection(), **_shop(), "WFOPS_LAKE_URL": str(folder)}  # type: ignore[attr-defined]
     settings = Settings(folder, folder / f"state-{kind}", url, environ)
     return project, orders, open_services(settings, people)
 
 
-def _answer(source: Any, pages: Any) -> None:
-    """Let the double answer tables, row group by row group."""
-    if isinstance(pages, pq.ParquetFile):
-        pages = [pa.Table.from_batches([b]) for b in pages.iter_batches(100_000)]
-    source.answer(*pages)
+def _lake() -> Any:
+    """The measured rows, as a user would declare them."""
+    from wfops_pipelines.sources import files
+
+    return files("lake", "rows.parquet", cursor="updated_at", tables=True, quiet=0)
 
 
 def _rest() -> Any:
     from wfops_pipelines import rest_api
     from wfops_pipelines.sources import CursorPaging
 
-    return rest_api("shop", "/orders", records="data", paging=CursorPaging("next", "cursor"))
+    return rest_api(
+        "shop",
+        "/orders",
+        records="data",
+        paging=CursorPaging("next", "cursor"),
+        updated_after="since",
+    )
 
 
 def _shop() -> dict[str, str]:
@@ -427,7 +433,7 @@ def compare(url: str, place: Path, rows: int, http_rows: int) -> None:
     files, web = place / "files", place / "web"
     for folder, count in ((files, rows), (web, http_rows)):
         folder.mkdir()
-        pq.write_table(made(count, 0, NOW - timedelta(hours=1), 1), folder / "first.parquet")
+        pq.write_table(made(count, 0, NOW - timedelta(days=1), 1), folder / "first.parquet")
         pq.write_table(made(count, 0, NOW, 2), folder / "rows.parquet")
     raw = child("copy", url, files, rows, "fresh")
     fresh = child("gated", url, files, rows, "fresh")

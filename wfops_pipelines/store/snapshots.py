@@ -158,10 +158,12 @@ def seen(
     return {(str(r.key), str(r.version)) for r in conn.execute(query)}
 
 
-def newest(conn: Connection, sync: str) -> dict[str, datetime]:
-    """For each remembered key the newest cursor that was staged: what is older is overtaken."""
+def newest(conn: Connection, sync: str, since: datetime | None) -> dict[str, datetime]:
+    """For each key the newest cursor that was staged, from `since` on: older ones are overtaken."""
     s = t.staged_rows.c
     query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
+    if since is not None:
+        query = query.where(s.cursor >= since)
     found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
     return {str(r.key): r.cursor for r in found}
 
