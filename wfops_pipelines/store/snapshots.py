@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, te
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.canonical import canonical
+from wfops_pipelines.core.reviews import HOLDS, ReviewState
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import tables as t
@@ -100,6 +101,24 @@ def digests(conn: Connection) -> list[tuple[str, int, str]]:
     c = t.snapshots.c
     rows = conn.execute(select(c.sync, c.seq, c.digest).order_by(c.sync, c.seq))
     return [(r.sync, r.seq, r.digest) for r in rows]
+
+
+def unsettled_before(conn: Connection, sync: str, rank: int) -> bool:
+    """Whether rows that came before those of `rank` are still on their way.
+
+    They wait to be examined or published, for a person, or for somebody to act on a decision.
+    """
+    s, r, o = t.snapshots.c, t.reviews.c, t.outbox.c
+    undone = exists().where(o.review == r.id, o.done_at.is_(None))
+    asked = exists().where(
+        r.sync == s.sync,
+        r.seq == s.seq,
+        r.kind.in_([kind.value for kind in HOLDS]),
+        (r.state == ReviewState.PENDING.value) | undone,
+    )
+    moving = s.state.in_([SnapshotState.STAGED.value, SnapshotState.CLEARED.value])
+    query = select(s.seq).where(s.sync == sync, func.coalesce(s.origin, s.seq) < rank)
+    return conn.execute(query.where(moving | asked).limit(1)).first() is not None
 
 
 def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:
