@@ -91,13 +91,7 @@ class Moody:
         late: timedelta = timedelta(0),
         ahead: timedelta = timedelta(0),
     ) -> None:
-        """Create or change a row, visible after `late`, and dated `ahead` of the source's clock.
-
-        A row that is dated ahead does not change before that time has come.
-        """
-        had = self.versions.get(key, [])
-        if had and had[-1].cursor > self._now():
-            return
+        """Create or change a row, visible after `late`, and dated `ahead` of the source's clock."""
         self.count += 1
         self._add(Version(
             key, self.count, self.count, amount, owner, self.clock(), self.clock() + late,
@@ -106,8 +100,6 @@ class Moody:
 
     def delete(self, key: str) -> None:
         last = self.versions[key][-1]
-        if last.cursor > self._now():
-            return
         self.count += 1
         self._add(Version(
             key, self.count, last.n, last.amount, last.owner, self.clock(), self.clock(),
@@ -184,6 +176,8 @@ class Moody:
             page += [old for v in page[:1] if (old := self._former(v, window)) is not None]
 
     def _former(self, version: Version, window: Window) -> Version | None:
+        if version.cursor > self._now():
+            return None  # an older answer and a mended date look the same
         older = [
             v for v in self.versions[version.key]
             if v.cursor < version.cursor and v.visible <= self.clock() and not v.gone

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wfops_pipelines.audit_cli import audit_app
+from wfops_pipelines.deliveries_cli import deliveries
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.reconcile_cli import reconcile
 from wfops_pipelines.settings import Settings, read_settings
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(audit_app, name="audit")
 app.add_typer(waivers_app, name="waivers")
+app.command()(deliveries)
 app.command()(reconcile)
 
 SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]
@@ -96,13 +98,19 @@ def check(
 
 
 @app.command()
-def run(name: SyncName) -> None:
+def run(
+    name: SyncName,
+    day: Annotated[str, typer.Option(help="of a sync partitioned by day: which, as today's")] = "",
+) -> None:
     """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
     from wfops_pipelines import flow
     from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines.sync import read_day
 
     _, project, services = _open()
-    passed = flow.run_sync(project, project.find(name), services, flow.Run(Actor("cli", "machine")))
+    sync, actor = project.find(name), Actor("cli", "machine")
+    which = read_day(sync, day, services.clock())
+    passed = flow.run_sync(project, sync, services, flow.Run(actor), day=which)
     _sign(services)
     if not passed.judged:
         typer.echo(f"{name}: nothing new")

@@ -65,6 +65,7 @@ def open_review(
             assigned_to=review.assigned_to,
             reopened_by=review.reopened_by or None,
             routed=review.routed or None,
+            cause=review.cause or None,
         )
         .on_conflict_do_nothing()
     )
@@ -307,6 +308,7 @@ def _review(row: Row[Any]) -> Review:
         assigned_to=row.assigned_to,
         reopened_by=row.reopened_by or "",
         routed=row.routed or "",
+        cause=row.cause or "",
     )
 
 
