@@ -144,7 +144,7 @@ def _staged(life: Life, record: Record) -> Iterator[Fault]:
         if attempt not in life.finished | runs:
             continue  # it was as good as never asked
         for v in told:
-            if newest[v.key] < v.order:
+            if newest[v.key] < v.order and not _went_back(life, v, set(counted)):
                 yield Fault("lost", f"{v.key}@{v.order} was returned to {attempt} and not staged")
     contents = Counter(v.n for had in life.source.versions.values() for v in had if not v.gone)
     for n, times in counted.items():
@@ -159,18 +159,34 @@ def _truth(life: Life, record: Record) -> Iterator[Fault]:
         version = life.source.current(key)
         if version is None or version.n in staged:
             continue
-        if why := _excused(life, version):
+        if why := _excused(life, version, staged):
             life.did[why] += 1
         else:
             yield Fault("lost", f"{key}@{version.order} of the source was never staged")
 
 
-def _excused(life: Life, version: Version) -> str | None:
+def _excused(life: Life, version: Version, staged: set[int]) -> str | None:
+    """Why no cursor could have met this version; None where one must."""
     if not life.incremental:
         return None
     if version.late > OVERLAP - life.source.moods.tick:
         return "beyond the overlap"
+    if _went_back(life, version, staged):
+        return "back in its own time"
     return "skipped by its paging" if life.source.moods.offset else None
+
+
+def _went_back(life: Life, version: Version, staged: set[int]) -> bool:
+    """Whether its cursor is before one that was staged, of a time that had come by then.
+
+    The source itself says that such a row is an older one, as a lagging replica does.
+    """
+    skew = life.source.moods.skew
+    return any(
+        old.order < version.order and old.n in staged and not old.gone
+        and version.cursor < old.cursor and version.visible > old.cursor - skew
+        for old in life.source.versions[version.key]
+    )  # fmt: skip
 
 
 def _decisions(life: Life, record: Record) -> Iterator[Fault]:
@@ -276,8 +292,9 @@ def _destination(life: Life, record: Record) -> Iterator[Fault]:
         kind = "leaked" if ought is None else "lost" if have is None else "stale"
         yield Fault(kind, f"the destination holds {have} of {key}, not {ought}")
     if life.incremental:
+        again = Counter(v.n for had in life.source.versions.values() for v in had if not v.gone)
         for key, old, new in replay.back:
-            if known[new].cursor < known[old].cursor:
+            if known[new].order < known[old].order and again[old] == again[new] == 1:
                 yield Fault("stale", f"{key} went from version {old} back to {new}")
     life.did["stale releases"] += len(replay.stale)
 
@@ -306,12 +323,12 @@ def _reconciled(life: Life, record: Record) -> Iterator[Fault]:
     }
     counted = Counter(truth.values())
     account = proof.account
-    edited = {s.origin for s in record.snapshots.values() if s.origin is not None}
     whole = sum(len(r) for n, r in record.rows.items() if record.snapshots[n].origin is None)
-    replaced = sum(
-        len([k for k in r if truth[n, k] is fates.Fate.SUPERSEDED])
-        for n, r in record.rows.items() if _rank(record, n) not in edited
-    )  # fmt: skip
+    newer = {  # an edit stands for the rows of its origin, and is no row of its own
+        n for n, asked in record.asked.items()
+        if asked[-1].state == "superseded" and asked[-1].id not in record.final
+    }  # fmt: skip
+    replaced = sum(n in newer and one is fates.Fate.SUPERSEDED for (n, _), one in truth.items())
     stale = [h for h in _replay(record).stale if (h.seq, h.key) not in taken]
     expected = {
         "staged": whole,

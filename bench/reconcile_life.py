@@ -313,10 +313,22 @@ class Life:
             self.pause_or_resume()
         dice, self.dice = self.dice, random.Random(0)
         self.dice.random = lambda: 1.0  # type: ignore[method-assign]
-        for _ in range(3):
+        before: Any = None
+        while (now := self._progress()) != before:
+            before = now
             self.run()
             self.release()
         self.dice = dice
+
+    def _progress(self) -> tuple[Any, ...]:
+        """Another one after anything was staged, handed over or acted on."""
+        query = (
+            "select (select count(*) from sim.handed), (select count(*) from wfops.snapshots), "
+            "(select count(done_at) from wfops.outbox), "
+            "(select count(*) from wfops.snapshots where state = 'settled')"
+        )
+        with self.services.engine.connect() as conn:
+            return tuple(conn.exec_driver_sql(query).one())
 
 
 def begin(seed: int, ground: Ground) -> Life:
