@@ -3,11 +3,11 @@
     nice python bench/sync.py                 # 1,000,000 rows of Parquet, 100,000 over HTTP
     nice python bench/sync.py --rows 200000 --http 50000
 
-Every contestant has a process and a table of its own on the same embedded PostgreSQL, and the same
-fifteen columns; imports are done before. "Gated" is the whole way: extract, stage, examine (a suite, the scorer with 12
-snapshots of history, critical fields, high impact, the difference to the destination), decide,
-publish, audit. The others load and examine nothing. Times are wall clock, memory is the peak of
-the process above what it had before, in copies of the Arrow table.
+Every contestant has a process and a database of its own on the same embedded PostgreSQL, and the
+same fifteen columns; imports are done before. "Gated" is the whole way: extract, stage, examine (a
+suite, the scorer with 12 snapshots of history, critical fields, high impact, the difference to the
+destination), decide, publish, audit. The others load and examine nothing. Times are wall clock,
+memory is the peak of the process above what it had before, in copies of the Arrow table.
 """
 
 from __future__ import annotations
