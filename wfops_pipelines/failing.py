@@ -34,7 +34,8 @@ def report_failure(
     summary = f"{step}{of} failed ({kind.value}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
-    routed = route_failure(kind.value, summary, sync.policy, decided)
+    cause = f"{step} failed: {kind.value}"
+    routed = route_failure(kind.value, cause, sync.policy, decided)
     review = Review(
         id=services.id("rv"),
         sync=sync.name,
@@ -45,6 +46,7 @@ def report_failure(
         summary=summary,
         group=routed.group,
         routed=routed.why,
+        cause=cause,
         opened_at=services.clock(),
         requested_by="",
         run_id=run_id,

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from wfops_pipelines import confident, gate, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.causes import cause_of_findings
 from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
@@ -163,9 +164,10 @@ def _review(
         return None
     whole = verdict.keys is None
     summary = _summary(evidence, verdict, sync)
+    cause = cause_of_findings(verdict.reasons)
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
-    routed = route_hold(summary, verdict.reasons, sync.policy, decided)
+    routed = route_hold(cause, verdict.reasons, sync.policy, decided)
     return Review(
         id=services.id("rv"),
         sync=sync.name,
@@ -176,6 +178,7 @@ def _review(
         summary=summary,
         group=routed.group,
         routed=routed.why,
+        cause=cause,
         opened_at=services.clock(),
         requested_by=snapshot.edited_by or (run.actor.name if run.actor.verified else ""),
         keys=tuple(sorted(verdict.keys or ())),

@@ -99,14 +99,14 @@ def _impact(rule: Any, keys: tuple[str, ...]) -> Finding:
         case Above(column, limit, words):
             said = words or f"{column} is above {limit:,.0f}"
             sentence = f"{said}, in {counted_rows(len(keys))}: {_few(keys)}"
-            return _approval(sentence, keys, column, limit)
+            return _approval(said, sentence, keys, column, limit)
         case NewRow(words) | Always(words):
-            return _approval(f"{words}: {counted_rows(len(keys))}", keys, None, None)
+            return _approval(words, f"{words}: {counted_rows(len(keys))}", keys, None, None)
     raise AssertionError(f"unknown rule {rule!r}")
 
 
 def _approval(
-    sentence: str, keys: tuple[str, ...], column: str | None, limit: float | None
+    rule: str, sentence: str, keys: tuple[str, ...], column: str | None, limit: float | None
 ) -> Finding:
     return Finding(
         check="high_impact",
@@ -116,6 +116,7 @@ def _approval(
         measured=len(keys),
         expected=None if limit is None else f"at most {limit:,.0f}",
         keys=keys,
+        details={"rule": rule},
     )
 
 

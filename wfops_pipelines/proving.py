@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, exists, select
 
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import SnapshotDamaged
@@ -186,11 +187,11 @@ def _check_destination(
 
 def _compare(walk: _Pass, fates: Fates, rows: pa.Table) -> None:
     parcel = parcel_of(walk.sync, fates.snapshot, rows, walk.services)
-    columns = [c for c in rows.column_names if c != walk.sync.key]
+    columns = [c for c in rows.column_names if c not in (walk.sync.key, DELETED)]
     held = walk.sync.destination.existing(walk.conn, parcel, [*columns, SEQ])
     for row in rows.to_pylist():
         key = str(row[walk.sync.key])
-        if (words := _differs(held, key, row, fates.snapshot.rank, walk.reverted)) is not None:
+        if (words := _differs(held, key, row, fates.snapshot.version, walk.reverted)) is not None:
             walk.say(key, fates.snapshot.seq, words)
 
 
@@ -202,6 +203,9 @@ def _differs(
     Where something newer was reverted, the destination holds again what it held before that.
     """
     found = held.rows.get(key)
+    if row.get(DELETED):
+        back = "deleted, but it lives at the destination"
+        return None if found is None or key in reverted else back
     if found is None:
         return None if key in reverted else "published, but the destination does not hold it"
     place = found.get(SEQ, rank)

@@ -106,7 +106,7 @@ def outline(value: object, depth: int = 4) -> str:
 
 def shape(text: str, longest: int = LONGEST) -> str:
     """`text` with each letter as `a` and each digit as `9`: its form without what it says."""
-    formed = "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in text[:longest])
+    formed = "".join("9" if c.isnumeric() else "a" if c.isalpha() else c for c in text[:longest])
     clean = "".join(c if c.isprintable() else " " for c in formed)
     return f"{clean}…" if len(text) > longest else clean
 

@@ -124,6 +124,7 @@ reviews = Table(
     _time("overdue_at"),
     _time("reminded_at"),
     Column("routed", Text),  # why this group is asked, where it is not simply the policy's
+    Column("cause", Text),  # the kinds of its findings, without figures
 )
 Index(
     "reviews_one_pending_failure",
