@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, insert, select
@@ -96,7 +96,8 @@ def parcel_of(sync: Sync, snapshot: Snapshot, rows: pa.Table, services: Services
     """Rows of a snapshot as a destination takes them, with the place for what they replace."""
     keep = None
     if sync.policy.undo_hours is not None:
-        keep = Keep(t.replaced.fullname, snapshot.seq, services.clock())
+        now, hours = services.clock(), sync.policy.undo_hours
+        keep = Keep(t.replaced.fullname, snapshot.seq, now, now - timedelta(hours=2 * hours))
     return Parcel(
         sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at
     )
