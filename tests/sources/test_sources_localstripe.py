@@ -114,7 +114,12 @@ def test_customers_go_all_the_way_into_a_table(url, make_bench):
     @sync(source=CUSTOMERS, key="id", destination=table("shop.things"), policy=Policy())
     def things(page):
         return [
-            {"id": c["id"], "name": c["name"], "amount": len(c["email"]), "at": instant(c["created"])}
+            {
+                "id": c["id"],
+                "name": c["name"],
+                "amount": len(c["email"]),
+                "at": instant(c["created"]),
+            }
             for c in page
         ]
 
