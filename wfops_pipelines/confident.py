@@ -1,13 +1,15 @@
 """Release by confidence: off unless a policy asks for it, and never for what a person must see.
 
 Only holds whose reasons are anomalies or warnings may go; not critical fields, high impact, drafts,
-edits, schema, failed critical expectations or crashed examiners. A share of them, drawn at random,
-goes to a person all the same: a rejection there ends it until people approved twenty again, and
-nothing that the machine released counts as a decision.
+edits, schema, failed critical expectations or crashed examiners; and none that goes further than
+what people approved: a higher anomaly score, or a greater share of the rows. A share of them, drawn
+at random, goes to a person all the same: a rejection there ends it until people approved twenty
+again, and nothing that the machine released counts as a decision.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -19,7 +21,7 @@ from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewState, Verb
 from wfops_pipelines.core.verdict import Hold
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, reviews
+from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
@@ -50,7 +52,8 @@ def answer(sync: Sync, review: Review, verdict: Hold, services: Services) -> str
         told = confidence(found, record(decided))
         if told is None or told.chance < (sync.policy.auto_release or 1):
             return None
-        if not _always_approved(found, decided):
+        like = _like(found, decided)
+        if not _always_approved(like) or further(conn, found, like):
             return None
         if _drawn(sync.policy.spot_checks, services):
             said = f"spot check: {told.chance:.1%} sure ({told.words}); a person looks all the same"
@@ -68,11 +71,32 @@ def _may(finding: Finding) -> bool:
     )
 
 
-def _always_approved(review: Review, decided: Sequence[Review]) -> bool:
-    """Whether people approved the last twenty like it, all of them. `decided`: newest first."""
-    like = [r for r in decided if r.sync == review.sync and cause(r) == cause(review)]
-    of_people = [r for r in like if r.decided_by != str(MACHINE)][:FEWEST]
-    return len(of_people) == FEWEST and all(r.state is ReviewState.APPROVED for r in of_people)
+def _like(review: Review, decided: Sequence[Review]) -> list[Review]:
+    """The last twenty that people decided of the same cause. `decided`: newest first."""
+    same = [r for r in decided if r.sync == review.sync and cause(r) == cause(review)]
+    return [r for r in same if r.decided_by != str(MACHINE)][:FEWEST]
+
+
+def _always_approved(like: Sequence[Review]) -> bool:
+    return len(like) == FEWEST and all(r.state is ReviewState.APPROVED for r in like)
+
+
+def further(conn: Connection, review: Review, like: Sequence[Review]) -> bool:
+    """Whether it is out by more, in score or in share of rows, than any of those was."""
+    score, share = _extent(conn, review)
+    known = [_extent(conn, r) for r in like]
+    return score > max(s for s, _ in known) or share > max(s for _, s in known)
+
+
+def _extent(conn: Connection, review: Review) -> tuple[float, float]:
+    """The anomaly score of its snapshot, and the share of its rows that findings flag."""
+    found = None if review.seq is None else snapshots.evidence(conn, review.sync, review.seq)
+    if found is None:
+        return math.inf, math.inf
+    findings = [Finding.from_json(f) for f in found[1]["findings"]]
+    flagged = {k for f in findings if f.severity is not Severity.INFO for k in f.keys}
+    score = found[1]["anomaly"].get("score")
+    return float(score or 0.0), len(flagged) / max(found[1]["rows"], 1)
 
 
 def _drawn(share: float, services: Services) -> bool:

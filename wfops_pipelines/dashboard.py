@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines.core.confidence import cause, record
+from wfops_pipelines.core.confidence import record
 from wfops_pipelines.core.reliability import Reliability, reliability
 from wfops_pipelines.core.reviews import HOLDS
 from wfops_pipelines.project import Project
@@ -108,10 +108,10 @@ def dashboard(
 def _causes(
     conn: Connection, name: str | None, since: datetime, syncs: list[str]
 ) -> tuple[tuple[str, int], ...]:
-    """The reasons that held most often, without their figures."""
+    """The kinds of findings that held most often."""
     found = [r for n in ([name] if name else syncs) for r in reviews.of_sync(conn, n, since)]
     counted = Counter(
-        cause(r) if name else f"{r.sync}: {cause(r)}" for r in found if r.kind in HOLDS
+        r.cause if name else f"{r.sync}: {r.cause}" for r in found if r.kind in HOLDS and r.cause
     )
     return tuple(counted.most_common(CAUSES))
 

@@ -11,6 +11,9 @@ WfopsError
 │   ├── SchemaRefused           schema: rows that cannot be staged as a table
 │   ├── SnapshotDamaged         our_bug: a staged file is missing or not what its digest says
 │   └── DestinationRefused      destination_refused: the destination said no
+│       ├── DestinationDenied       auth: it refused the credentials
+│       ├── DestinationRateLimited  rate_limit: still limited after all retries
+│       └── DestinationUnreachable  network: time-outs, 5xx, broken connections after all retries
 └── DecisionRefused             a decision was not taken; nothing changed
     ├── AlreadyDecided          somebody else was first
     ├── EvidenceChanged         the decision was about other evidence than the current one
@@ -95,6 +98,20 @@ class SnapshotDamaged(SyncFailure):
 
 class DestinationRefused(SyncFailure):
     kind = FailureKind.DESTINATION_REFUSED
+
+
+class DestinationDenied(DestinationRefused):
+    kind = FailureKind.AUTH
+
+
+class DestinationRateLimited(DestinationRefused):
+    kind = FailureKind.RATE_LIMIT
+    transient = True
+
+
+class DestinationUnreachable(DestinationRefused):
+    kind = FailureKind.NETWORK
+    transient = True
 
 
 class DecisionRefused(WfopsError):

@@ -11,20 +11,31 @@ from wfops_pipelines.core.routing import route_failure
 from wfops_pipelines.errors import FailureKind, SyncFailure
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews
-from wfops_pipelines.sync import Sync
+from wfops_pipelines.sync import Day, Sync
 
 
 def report_failure(
-    sync: Sync, step: str, error: Exception, services: Services, run_id: str | None
+    sync: Sync,
+    step: str,
+    error: Exception,
+    services: Services,
+    run_id: str | None,
+    day: Day | None = None,
 ) -> Review | None:
-    """Open a review request for a failed step; None when one for this cause is pending already."""
+    """Open a review request for a failed step; None when one for this cause is pending already.
+
+    Of a partitioned sync each day has its own: deciding retry runs that day again.
+    """
     kind = error.kind if isinstance(error, SyncFailure) else FailureKind.OUR_BUG
     body = _body(sync, step, kind, error, secrets_of(services.environ))
-    said = str(body["error"])
-    summary = f"{step} failed ({kind.value}): {said[:400]}"
+    if day is not None:
+        body["day"] = day.name
+    of = f" of {day.name}" if day else ""
+    summary = f"{step}{of} failed ({kind.value}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
-    routed = route_failure(kind.value, summary, sync.policy, decided)
+    cause = f"{step} failed: {kind.value}"
+    routed = route_failure(kind.value, cause, sync.policy, decided)
     review = Review(
         id=services.id("rv"),
         sync=sync.name,
@@ -35,12 +46,13 @@ def report_failure(
         summary=summary,
         group=routed.group,
         routed=routed.why,
+        cause=cause,
         opened_at=services.clock(),
         requested_by="",
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = f"{step}/{kind.value}"
+        fingerprint = "/".join([step, kind.value, *([day.name] if day else [])])
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))

@@ -11,6 +11,7 @@ from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import permitted, route_failure, route_hold
 
 SUMMARY = "3 of 9 rows held: price: median 40, expected 30"
+CAUSE = "anomaly: price"
 POLICY = Policy(
     reviewers="team", escalate_hours=1, escalate_to="boss",
     routes=(Route("finance", column="amount"), Route("data", check="anomaly"),
@@ -22,11 +23,12 @@ def finding(check: str = "expectation:x", column: str | None = None) -> Finding:
     return Finding(check, Severity.CRITICAL, "s", column=column)
 
 
-def past(group: str, summary: str = SUMMARY) -> Review:
+def past(group: str, cause: str = CAUSE, summary: str = SUMMARY) -> Review:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     return Review(
-        "rv-1", "s", 1, ReviewKind.WHOLE, ReviewState.APPROVED, "ab", summary, group, at, ""
-    )
+        "rv-1", "s", 1, ReviewKind.WHOLE, ReviewState.APPROVED, "ab", summary, group, at, "",
+        cause=cause, decided_by="ana",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def past(group: str, summary: str = SUMMARY) -> Review:
     ],
 )
 def test_the_first_rule_that_fits_says_who(found, group):
-    routed = route_hold(SUMMARY, [found], POLICY, [])
+    routed = route_hold(CAUSE, [found], POLICY, [])
     assert routed.group == group
     assert bool(routed.why) == (group != "team")
 
@@ -52,22 +54,22 @@ def test_a_failure_goes_by_its_kind():
 
 
 def test_what_one_group_decided_often_is_sent_to_it():
-    other = replace(past("team"), summary="1 of 2 rows held: other")
-    assert route_hold(SUMMARY, [finding()], POLICY, [past("boss")] * 2).group == "team"
-    learned = route_hold(SUMMARY, [finding()], POLICY, [past("boss")] * 3 + [other] * 9)
+    other = past("team", "schema: other")
+    assert route_hold(CAUSE, [finding()], POLICY, [past("boss")] * 2).group == "team"
+    learned = route_hold(CAUSE, [finding()], POLICY, [past("boss")] * 3 + [other] * 9)
     assert learned.group == "boss"
     assert learned.why == "learned: boss decided 3 of 3 like it"
     mixed = [past("boss")] * 3 + [past("team")] * 2
-    assert route_hold(SUMMARY, [finding()], POLICY, mixed).group == "team"
+    assert route_hold(CAUSE, [finding()], POLICY, mixed).group == "team"
 
 
-def test_the_figures_of_a_summary_do_not_make_another_cause():
-    like = past("boss", "7 of 11 rows held: price: median 99, expected 31")
-    assert route_hold(SUMMARY, [finding()], POLICY, [like] * 3).group == "boss"
+def test_what_a_deadline_handed_on_and_no_person_decided_teaches_no_route():
+    moved = replace(past("boss"), decided_by="machine:deadline")
+    assert route_hold(CAUSE, [finding()], POLICY, [moved] * 9).group == "team"
 
 
 def test_a_group_that_the_policy_does_not_name_is_never_learned():
-    assert route_hold(SUMMARY, [finding()], POLICY, [past("strangers")] * 50).group == "team"
+    assert route_hold(CAUSE, [finding()], POLICY, [past("strangers")] * 50).group == "team"
     assert permitted(POLICY) == ("team", "finance", "data", "ops", "boss")
 
 

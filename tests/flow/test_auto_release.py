@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from wfops_pipelines import Above, Policy
-from wfops_pipelines.confident import FEWEST
-from wfops_pipelines.core.reviews import ReviewState, Verb
+from wfops_pipelines import Above, Policy, publishing
+from wfops_pipelines.confident import FEWEST, further
+from wfops_pipelines.core.findings import Severity
+from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
 from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.store import audit, reviews
+from wfops_pipelines.store import audit, learning, reviews
 
 pytestmark = pytest.mark.components
 ON = Policy(reviewers="team", warnings_hold=True, auto_release=0.9, spot_checks=0.01, scope="whole")
@@ -25,8 +26,6 @@ def page(n: int, amount: float = 5) -> list[dict[str, Any]]:
 def lenient(bench: Any) -> Any:
     """The same bench; a negative amount is a warning only."""
     suite = bench.project.suites["things"]
-    from wfops_pipelines.core.findings import Severity
-
     soft = tuple(
         replace(e, severity=Severity.WARNING) if "between" in e.type else e
         for e in suite.expectations
@@ -59,12 +58,10 @@ def test_what_people_always_approved_goes_by_itself_and_says_so(make_bench):
         trail = audit.trail(conn, review.subject)
     assert (trail[-1]["actor"], trail[-1]["actor_kind"]) == ("auto_release", "machine")
     assert trail[-1]["reason"].startswith("released by confidence: ")
-    from wfops_pipelines import publishing
-    from wfops_pipelines.core.reviews import Actor
-
     publishing.release(bench.sync, errand, bench.services, Actor("gate", "machine"))
     assert bench.rows()[-1][0] == FEWEST
     with bench.services.engine.connect() as conn:
+        assert learning.counts(conn, "things") == {}
         assert all(not r.decided_by.startswith("machine") for r in reviews.answered(conn, "things")
                    if r.id != review.id)  # fmt: skip
     assert reconcile(bench.sync, bench.services).missing == 0
@@ -114,3 +111,25 @@ def test_a_rejection_and_a_failed_critical_check_are_never_released(make_bench):
     critical = make_bench(replace(ON))
     critical.services = replace(critical.services, entropy=bench.services.entropy)
     assert state(critical, critical.held(page(101, -5))) is ReviewState.PENDING
+
+
+def test_what_goes_further_than_people_approved_is_known_as_such(make_bench):
+    bench = lenient(make_bench(ON))
+    half = bench.held([*page(0, -5), *page(1, 5)])
+    bench.services = replace(bench.services, entropy=lambda k: b"\xfe" * k)
+    whole = bench.held([*page(2, -5), *page(3, -5)])
+    assert half.cause == whole.cause == "amount_is_in_range"
+    with bench.services.engine.connect() as conn:
+        assert further(conn, whole, [half])
+        assert not further(conn, half, [half, whole])
+        assert further(conn, replace(half, seq=99), [whole])
+
+
+@pytest.mark.slow
+def test_another_finding_behind_the_known_ones_is_another_cause(make_bench):
+    bench = taught(lenient(make_bench(ON)))
+    suite = bench.project.suites["things"]
+    soft = tuple(replace(e, severity=Severity.WARNING) for e in suite.expectations)
+    bench.project = replace(bench.project, suites={"things": replace(suite, expectations=soft)})
+    nameless = [{**page(FEWEST, -5)[0], "name": None}]
+    assert state(bench, bench.held(nameless)) is ReviewState.PENDING

@@ -78,25 +78,26 @@ class Confidence:
 
 
 def cause(review: Review) -> str:
-    """The reasons of a hold without its figures: what two holds of one cause have in common."""
-    return cause_of(review.summary)
+    """Why it was held, without figures; of a request of an earlier version, by its summary."""
+    return review.cause or cause_of(review.summary)
 
 
 def cause_of(summary: str) -> str:
-    """The same for the summary alone."""
+    """A summary without its figures."""
     return _FIGURES.sub("…", summary.partition("held: ")[2] or summary)
 
 
 def record(decided: Iterable[Review]) -> Record:
     """Count what people decided; what a machine did, or a newer snapshot made moot, is none."""
     found = Record()
-    usable = [r for r in decided if r.kind in HOLDS and r.state in _DECIDED and not _machine(r)]
+    usable = [r for r in decided if r.kind in HOLDS and r.state in _DECIDED and not by_machine(r)]
     for review in sorted(usable, key=lambda r: (r.decided_at or r.opened_at, r.id)):
         found.add(review)
     return found
 
 
-def _machine(review: Review) -> bool:
+def by_machine(review: Review) -> bool:
+    """Whether a deadline or a release by confidence answered it, and no person."""
     return (review.decided_by or "").startswith("machine:")
 
 

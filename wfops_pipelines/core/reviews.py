@@ -79,7 +79,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One review request. `keys` are the held rows' keys (empty for the whole snapshot)."""
+    """One review request. `keys` are the held rows' keys (empty for the whole snapshot).
+
+    cause: why, without figures, keys or values: the same for the next one like it.
+    """
 
     id: str
     sync: str
@@ -99,6 +102,7 @@ class Review:
     assigned_to: str | None = None
     reopened_by: str = ""
     routed: str = ""
+    cause: str = ""
 
     @property
     def subject(self) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wfops_pipelines.core.confidence import cause, cause_of
+from wfops_pipelines.core.confidence import by_machine, cause
 from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.reviews import Review
@@ -32,26 +32,29 @@ def permitted(policy: Policy) -> tuple[str, ...]:
 
 
 def route_hold(
-    summary: str, findings: Sequence[Finding], policy: Policy, decided: Iterable[Review]
+    same: str, findings: Sequence[Finding], policy: Policy, decided: Iterable[Review]
 ) -> Routed:
-    """For a hold with these holding findings. `decided` are this sync's past review requests."""
+    """For a hold of the cause `same` with these holding findings.
+
+    `decided` are this sync's past review requests.
+    """
     for finding in findings:
         for rule in policy.routes:
             if rule.takes(finding.check, finding.column):
                 return Routed(rule.to, f"a rule of the policy: {rule.words}")
-    return _learned(cause_of(summary), policy, decided)
+    return _learned(same, policy, decided)
 
 
-def route_failure(kind: str, summary: str, policy: Policy, decided: Iterable[Review]) -> Routed:
+def route_failure(kind: str, same: str, policy: Policy, decided: Iterable[Review]) -> Routed:
     """For a failed step of this kind ("auth", "rate_limit", …)."""
     for rule in policy.routes:
         if rule.failure is not None and rule.failure == kind:
             return Routed(rule.to, f"a rule of the policy: {rule.words}")
-    return _learned(cause_of(summary), policy, decided)
+    return _learned(same, policy, decided)
 
 
 def _learned(same: str, policy: Policy, decided: Iterable[Review]) -> Routed:
-    who = Counter(r.group for r in decided if cause(r) == same)
+    who = Counter(r.group for r in decided if cause(r) == same and not by_machine(r))
     total = sum(who.values())
     for group, n in who.most_common(1):
         if group in permitted(policy) and n >= FEWEST and n >= SHARE * total:

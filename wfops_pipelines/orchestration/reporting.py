@@ -104,7 +104,9 @@ def published_events(
             asset_key=published, metadata=publication_metadata(done, pending)
         )
     elif pending:
-        context.log_event(dg.AssetObservation(published, metadata=gate_metadata(pending)))
+        day = context.partition_key if context.has_partition_key else None
+        seen = dg.AssetObservation(published, metadata=gate_metadata(pending), partition=day)
+        context.log_event(seen)
     yield approval_result(sync, pending)
 
 

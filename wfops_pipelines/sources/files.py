@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.sources import columnar
 from wfops_pipelines.sources.cells import Broken, converted, moment
 from wfops_pipelines.sources.formats import ENDINGS, PACKED, Format, Reading
 from wfops_pipelines.sources.spoilt import explained, malformed, passing
 from wfops_pipelines.sources.stores import Entry, Shelf, Store, imported, store_for
 from wfops_pipelines.sources.window import Window
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Page = list[dict[str, Any]]
 _SKEW = timedelta(days=1)  # by which a row's time may lie after the arrival of its file
@@ -30,12 +34,13 @@ class FileSource:
     arrived: str | None = None
     quiet: float = 10.0
     may_be_empty: bool = False
+    tables: bool = False
 
     def connect(self, environ: Mapping[str, str]) -> Store:
         """Read where the files are. Raises SettingsError with the repair."""
         return store_for(self.system, environ)
 
-    def pages(self, window: Window, connection: Store) -> Iterator[Page]:
+    def pages(self, window: Window, connection: Store) -> Iterator[Page | pa.Table]:
         """Yield the records of `window`, file by file, `rows` at a time.
 
         Raises:
@@ -77,7 +82,14 @@ class FileSource:
             return at >= window.start - _SKEW
         return True
 
-    def _read(self, shelf: Shelf, entry: Entry, window: Window) -> Iterator[Page]:
+    def _read(self, shelf: Shelf, entry: Entry, window: Window) -> Iterator[Page | pa.Table]:
+        yield from (self._tables if self.tables else self._lists)(shelf, entry, window)
+        with explained(self.system, entry.name):
+            after = shelf.entry(entry.path)
+        if after is None or after.mark != entry.mark:
+            raise passing(self.system, entry.name, "changed while it was read")
+
+    def _lists(self, shelf: Shelf, entry: Entry, window: Window) -> Iterator[Page]:
         page: Page = []
         for record in self._records(shelf, entry):
             if self._inside(record, window):
@@ -85,27 +97,34 @@ class FileSource:
             if len(page) >= self.reading.rows:
                 yield page
                 page = []
-        with explained(self.system, entry.name):
-            after = shelf.entry(entry.path)
-        if after is None or after.mark != entry.mark:
-            raise passing(self.system, entry.name, "changed while it was read")
         if page:
             yield page
 
+    def _tables(self, shelf: Shelf, entry: Entry, window: Window) -> Iterator[pa.Table]:
+        if self._empty(entry):
+            return
+        with explained(self.system, entry.name), shelf.open(entry, packed=False) as handle:
+            for table in columnar.tables(handle, self.reading, self.cursor, window):
+                arrived = self.arrived
+                yield columnar.stamped(table, arrived, entry.arrived) if arrived else table
+
     def _records(self, shelf: Shelf, entry: Entry) -> Iterator[dict[str, Any]]:
-        if entry.size == 0:
-            if self.may_be_empty:
-                return
-            raise malformed(
-                self.system, 
-                entry.name, "is empty (0 bytes)", "have it written again; if that is right, pass "
-                "may_be_empty=True"
-            )  # fmt: skip
+        if self._empty(entry):
+            return
         types = dict(self.types)
         packed = entry.name.lower().endswith(PACKED)
         with explained(self.system, entry.name), shelf.open(entry, packed=packed) as handle:
             for place, record in self.reading.records(handle):
                 yield self._stamped(converted(record, types, place), place, entry)
+
+    def _empty(self, entry: Entry) -> bool:
+        """Whether there is nothing in it, and may be. Raises SourceMalformed where it may not."""
+        if entry.size == 0 and not self.may_be_empty:
+            raise malformed(
+                self.system, entry.name, "is empty (0 bytes)",
+                "have it written again; if that is right, pass may_be_empty=True",
+            )  # fmt: skip
+        return entry.size == 0
 
     def _stamped(self, record: dict[str, Any], place: str, entry: Entry) -> dict[str, Any]:
         if self.cursor and self.cursor not in record:
@@ -143,7 +162,8 @@ def files(
     nulls: tuple[str, ...] = ("",),
     quiet: float = 10.0,
     may_be_empty: bool = False,
-    rows: int = 5000,
+    rows: int | None = None,
+    tables: bool = False,
 ) -> FileSource:
     """Declare files below `WFOPS_<SYSTEM>_URL`, as `files("shop", "orders/*.csv", arrived="at")`.
 
@@ -166,7 +186,9 @@ def files(
         quiet: seconds without a change after which a file counts as written. A younger one waits
             (`arrived`), or is a failure that passes.
         may_be_empty: no file, or one of 0 bytes, is no failure.
-        rows: in a page.
+        rows: in a page; 5,000, or 100,000 of tables.
+        tables: of Parquet: a page is a `pyarrow.Table`, and the sync's function returns one. For
+            rows in millions. The cursor must be a timestamp.
 
     Raises:
         ValueError: a pattern that leads out of the folder, or has no known format.
@@ -180,10 +202,14 @@ def files(
     known = format or ENDINGS.get(ending)
     if known is None:
         raise ValueError(f"files({system!r}): pass format=, one of csv, jsonl, parquet")
+    if tables and (known != "parquet" or types):
+        raise ValueError(f"files({system!r}): tables=True is for Parquet, without types=")
     declared = tuple((types or {}).items())
     reading = Reading(
         known, delimiter or ("\t" if ending == ".tsv" else ","), encoding, nulls,
         exact=any(t is Decimal for _, t in declared),
-        texts=tuple(n for n, t in declared if t is str), rows=rows,
+        texts=tuple(n for n, t in declared if t is str), rows=rows or (100_000 if tables else 5000),
     )  # fmt: skip
-    return FileSource(system, pattern, reading, declared, cursor, arrived, quiet, may_be_empty)
+    return FileSource(
+        system, pattern, reading, declared, cursor, arrived, quiet, may_be_empty, tables
+    )

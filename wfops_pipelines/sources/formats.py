@@ -155,6 +155,13 @@ def _exactly(line: str) -> Any:
 
 
 def _parquet(handle: IO[bytes], how: Reading) -> Placed:
+    for number, batch in parquet_batches(handle, how):
+        for at, record in enumerate(batch.to_pylist(), number + 1):
+            yield f"row {at}", record
+
+
+def parquet_batches(handle: IO[bytes], how: Reading) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the rows in batches, with how many came before each. Raises Broken."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -163,9 +170,8 @@ def _parquet(handle: IO[bytes], how: Reading) -> Placed:
         file = pq.ParquetFile(_seekable(handle), pre_buffer=False)
         _header(file.schema_arrow.names, "the schema")
         for batch in file.iter_batches(batch_size=how.rows):
-            for record in _plain(batch, how, number).to_pylist():
-                number += 1
-                yield f"row {number}", record
+            yield number, _plain(batch, how, number)
+            number += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno):
             raise  # the store's, not Arrow's

@@ -50,7 +50,7 @@ def scored(conn: Connection, sync: str | None, since: datetime) -> Row[Any]:
         select count(*) as judged, count(*) filter (where {_ANOMALY}) as held,
           count(*) filter (where {_ANOMALY} and exists (select 1 from wfops.reviews r
             where r.sync = e.sync and r.seq = e.seq and r.kind in ('whole', 'rows')
-              and r.state = 'approved')) as false_holds
+              and r.state = 'approved' and r.decided_by not like 'machine:%')) as false_holds
         from wfops.evidence e join wfops.snapshots s on s.sync = e.sync and s.seq = e.seq
         where (cast(:sync as text) is null or e.sync = :sync) and s.staged_at >= :since
           and s.origin is null and left(e.body, 19) = '{{"anomaly":{{"basis"'

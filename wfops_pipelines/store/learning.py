@@ -42,14 +42,17 @@ def causes(evidence: dict[str, Any]) -> set[str]:
 
 
 def _decided(conn: Connection, sync: str) -> list[Row[Any]]:
-    """Verb and evidence, one row a snapshot: of a re-opened one, the last word counts."""
+    """Verb and evidence, one row a snapshot: of a re-opened one, the last word counts.
+
+    What the machine decided, at a deadline or by confidence, teaches nothing.
+    """
     d, r, e = t.decisions.c, t.reviews.c, t.evidence.c
     query = (
         select(r.seq, d.verb, e.body)
         .join(t.reviews, r.id == d.review)
         .join(t.evidence, (e.sync == r.sync) & (e.seq == r.seq))
         .where(r.sync == sync, r.kind == ReviewKind.WHOLE.value, d.final)
-        .where(d.verb.in_([Verb.APPROVE.value, Verb.REJECT.value]))
+        .where(d.verb.in_([Verb.APPROVE.value, Verb.REJECT.value]), d.channel != "policy")
         .order_by(d.at)
     )
     since = last_reset(conn, sync)

@@ -1,0 +1,32 @@
+"""Why something was held, without its figures: what two holds of one cause have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wfops_pipelines.core.canonical import canonical, digest
+from wfops_pipelines.core.findings import Finding
+
+MOST = 8  # kinds that are spelled out; the rest is named by its digest
+
+
+def cause_of_findings(reasons: Iterable[Finding]) -> str:
+    """The kinds of all holding findings, in order. No value and no key of any row is in it."""
+    kinds = sorted({kind_of(f) for f in reasons})
+    if len(kinds) <= MOST:
+        return "; ".join(kinds)
+    rest = digest(canonical([*kinds[MOST:]]))[:8]
+    return f"{'; '.join(kinds[:MOST])}; and {len(kinds) - MOST} more ({rest})"
+
+
+def kind_of(finding: Finding) -> str:
+    """What kind of finding this is: the check, and the column or rule that it is about."""
+    check = finding.check.removeprefix("expectation:")
+    if finding.details.get("crashed"):
+        return f"{check} crashed"
+    if finding.details.get("fallbacks"):
+        return f"{check}: {finding.column} (instead of a provider)"
+    if finding.check != check:
+        return check  # its name says the column already
+    what = finding.details.get("rule") or finding.column
+    return f"{check}: {what}" if what else check
