@@ -492,7 +492,7 @@ def test_a_wrong_setting_is_said_with_its_repair(environ, words):
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("s3://bucket/x", "s3fs"), ("nope://x", "no such kind")]
+    ("url", "words"), [("gs://bucket/x", "gcsfs"), ("nope://x", "no such kind")]
 )
 def test_a_store_that_needs_another_package_says_which(url, words):
     with pytest.raises(SettingsError, match=words):
