@@ -30,6 +30,11 @@ class Source(Protocol):
     @property
     def system(self) -> str: ...
 
+    @property
+    def windowed(self) -> bool:
+        """Whether `pages` leaves out what changed before the window, as far as it can tell."""
+        ...
+
     def connect(self, environ: Mapping[str, str]) -> Any:
         """What `pages` needs to get in, read from the environment. Raises SettingsError."""
         ...

@@ -48,6 +48,11 @@ class RestSource:
     timeout: float = 30.0
     retries: Retries = field(default_factory=Retries)
 
+    @property
+    def windowed(self) -> bool:
+        """Whether only what changed inside the window is read."""
+        return self.updated_after is not None
+
     def connect(self, environ: Mapping[str, str]) -> Connection:
         """Read the system's address and token. Raises SettingsError with the repair."""
         return connection_for(self.system, environ)

@@ -45,6 +45,11 @@ class SqlSource:
     rows: int = 5000
     naive: bool = False
 
+    @property
+    def windowed(self) -> bool:
+        """Whether only what changed inside the window is read."""
+        return self.cursor is not None
+
     def connect(self, environ: Mapping[str, str]) -> Database:
         """Read `WFOPS_<SYSTEM>_URL`. Raises SettingsError with the repair."""
         from sqlalchemy import make_url
