@@ -140,7 +140,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "words"), BROKEN)
+@pytest.mark.parametrize(
+    ("name", "content", "words"), BROKEN, ids=[f"{n}-{name}" for n, (name, *_) in enumerate(BROKEN)]
+)
 def test_a_broken_file_is_said_with_the_place(tmp_path, name, content, words):
     put(tmp_path, name, content)
     said = refused(files("shop", name), tmp_path, SyncFailure)
