@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf, Tidy
 from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState, prompt_digest
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
+from wfops_pipelines.core.texts import shortened, visible
+from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.history import published_tables
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts
@@ -24,6 +26,7 @@ from wfops_pipelines.sync import Sync
 
 SNAPSHOTS = 60  # whose published rows teach the labels
 AT_ONCE = 4  # questions to a provider
+LONG = 10_000  # characters of one value that a reviewer is shown as a source
 PATIENCE = 3  # failures of a provider in a row, after which a snapshot no longer asks it
 
 
@@ -141,8 +144,8 @@ def _texts(
     from wfops_pipelines.assist.provider import provider_from
 
     tables: dict[str, Any] = {}
-    given = [_context(conn, asked, sync, row, tables) for row in rows]
     provider = provider_from(services.environ)
+    given = [_context(conn, asked, sync, row, tables) for row in rows]
     if provider is None:
         return [_rendered(asked, *g) for g in given]
     patience = _Patience()
@@ -163,22 +166,31 @@ def _written(
 
     if patience.failed >= PATIENCE:
         said = f"{provider.model} was not asked any more: {patience.last}"
-        return replace(_rendered(asked, context, sources), fallback=said)
+        return _instead(_rendered(asked, context, sources), said)
     try:
         draft = write(provider, asked, context, sources)
     except ProviderFailed as failure:
         if not failure.orders:
             patience.failed, patience.last = patience.failed + 1, str(failure)
         said = f"the template took over from {provider.model}: {failure}"
-        return replace(_rendered(asked, context, sources), fallback=said)
+        draft = _instead(_rendered(asked, context, sources), said)
+        return replace(draft, tokens=failure.tokens, cost=provider.cost(failure.tokens))
     patience.failed = 0
     return draft
 
 
+def _instead(draft: Draft, said: str) -> Draft:
+    return replace(draft, fallback=f"{said}; {draft.fallback}" if draft.fallback else said)
+
+
 def _rendered(asked: Drafting, context: Context, sources: tuple[tuple[str, str], ...]) -> Draft:
+    """The template's draft; of a row that it cannot be filled in for, none, and the words why."""
     from wfops_pipelines.assist.templates import render
 
-    return render(asked, context, sources)
+    try:
+        return render(asked, context, sources)
+    except SettingsError as error:
+        return replace(_failed(asked, error), sources=sources)
 
 
 def _context(
@@ -196,7 +208,7 @@ def _context(
 
 def _found(conn: Connection, of: RowsOf, row: Row, tables: dict[str, Any]) -> list[dict[str, Any]]:
     match = {theirs: row.get(ours) for theirs, ours in of.match.items()}
-    if any(value is None for value in match.values()):
+    if any(value is None or not str(value).strip() for value in match.values()):
         return []  # nothing belongs to an unknown customer
     return matching(conn, of.table, {**match, **of.where}, of.columns, of.limit, tables) or []
 
@@ -206,11 +218,13 @@ def _shown(row: Row, sync: Sync) -> dict[str, Any]:
 
 
 def _said(row: Row) -> str:
-    return "\n".join(f"{c}: {v}" for c, v in row.items() if v is not None)
+    lines = [f"{c}: {shortened(str(v), LONG)}" for c, v in row.items() if v is not None]
+    return visible("\n".join(lines))
 
 
 def _failed(asked: Drafting | Classify | Tidy, error: Exception) -> Draft:
-    said = f"the assistant failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    words = visible(" ".join(str(error).split()))[:300]
+    said = f"the assistant failed: {type(error).__name__}: {words}"
     return Draft(
         kind=_KIND[type(asked)],
         column=asked.column,

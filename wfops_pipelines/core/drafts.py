@@ -39,7 +39,7 @@ class Draft:
     that it is right, None where nothing measured it. why: in words. model: what proposed it.
     prompt: the SHA-256 of all that it was given. sources: (name, text) of what it was made from.
     fallback: why the embedded default proposed it, where a provider should have. tokens: read and
-    written by a provider.
+    written by a provider. cost: of those, in the money of its prices.
     """
 
     kind: DraftKind
@@ -52,6 +52,7 @@ class Draft:
     sources: tuple[tuple[str, str], ...] = ()
     fallback: str = ""
     tokens: tuple[int, int] = (0, 0)
+    cost: float = 0.0
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -65,6 +66,7 @@ class Draft:
             "sources": [list(s) for s in self.sources],
             "fallback": self.fallback,
             "tokens": list(self.tokens),
+            "cost": self.cost,
         }
 
     @classmethod
