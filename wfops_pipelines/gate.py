@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines import assisting
+from wfops_pipelines import assisting, row_outcomes
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 from wfops_pipelines.core.people import Role
@@ -76,7 +76,7 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
             check_keys(decision, held_rows(conn, sync, review, services))
         if decision.edits:
             return _edit(conn, decision, review, sync, services, channel)
-        return _take(conn, decision, review, override, services, channel)
+        return _take(conn, decision, review, sync, override, services, channel)
 
 
 def sync_of(project: Project, review: Review) -> Sync:
@@ -137,6 +137,7 @@ def _edit(
     id, at = services.id("dc"), services.clock()
     edited = stage_edited(conn, sync, review, decision, services)
     assisting.note_decision(conn, decision, review, edited.rank)
+    row_outcomes.note(conn, decision, review, sync.policy, services)
     reviews.record(conn, id, decision, channel, at, final=True)
     reviews.close(conn, review.id, ReviewState.SUPERSEDED, str(decision.actor), at)
     event = _decided(decision, review, id, services, channel, final=True)
@@ -150,6 +151,7 @@ def _take(
     conn: Connection,
     decision: Decision,
     review: Review,
+    sync: Sync,
     override: tuple[str, ...],
     services: Services,
     channel: str,
@@ -163,6 +165,7 @@ def _take(
         if review.kind in HOLDS and review.seq is not None:
             of = snapshots.get(conn, review.sync, review.seq).rank
             assisting.note_decision(conn, decision, review, of)
+            row_outcomes.note(conn, decision, review, sync.policy, services)
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
         if review.kind in HOLDS or decision.verb is Verb.RETRY or _reverts(decision, review):
             errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
