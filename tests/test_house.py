@@ -23,6 +23,8 @@ SHELL = {
     "cli",
     "audit_cli",
     "waivers_cli",
+    "deliveries_cli",
+    "reconcile_cli",
     "terminal",
     "serve",
     "demonstration",

@@ -2,8 +2,8 @@
 
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy, Route
 from wfops_pipelines.destinations import rest_destination, table
-from wfops_pipelines.sources import hubspot, rest_api, sql_table, stripe, zendesk
-from wfops_pipelines.sync import Sync, instant, sync
+from wfops_pipelines.sources import files, hubspot, rest_api, sql_table, stripe, zendesk
+from wfops_pipelines.sync import instant, sync
 
 __all__ = [
     "Above",
@@ -11,7 +11,7 @@ __all__ = [
     "NewRow",
     "Policy",
     "Route",
-    "Sync",
+    "files",
     "hubspot",
     "instant",
     "rest_api",

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wfops_pipelines.audit_cli import audit_app
+from wfops_pipelines.deliveries_cli import deliveries
 from wfops_pipelines.errors import ProjectError, WfopsError
+from wfops_pipelines.reconcile_cli import reconcile
 from wfops_pipelines.settings import Settings, read_settings
 from wfops_pipelines.terminal import me as _me
 from wfops_pipelines.terminal import open_all as _open
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(audit_app, name="audit")
 app.add_typer(waivers_app, name="waivers")
+app.command()(deliveries)
+app.command()(reconcile)
 
 SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")]
@@ -94,13 +98,19 @@ def check(
 
 
 @app.command()
-def run(name: SyncName) -> None:
+def run(
+    name: SyncName,
+    day: Annotated[str, typer.Option(help="of a sync partitioned by day: which, as today's")] = "",
+) -> None:
     """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
     from wfops_pipelines import flow
     from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines.sync import read_day
 
     _, project, services = _open()
-    passed = flow.run_sync(project, project.find(name), services, flow.Run(Actor("cli", "machine")))
+    sync, actor = project.find(name), Actor("cli", "machine")
+    which = read_day(sync, day, services.clock())
+    passed = flow.run_sync(project, sync, services, flow.Run(actor), day=which)
     _sign(services)
     if not passed.judged:
         typer.echo(f"{name}: nothing new")
@@ -354,21 +364,6 @@ def judge(
     typer.echo(f"{judged}: {len(results) - len(failed)} of {len(results)} expectations pass")
     if failed:
         raise typer.Exit(1)
-
-
-@app.command()
-def reconcile(name: SyncName) -> None:
-    """Account for every extracted row: published, held, waiting or quarantined."""
-    from wfops_pipelines.reconciliation import reconcile as account
-
-    _, project, services = _open()
-    found = account(project.find(name), services)
-    for label, count in found.lines():
-        typer.echo(f"{label:24}{count:>12,}")
-    if found.missing:
-        typer.secho(f"{found.missing:,} rows are unaccounted for", fg="red", err=True)
-        raise typer.Exit(1)
-    typer.echo("every row is accounted for")
 
 
 def _dangling(settings: Settings, project: Project) -> list[ProjectError]:

@@ -11,6 +11,9 @@ WfopsError
 │   ├── SchemaRefused           schema: rows that cannot be staged as a table
 │   ├── SnapshotDamaged         our_bug: a staged file is missing or not what its digest says
 │   └── DestinationRefused      destination_refused: the destination said no
+│       ├── DestinationDenied       auth: it refused the credentials
+│       ├── DestinationRateLimited  rate_limit: still limited after all retries
+│       └── DestinationUnreachable  network: time-outs, 5xx, broken connections after all retries
 └── DecisionRefused             a decision was not taken; nothing changed
     ├── AlreadyDecided          somebody else was first
     ├── EvidenceChanged         the decision was about other evidence than the current one
@@ -20,8 +23,9 @@ WfopsError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class FailureKind(Enum):
@@ -53,10 +57,17 @@ class SettingsError(WfopsError):
 
 
 class SyncFailure(WfopsError):
-    """A step of a sync failed. `transient` failures may pass when tried again later."""
+    """A step of a sync failed. `transient` failures may pass when tried again later.
+
+    `exchange` is the request and the answer that it is about, as `core.exchange` keeps them.
+    """
 
     kind: ClassVar[FailureKind] = FailureKind.OUR_BUG
     transient: ClassVar[bool] = False
+
+    def __init__(self, message: str = "", exchange: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.exchange = exchange
 
 
 class SourceRefused(SyncFailure):
@@ -87,6 +98,20 @@ class SnapshotDamaged(SyncFailure):
 
 class DestinationRefused(SyncFailure):
     kind = FailureKind.DESTINATION_REFUSED
+
+
+class DestinationDenied(DestinationRefused):
+    kind = FailureKind.AUTH
+
+
+class DestinationRateLimited(DestinationRefused):
+    kind = FailureKind.RATE_LIMIT
+    transient = True
+
+
+class DestinationUnreachable(DestinationRefused):
+    kind = FailureKind.NETWORK
+    transient = True
 
 
 class DecisionRefused(WfopsError):

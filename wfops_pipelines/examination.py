@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
-from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
+from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
+from wfops_pipelines.impact import critical_changes, deletions, high_impact
+from wfops_pipelines.store.rows import living_rows
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from wfops_pipelines.checks.suite import Suite
-
-MANY = 5  # keys that a sentence spells out
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Past:
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
-    of finding. published: published rows, for the row model. existing, diff: from the destination.
+    of finding. published: published rows, for the row model. existing, diff: from the destination;
+    living: how many rows it holds, where the snapshot deletes some and it can say.
     waivers: those that count now. drafts: what was proposed for the snapshot's rows.
     """
 
@@ -39,6 +40,7 @@ class Past:
     published: Sequence[pa.Table] = ()
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
+    living: int | None = None
     waivers: Sequence[Waiver] = ()
     drafts: Sequence[Drafted] = ()
 
@@ -60,6 +62,7 @@ def examine(
     anomaly: dict[str, Json] = {}
     profile: str | None = None
     known = past if isinstance(past, Past) else Past()
+    alive = _alive(table, known)
 
     def run(examiner: str, examination: Callable[[], Iterable[Finding]]) -> None:
         try:
@@ -72,28 +75,31 @@ def examine(
         from wfops_pipelines.checks.examine import findings_of
         from wfops_pipelines.checks.gx import run_suite
 
-        results = run_suite(suite, table, key=sync.key, previous_rows=known.previous_rows)
+        results = run_suite(suite, alive, key=sync.key, previous_rows=known.previous_rows)
         return set_aside(findings_of(results), results, known.waivers)
 
     def anomalies() -> Iterable[Finding]:
         nonlocal anomaly, profile
         from wfops_pipelines.scoring import score
 
-        scored = score(sync, table, known.profiles, known.decided, known.published)
+        if not alive.num_rows and sync.cursor is not None:
+            return ()  # nothing but deletions: there is no row to score
+        scored = score(sync, alive, known.profiles, known.decided, known.published)
         anomaly, profile = scored.summary, scored.profile
         return scored.findings
 
     if isinstance(past, Exception):
         findings.append(_crashed("destination", past))
     run("key", lambda: key_findings(table, sync.key))
-    run("schema", lambda: _drift(known.schema, table))
+    run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, table, sync.key))
-    run("policy", lambda: policy_findings(table, sync.policy))
+    run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
     if sync.key in table.column_names:  # without it, no row can be named: held already
         run("anomaly", anomalies)
         run("critical_changes", lambda: critical_changes(known.diff))
+        run("deletes", lambda: deletions(table, sync, known.living))
         run("high_impact", lambda: high_impact(table, sync.key, sync.policy, known.existing))
     evidence = Evidence(
         sync=sync.name,
@@ -106,6 +112,12 @@ def examine(
         anomaly=anomaly,
     )
     return Examined(evidence, profile)
+
+
+def _alive(table: pa.Table, past: Past) -> pa.Table:
+    """The rows that are not deletions; where there are none, with the columns that they had."""
+    alive = living_rows(table)
+    return alive if alive.num_rows or past.schema is None else past.schema.empty_table()
 
 
 def key_findings(table: pa.Table, key: str) -> list[Finding]:
@@ -164,82 +176,6 @@ def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
     ]
 
 
-def critical_changes(diff: Diff | None) -> list[Finding]:
-    """One finding for each critical column in which existing rows of the destination change."""
-    found = []
-    for column in dict.fromkeys(c[1] for c in diff.changes) if diff else ():
-        changes = [c for c in diff.changes if c[1] == column] if diff else []
-        keys = tuple(c[0] for c in changes)
-        found.append(
-            Finding(
-                check="critical_changes",
-                severity=Severity.CRITICAL,
-                sentence=(
-                    f"{column} changes in {counted_rows(len(keys))} that the destination holds"
-                ),
-                column=column,
-                measured=len(keys),
-                expected=0,
-                keys=keys,
-                details={"changes": [[k, old, new] for k, _, old, new in changes]},
-            )
-        )
-    return found
-
-
-def high_impact(table: pa.Table, key: str, policy: Policy, existing: Existing) -> list[Finding]:
-    """One finding for each high-impact rule that some rows meet."""
-    found = []
-    for rule in policy.high_impact:
-        keys = _meeting(rule, table, key, existing)
-        if keys:
-            found.append(_impact(rule, keys))
-    return found
-
-
-def _meeting(rule: Any, table: pa.Table, key: str, existing: Existing) -> tuple[str, ...]:
-    import pyarrow.compute as pc
-
-    keys = [str(k) for k in table[key].to_pylist()]
-    match rule:
-        case Above(column) if column not in table.column_names:
-            return ()  # policy_findings holds the whole snapshot
-        case Above(column, limit):
-            over = pc.fill_null(pc.greater(table[column], limit), True)
-            return tuple(k for k, hit in zip(keys, over.to_pylist(), strict=True) if hit)
-        case NewRow():
-            return tuple(k for k in keys if k not in existing.rows)
-        case Always():
-            return tuple(keys)
-    raise AssertionError(f"unknown rule {rule!r}")
-
-
-def _impact(rule: Any, keys: tuple[str, ...]) -> Finding:
-    match rule:
-        case Above(column, limit, words):
-            said = words or f"{column} is above {limit:,.0f}"
-            sentence = f"{said}, in {counted_rows(len(keys))}: {_few(keys)}"
-            return _approval(said, sentence, keys, column, limit)
-        case NewRow(words) | Always(words):
-            return _approval(words, f"{words}: {counted_rows(len(keys))}", keys, None, None)
-    raise AssertionError(f"unknown rule {rule!r}")
-
-
-def _approval(
-    rule: str, sentence: str, keys: tuple[str, ...], column: str | None, limit: float | None
-) -> Finding:
-    return Finding(
-        check="high_impact",
-        severity=Severity.CRITICAL,
-        sentence=sentence,
-        column=column,
-        measured=len(keys),
-        expected=None if limit is None else f"at most {limit:,.0f}",
-        keys=keys,
-        details={"rule": rule},
-    )
-
-
 def _drift(previous: pa.Schema | None, table: pa.Table) -> Iterable[Finding]:
     from wfops_pipelines.checks.examine import schema_drift
 
@@ -260,8 +196,3 @@ def _crashed(examiner: str, error: Exception) -> Finding:
 
 def _key(key: str, sentence: str, measured: int) -> Finding:
     return Finding("key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0)
-
-
-def _few(keys: tuple[str, ...]) -> str:
-    more = f" and {len(keys) - MANY:,} more" if len(keys) > MANY else ""
-    return ", ".join(keys[:MANY]) + more

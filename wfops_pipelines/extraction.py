@@ -2,81 +2,93 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
 
 from wfops_pipelines.assisting import Assisted, assist
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.errors import SchemaRefused
+from wfops_pipelines.gathering import Gathered, Known, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
 from wfops_pipelines.store import audit, database, drafts, files, rows, snapshots
-from wfops_pipelines.sync import Sync, instant
+from wfops_pipelines.sync import Day, Sync
+from wfops_pipelines.vanished import with_vanished
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REMEMBER = timedelta(days=14)  # longer than any overlap window
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One extracted row with what tells it apart."""
+class _Stretch:
+    """What one extraction is about: its window, and what was there before it.
 
-    key: str
-    version: str
-    cursor: datetime | None
-    row: Mapping[str, Any]
+    `before` is the number of the day's newest snapshot, where the sync is partitioned.
+    """
+
+    window: Window
+    head: snapshots.Head
+    known: Known
+    day: Day | None
+    before: int = 0
 
 
 def stage(
-    sync: Sync, services: Services, actor: Actor, run_id: str | None, until: datetime | None = None
+    sync: Sync,
+    services: Services,
+    actor: Actor,
+    run_id: str | None,
+    until: datetime | None = None,
+    day: Day | None = None,
 ) -> Snapshot | None:
     """Extract what changed since the sync's cursor and stage it; None when nothing is new.
 
-    The snapshot row and the cursor move in one transaction, by compare-and-swap. Raises a
-    SyncFailure, or HeadMoved when another run staged first (nothing is lost: extract again).
+    Of a partitioned sync: what changed in that `day`. The snapshot row and the cursor move in one
+    transaction, by compare-and-swap. Raises a SyncFailure, or HeadMoved when another run staged
+    first (nothing is lost: extract again).
     """
-    end = until or services.clock()
-    with services.engine.connect() as conn:
-        head = snapshots.head(conn, sync.name)
-        since = _since(sync, head.cursor)
-        seen = snapshots.seen(conn, sync.name, since) if sync.cursor else set()
-    found, dropped = _extract(sync, services, Window(since, end), seen)
-    if not found:
+    stretch = _stretch(sync, services, until or services.clock(), day)
+    api = sync.source.connect(services.environ)
+    pages = sync.source.pages(stretch.window, api)
+    found = gather(sync, pages, stretch.head.types, stretch.known, day)
+    found = with_vanished(sync, found, services)
+    if found is None:
         return None
-    assisted = assist(sync, [f.row for f in found], services)
-    table = rows.to_table(assisted.rows, head.types)
-    cursors = [f.cursor for f in found if f.cursor is not None]
-    snapshot = Snapshot(
-        sync=sync.name,
-        seq=head.seq + 1,
-        digest=files.write(services.folder(sync.name), table),
-        rows=table.num_rows,
-        staged_at=services.clock(),
-        run_id=run_id,
-        cursor_from=since,
-        cursor_to=max([*cursors, *([head.cursor] if head.cursor else [])], default=None),
-        duplicates=dropped,
-    )
-    types = {**rows.types_of(table), **(head.types or {})}
-    new = snapshots.Head(snapshot.cursor_to, snapshot.seq, types)
+    table, assisted = _assisted(sync, found.table, stretch.head, services)
+    staged = _snapshot(sync, found, table, stretch, services, run_id)
     with database.transaction(services.engine) as conn:
-        snapshots.move_head(conn, sync.name, head, new)
-        snapshots.add(conn, snapshot)
-        if sync.cursor:
-            snapshots.remember(conn, sync.name, ((f.key, f.version, f.cursor) for f in found))
-            if new.cursor:
-                snapshots.forget(conn, sync.name, new.cursor - REMEMBER)
+        snapshot = _enter(conn, staged, table, stretch)
+        if sync.cursor is not None:
+            _remember(conn, sync, found, snapshot)
         drafts.add(conn, sync.name, snapshot.seq, assisted.drafts, snapshot.staged_at)
         audit.append(conn, _staged(snapshot, actor))
         if assisted.drafts:
             audit.append(conn, _drafted(snapshot, assisted))
     return snapshot
+
+
+def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -> _Stretch:
+    with services.engine.connect() as conn:
+        head = snapshots.head(conn, sync.name)
+        if day is not None:
+            seen = frozenset(snapshots.seen(conn, sync.name, day.start, day.end))
+            before = snapshots.newest_of(conn, sync.name, day.name)
+            end = max(day.start, min(day.end, until))
+            return _Stretch(Window(day.start, end), head, Known(seen), day, before)
+        since = _since(sync, head.cursor)
+        if sync.cursor is None:
+            return _Stretch(Window(since, until), head, Known(), None)
+        seen = frozenset(snapshots.seen(conn, sync.name, since))
+        known = Known(seen, snapshots.newest(conn, sync.name))
+        return _Stretch(Window(since, until), head, known, None)
 
 
 def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
@@ -85,75 +97,79 @@ def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
     return cursor - timedelta(minutes=sync.policy.overlap_minutes)
 
 
-def _extract(
-    sync: Sync, services: Services, window: Window, seen: set[tuple[str, str]]
-) -> tuple[list[Found], int]:
-    """Rows not staged before, the newest version of each key, and how many repeats were dropped."""
-    api = sync.source.connect(services.environ)
-    newest: dict[str, Found] = {}
-    here: set[tuple[str, str]] = set()
-    loose: list[Found] = []
-    repeats = 0
-    for found in _rows(sync, sync.source.pages(window, api)):
-        identity = (found.key, found.version)
-        if identity in seen:
-            continue
-        repeats += identity in here
-        here.add(identity)
-        if found.row.get(sync.key) is None:
-            loose.append(found)  # a row without a key is evidence too: the examiners report it
-        elif _newer(found, newest.get(found.key)):
-            newest[found.key] = found
-    return [*newest.values(), *loose], repeats
+def _assisted(
+    sync: Sync, table: pa.Table, head: snapshots.Head, services: Services
+) -> tuple[pa.Table, Assisted]:
+    if not sync.assist:
+        return table, Assisted(())
+    assisted = assist(sync, table.to_pylist(), services)
+    return rows.to_table(assisted.rows, head.types), assisted
 
 
-def _newer(found: Found, known: Found | None) -> bool:
-    if known is None or found.cursor is None or known.cursor is None:
-        return True
-    return found.cursor >= known.cursor
+def _snapshot(
+    sync: Sync,
+    found: Gathered,
+    table: pa.Table,
+    stretch: _Stretch,
+    services: Services,
+    run_id: str | None,
+) -> Snapshot:
+    """The snapshot with its file written, ready to be entered."""
+    return Snapshot(
+        sync=sync.name,
+        seq=stretch.head.seq + 1,
+        digest=files.write(services.folder(sync.name), table),
+        rows=table.num_rows,
+        staged_at=services.clock(),
+        run_id=run_id,
+        cursor_from=stretch.window.start,
+        cursor_to=_reached(found, stretch),
+        duplicates=found.repeats,
+        partition=stretch.day.name if stretch.day else None,
+    )
 
 
-def _rows(sync: Sync, pages: Iterable[list[dict[str, Any]]]) -> Iterable[Found]:
-    for page in pages:
-        try:
-            flat = list(sync.rows(page))
-        except Exception as error:
-            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            raise SchemaRefused(
-                f"{sync.name}: the function could not read a page of {len(page)} records ({said}). "
-                "The API's answer changed, or the function must learn this case."
-            ) from error
-        for row in flat:
-            yield _found(sync, row)
+def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:
+    """How far the cursor comes; a row from the future must not carry it there."""
+    import pyarrow.compute as pc
+
+    before = None if stretch.day else stretch.head.cursor
+    newest: datetime | None = pc.max(found.identity["cursor"]).as_py()
+    if newest is None:
+        return before
+    newest = min(newest, stretch.window.end)
+    return newest if before is None else max(before, newest)
 
 
-def _found(sync: Sync, row: Mapping[str, Any]) -> Found:
-    cursor = _cursor(sync, row)
-    settled = dict(row) if sync.cursor is None else {**row, sync.cursor: cursor}
-    content = hashlib.sha256(canonical({k: _plain(v) for k, v in settled.items()})).hexdigest()
-    moment = cursor.isoformat() if cursor else ""
-    return Found(str(row.get(sync.key)), f"{moment}/{content[:16]}", cursor, settled)
+def _enter(conn: Connection, staged: Snapshot, table: pa.Table, stretch: _Stretch) -> Snapshot:
+    """Compare and swap: the stream's head; or, for a day, the day's newest snapshot."""
+    if stretch.day is None:
+        head, cursor = stretch.head, staged.cursor_to
+    else:
+        head = snapshots.locked_head(conn, staged.sync)
+        cursor = head.cursor
+        if snapshots.newest_of(conn, staged.sync, stretch.day.name) != stretch.before:
+            raise snapshots.HeadMoved(
+                f"{staged.sync}: another run staged {stretch.day.name} first. Run it again."
+            )
+    snapshot = replace(staged, seq=head.seq + 1)
+    types = {**rows.types_of(table), **(head.types or {})}
+    snapshots.move_head(conn, staged.sync, head, snapshots.Head(cursor, snapshot.seq, types))
+    snapshots.add(conn, snapshot)
+    return snapshot
 
 
-def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
-    if sync.cursor is None:
-        return None
-    if sync.cursor not in row:
-        raise SchemaRefused(
-            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
-            f"The function must return it, or cursor= must name one of {', '.join(row)}."
-        )
-    try:
-        return instant(row.get(sync.cursor))
-    except (ValueError, TypeError) as error:
-        raise SchemaRefused(
-            f"{sync.name}: the cursor {sync.cursor} of row {row.get(sync.key)} is no time: "
-            f"{row.get(sync.cursor)!r}. The API changed its format, or the function must parse it."
-        ) from error
+def _remember(conn: Connection, sync: Sync, found: Gathered, snapshot: Snapshot) -> None:
+    """Only what a later extraction may read again: the days of a partitioned sync may all be."""
+    import pyarrow.compute as pc
 
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | bool | None) else repr(value)
+    identity = found.identity
+    if snapshot.partition is None and snapshot.cursor_to is not None:
+        oldest = snapshot.cursor_to - REMEMBER
+        cursor = identity["cursor"]
+        identity = identity.filter(pc.or_kleene(pc.is_null(cursor), pc.greater(cursor, oldest)))
+        snapshots.forget(conn, sync.name, oldest)
+    snapshots.remember(conn, sync.name, identity)
 
 
 def _drafted(snapshot: Snapshot, assisted: Assisted) -> AuditEvent:

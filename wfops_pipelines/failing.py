@@ -5,28 +5,33 @@ from __future__ import annotations
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.redact import hide, redacted, secrets_of
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_failure
 from wfops_pipelines.errors import FailureKind, SyncFailure
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews
-from wfops_pipelines.sync import Sync
+from wfops_pipelines.sync import Day, Sync
 
 
 def report_failure(
-    sync: Sync, step: str, error: Exception, services: Services, run_id: str | None
+    sync: Sync,
+    step: str,
+    error: Exception,
+    services: Services,
+    run_id: str | None,
+    day: Day | None = None,
 ) -> Review | None:
-    """Open a review request for a failed step; None when one for this cause is pending already."""
+    """Open a review request for a failed step; None when one for this cause is pending already.
+
+    Of a partitioned sync each day has its own: deciding retry runs that day again.
+    """
     kind = error.kind if isinstance(error, SyncFailure) else FailureKind.OUR_BUG
-    said = " ".join(str(error).split())[:2000] or type(error).__name__
-    body: dict[str, Json] = {
-        "sync": sync.name,
-        "step": step,
-        "kind": kind.value,
-        "error": said,
-        "type": type(error).__name__,
-    }
-    summary = f"{step} failed ({kind.value}): {said[:400]}"
+    body = _body(sync, step, kind, error, secrets_of(services.environ))
+    if day is not None:
+        body["day"] = day.name
+    of = f" of {day.name}" if day else ""
+    summary = f"{step}{of} failed ({kind.value}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
     cause = f"{step} failed: {kind.value}"
@@ -47,11 +52,27 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = f"{step}/{kind.value}"
+        fingerprint = "/".join([step, kind.value, *([day.name] if day else [])])
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))
     return review
+
+
+def _body(
+    sync: Sync, step: str, kind: FailureKind, error: Exception, secrets: tuple[str, ...]
+) -> dict[str, Json]:
+    """What the reviewer of a failure is shown, and what their decision is about."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    exchange = error.exchange if isinstance(error, SyncFailure) else None
+    return {
+        "sync": sync.name,
+        "step": step,
+        "kind": kind.value,
+        "error": hide(said, secrets)[:2000],
+        "type": type(error).__name__,
+        **({"exchange": redacted(exchange, secrets)} if exchange else {}),
+    }
 
 
 def _failed(review: Review, body: dict[str, Json], services: Services) -> AuditEvent:

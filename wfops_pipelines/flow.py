@@ -24,7 +24,8 @@ from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, files, reviews, snapshots
-from wfops_pipelines.sync import Sync
+from wfops_pipelines.superseding import supersede_older
+from wfops_pipelines.sync import Day, Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +55,42 @@ class Passed:
 
 
 def run_sync(
-    project: Project, sync: Sync, services: Services, run: Run, until: datetime | None = None
+    project: Project,
+    sync: Sync,
+    services: Services,
+    run: Run,
+    until: datetime | None = None,
+    day: Day | None = None,
 ) -> Passed:
-    """The whole way of one sync: extract what is new, judge what is staged, publish what may go."""
-    judged = stage_and_judge(project, sync, services, run, until)
-    return Passed(judged, publishing.publish_cleared(sync, services, run.actor))
+    """The whole way of one sync: extract what is new, judge what is staged, publish what may go.
+
+    Of a partitioned sync: of one `day`.
+    """
+    judged = stage_and_judge(project, sync, services, run, until, day)
+    return Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
 
 
 def stage_and_judge(
-    project: Project, sync: Sync, services: Services, run: Run, until: datetime | None = None
+    project: Project,
+    sync: Sync,
+    services: Services,
+    run: Run,
+    until: datetime | None = None,
+    day: Day | None = None,
 ) -> tuple[Judged, ...]:
     """Stage what is new, then judge what is staged."""
-    stage(sync, services, run.actor, run.run_id, until)
-    return judge_staged(project, sync, services, run)
+    stage(sync, services, run.actor, run.run_id, until, day)
+    return judge_staged(project, sync, services, run, day)
 
 
-def judge_staged(project: Project, sync: Sync, services: Services, run: Run) -> tuple[Judged, ...]:
+def judge_staged(
+    project: Project, sync: Sync, services: Services, run: Run, day: Day | None = None
+) -> tuple[Judged, ...]:
     """Judge every staged snapshot: extracted, edited by a person, or left behind by a crash."""
     with services.engine.connect() as conn:
-        waiting = snapshots.in_state(conn, sync.name, SnapshotState.STAGED)
+        waiting = snapshots.in_state(
+            conn, sync.name, SnapshotState.STAGED, partition=day.name if day else None
+        )
     return tuple(judge(project, sync, s, services, run) for s in waiting)
 
 
@@ -117,9 +135,17 @@ def _record(
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
         snapshots.set_state(conn, sync.name, snapshot.seq, state)
         audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
+        if _replaces_all(sync, snapshot):
+            supersede_older(conn, snapshot, services)
         if review is not None:
             reviews.open_review(conn, review)
             audit.append(conn, gate.opened(review, services))
+
+
+def _replaces_all(sync: Sync, snapshot: Snapshot) -> bool:
+    """A whole extraction has every row of the ones before it."""
+    whole = sync.cursor is None and sync.policy.while_held == "pass"
+    return whole and snapshot.origin is None
 
 
 def _state(verdict: Verdict) -> SnapshotState:

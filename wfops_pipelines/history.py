@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 
 from wfops_pipelines.core.policy import NewRow
-from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.destinations import Existing, Parcel
+from wfops_pipelines.core.snapshot import DELETED, Snapshot
+from wfops_pipelines.destinations import Existing, Listing
 from wfops_pipelines.examination import Past
-from wfops_pipelines.ledger import published_rows
+from wfops_pipelines.ledger import parcel_of, published_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, snapshots, waivers
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import living_rows
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def _past(
     conn: Connection, sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
 ) -> Past:
     found = published_tables(conn, sync, services, before=snapshot.seq, limit=TRAINING_SNAPSHOTS)
-    published = [rows for _, rows in found if rows.num_rows]
+    published = [alive for _, rows in found if (alive := living_rows(rows)).num_rows]
     usable = sync.key in table.column_names and not table[sync.key].null_count
-    parcel = Parcel(sync.name, snapshot.rank, sync.key, table, services.environ)
+    parcel = parcel_of(sync, snapshot, table, services)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
     critical = [c for c in sync.policy.critical_fields if c in table.column_names]
     return Past(
@@ -54,9 +55,17 @@ def _past(
         published=published,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,
+        living=_living(conn, sync, table, services),
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
     )
+
+
+def _living(conn: Connection, sync: Sync, table: pa.Table, services: Services) -> int | None:
+    """How many rows the destination holds; None where it cannot say, or nobody needs to know."""
+    if DELETED not in table.column_names or not isinstance(sync.destination, Listing):
+        return None
+    return len(sync.destination.living(conn, sync.key, services.environ))
 
 
 def published_tables(

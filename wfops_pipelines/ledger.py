@@ -39,6 +39,7 @@ class Publication:
     stale: int
     published_at: datetime
     reverted_at: datetime | None = None
+    deleted: int = 0
 
 
 def select_rows(
@@ -85,7 +86,10 @@ def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
         "sync", "seq", "part", "digest", "rows", "inserted", "updated", "stale",
         "published_at", "reverted_at",
     )  # fmt: skip
-    return [Publication(*(getattr(r, n) for n in names)) for r in conn.execute(query)]
+    return [
+        Publication(**{n: getattr(r, n) for n in names}, deleted=r.deleted or 0)
+        for r in conn.execute(query)
+    ]
 
 
 def parcel_of(sync: Sync, snapshot: Snapshot, rows: pa.Table, services: Services) -> Parcel:
@@ -93,7 +97,9 @@ def parcel_of(sync: Sync, snapshot: Snapshot, rows: pa.Table, services: Services
     keep = None
     if sync.policy.undo_hours is not None:
         keep = Keep(t.replaced.fullname, snapshot.seq, services.clock())
-    return Parcel(sync.name, snapshot.rank, sync.key, rows, services.environ, keep)
+    return Parcel(
+        sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at
+    )
 
 
 def quarantine(

@@ -25,7 +25,7 @@ from wfops_pipelines.ledger import (
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.sync import Sync
+from wfops_pipelines.sync import Day, Sync
 
 BACK_OFF = timedelta(seconds=20)
 
@@ -38,12 +38,15 @@ class OutOfTurn(WfopsError):
     """An earlier snapshot of a sync that keeps its order still waits for a person."""
 
 
-def publish_cleared(sync: Sync, services: Services, actor: Actor) -> tuple[Publication, ...]:
+def publish_cleared(
+    sync: Sync, services: Services, actor: Actor, day: Day | None = None
+) -> tuple[Publication, ...]:
     """Publish all rows that the verdict let go, oldest snapshot first. Nothing while paused."""
+    name = day.name if day else None
     with services.engine.connect() as conn:
         if controls.paused(conn, sync.name):
             return ()
-        cleared = snapshots.in_state(conn, sync.name, SnapshotState.CLEARED)
+        cleared = snapshots.in_state(conn, sync.name, SnapshotState.CLEARED, partition=name)
     done = [_publish_clean(sync, s.seq, services, actor) for s in cleared]
     return tuple(p for p in done if p is not None)
 
@@ -62,7 +65,7 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
 def _must_wait(conn: Connection, sync: Sync, snapshot: Snapshot) -> bool:
     if sync.policy.while_held != "queue":
         return False
-    return reviews.pending_before(conn, sync.name, snapshot.rank)
+    return reviews.pending_before(conn, sync.name, snapshot.rank, snapshot.partition)
 
 
 def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publication | None:
@@ -177,6 +180,7 @@ def _publish(
         written.updated,
         written.stale,
         services.clock(),
+        deleted=written.deleted,
     )
     _enter(conn, done, decision, actor)
     _forget_replaced(conn, sync, services)
@@ -203,6 +207,7 @@ def _enter(conn: Connection, done: Publication, decision: str | None, actor: Act
             inserted=done.inserted,
             updated=done.updated,
             stale=done.stale,
+            deleted=done.deleted,
             decision=decision,
             published_at=at,
         )
@@ -211,5 +216,7 @@ def _enter(conn: Connection, done: Publication, decision: str | None, actor: Act
         "part": done.part, "digest": done.digest, "rows": done.rows, "inserted": done.inserted,
         "updated": done.updated, "stale": done.stale, "decision": decision,
     }  # fmt: skip
+    if done.deleted:
+        details["deleted"] = done.deleted
     subject = f"{done.sync} #{done.seq}"
     audit.append(conn, AuditEvent(at, actor, Action.PUBLISHED, subject, "", details))

@@ -1,36 +1,46 @@
-"""Where every extracted row is: proof by count that none was lost."""
+"""Where every extracted row is: proof by count, and by key, that none was lost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Table, case, exists, func, select
 
 from wfops_pipelines.core.reviews import HOLDS
 from wfops_pipelines.services import Services
+from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Rows of one sync, by where they are. `missing` must be 0."""
+    """Rows of one sync, by where they are. `missing` must be 0.
+
+    published: handed to the destination, where they became current or, `stale` of them, were left
+    out because it held newer ones. superseded: held when a newer full extraction came.
+    """
 
     staged: int
     published: int
+    stale: int
     quarantined: int
+    superseded: int
     held: int
     waiting: int
 
     @property
     def missing(self) -> int:
-        return self.staged - self.published - self.quarantined - self.held - self.waiting
+        placed = self.published + self.quarantined + self.superseded + self.held + self.waiting
+        return self.staged - placed
 
     def lines(self) -> list[tuple[str, int]]:
         return [
             ("staged", self.staged),
             ("published", self.published),
+            ("  of these overtaken", self.stale),
             ("quarantined", self.quarantined),
+            ("superseded", self.superseded),
             ("held for a person", self.held),
             ("waiting for the machine", self.waiting),
             ("missing", self.missing),
@@ -39,15 +49,25 @@ class Account:
 
 def reconcile(sync: Sync, services: Services) -> Account:
     """Count this sync's rows in one consistent view of the database."""
-    with services.engine.connect() as conn:
-        conn = conn.execution_options(isolation_level="REPEATABLE READ")
-        return Account(
-            staged=_extracted(conn, sync),
-            published=_sum(conn, t.publications, sync, t.publications.c.reverted_at.is_(None)),
-            quarantined=_sum(conn, t.quarantine, sync),
-            held=_undone(conn, sync, pending=True),
-            waiting=_undone(conn, sync, pending=False) + _unpublished(conn, sync),
-        )
+    with database.still(services.engine) as conn:
+        return count(conn, sync)
+
+
+def count(conn: Connection, sync: Sync) -> Account:
+    """Where the rows are by what was written down, without looking at them."""
+    r, p, o = t.reviews.c, t.publications.c, t.outbox.c
+    out = p.reverted_at.is_(None)
+    undone = (r.state != "pending") & exists().where(o.review == r.id, o.done_at.is_(None))
+    moot = (r.state == "superseded") & ~exists().where(t.decisions.c.review == r.id)
+    return Account(
+        staged=_extracted(conn, sync),
+        published=_sum(conn, p.rows, t.publications, sync, out),
+        stale=_sum(conn, p.stale, t.publications, sync, out),
+        quarantined=_sum(conn, t.quarantine.c.rows, t.quarantine, sync),
+        superseded=_asked(conn, sync, moot),
+        held=_asked(conn, sync, r.state == "pending"),
+        waiting=_asked(conn, sync, undone) + _unpublished(conn, sync),
+    )
 
 
 def _extracted(conn: Connection, sync: Sync) -> int:
@@ -57,28 +77,25 @@ def _extracted(conn: Connection, sync: Sync) -> int:
     return int(conn.execute(query.where(s.sync == sync.name, s.origin.is_(None))).scalar_one())
 
 
-def _sum(conn: Connection, table: Table, sync: Sync, *where: ColumnElement[bool]) -> int:
-    query = select(func.coalesce(func.sum(table.c.rows), 0)).where(
-        table.c.sync == sync.name, *where
-    )
-    total: int = conn.execute(query).scalar_one()
-    return int(total)
+def _sum(
+    conn: Connection,
+    column: ColumnElement[int],
+    table: Table,
+    sync: Sync,
+    *where: ColumnElement[bool],
+) -> int:
+    query = select(func.coalesce(func.sum(column), 0)).where(table.c.sync == sync.name, *where)
+    return int(conn.execute(query).scalar_one())
 
 
-def _undone(conn: Connection, sync: Sync, *, pending: bool) -> int:
-    """Rows of review requests that are open, or decided and not acted on yet."""
-    r, o = t.reviews.c, t.outbox.c
-    held = case((r.kind == "rows", func.jsonb_array_length(r["keys"])), else_=t.snapshots.c.rows)
-    query = select(func.coalesce(func.sum(held), 0)).select_from(
-        t.reviews.join(
-            t.snapshots, (t.snapshots.c.sync == r.sync) & (t.snapshots.c.seq == r.seq)
-        ).outerjoin(t.outbox, o.review == r.id)
-    )
-    undone = (r.state != "pending") & o.decision.is_not(None) & o.done_at.is_(None)
-    state = r.state == "pending" if pending else undone
+def _asked(conn: Connection, sync: Sync, where: ColumnElement[bool]) -> int:
+    """Rows of the review requests about holds that are so."""
+    r, s = t.reviews.c, t.snapshots.c
+    rows = case((r.kind == "rows", func.jsonb_array_length(r["keys"])), else_=s.rows)
+    about = t.reviews.join(t.snapshots, (s.sync == r.sync) & (s.seq == r.seq))
+    query = select(func.coalesce(func.sum(rows), 0)).select_from(about)
     holds = r.kind.in_([k.value for k in HOLDS])
-    total: int = conn.execute(query.where(r.sync == sync.name, holds, state)).scalar_one()
-    return int(total)
+    return int(conn.execute(query.where(r.sync == sync.name, holds, where)).scalar_one())
 
 
 def _unpublished(conn: Connection, sync: Sync) -> int:

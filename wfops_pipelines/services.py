@@ -50,7 +50,8 @@ def open_services(settings: Settings, people: People) -> Services:
     engine = database.connect(database_url(settings))
     database.set_up(engine)
     vault = Vault(settings.audit_heads, settings.audit_key, settings.audit_old_keys)
-    return Services(engine, settings.snapshots, settings.environ, people, vault)
+    environ = {**settings.environ, "WFOPS_STATE": str(settings.state)}  # unset where it is default
+    return Services(engine, settings.snapshots, environ, people, vault)
 
 
 def database_url(settings: Settings) -> str:

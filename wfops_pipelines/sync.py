@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from wfops_pipelines.core.policy import Policy
+from wfops_pipelines.errors import SettingsError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
     from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from wfops_pipelines.sources import Window
 
 Page: TypeAlias = list[dict[str, Any]]
-Transform: TypeAlias = Callable[[Page], Sequence[Mapping[str, Any]]]
+Transform: TypeAlias = "Callable[[Any], Sequence[Mapping[str, Any]] | pa.Table]"
 
 
 class Source(Protocol):
@@ -32,8 +34,8 @@ class Source(Protocol):
         """What `pages` needs to get in, read from the environment. Raises SettingsError."""
         ...
 
-    def pages(self, window: Window, connection: Any) -> Iterator[Page]:
-        """Pages of raw records changed inside `window`. Raises a SyncFailure."""
+    def pages(self, window: Window, connection: Any) -> Iterator[Page | pa.Table]:
+        """Pages of raw records changed inside `window`, or tables. Raises a SyncFailure."""
         ...
 
 
@@ -77,6 +79,47 @@ class Sync:
     rows: Transform
     words: str
     assist: tuple[Drafting | Classify | Tidy, ...] = ()
+    deleted: str | None = None
+    missing: Literal["keep", "delete"] = "keep"
+    days_from: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One partition of a sync that is partitioned by day (in UTC)."""
+
+    date: date
+
+    @property
+    def name(self) -> str:
+        return self.date.isoformat()
+
+    @property
+    def start(self) -> datetime:
+        return datetime.combine(self.date, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(days=1)
+
+
+def read_day(sync: Sync, text: str, now: datetime) -> Day | None:
+    """The day that a person asked for, today's if they named none; None: it is not partitioned.
+
+    Raises SettingsError for a day that the sync does not have.
+    """
+    if sync.days_from is None:
+        if text:
+            raise SettingsError(f"--day: {sync.name} is not partitioned. Leave it out.")
+        return None
+    try:
+        found = date.fromisoformat(text) if text else now.date()
+    except ValueError:
+        raise SettingsError(f"--day: {text!r} is no day. Write it as 2026-05-01.") from None
+    if not sync.days_from <= found <= now.date():
+        said = f"--day: {sync.name} has the days {sync.days_from} to {now.date()}."
+        raise SettingsError(f"{said} Ask for one of them.")
+    return Day(found)
 
 
 def sync(
@@ -90,6 +133,9 @@ def sync(
     group: str | None = None,
     owners: Sequence[str] = (),
     assist: Sequence[Drafting | Classify | Tidy] = (),
+    deleted: str | None = None,
+    missing: Literal["keep", "delete"] = "keep",
+    days_from: str | None = None,
 ) -> Callable[[Transform], Sync]:
     """Declare a sync. The function under the decorator turns a page of records into flat rows.
 
@@ -97,6 +143,11 @@ def sync(
     `instant`); without one every extraction reads everything. schedule: a cron line. group: the
     Dagster asset group; the source's system when not given. owners: e-mails or `team:` names.
     assist: what is drafted or labelled for each new row, as `wfops_pipelines.assist` declares it.
+    deleted: column that says that a row is gone at the source (true, or anything but null, false,
+    0 and ""); such a row deletes. missing: "delete" where a row that a whole extraction (without
+    a cursor) no longer has is gone. How many deletions may go without a person is the policy's
+    `delete_rows_up_to`. days_from: the first day ("2026-01-01") of a sync that is partitioned by
+    the days (UTC) of its cursor, for backfills; each day passes the gate on its own.
     """
 
     def declare(function: Transform) -> Sync:
@@ -113,6 +164,9 @@ def sync(
             rows=function,
             words=inspect.getdoc(function) or "",
             assist=tuple(assist),
+            deleted=deleted,
+            missing=missing,
+            days_from=None if days_from is None else date.fromisoformat(days_from),
         )
 
     return declare

@@ -25,6 +25,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
         yield from _suite(project, sync)
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
+        yield from _deletes(project, sync)
         yield from _assist(project, sync)
     yield from _shared_destinations(project)
     yield from _strays(project)
@@ -112,6 +113,26 @@ def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:
         yield ProjectError(
             _file(project, sync), "schedule", f"{sync.schedule!r} is no cron", repair
         )
+
+
+def _deletes(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    from wfops_pipelines.destinations import Listing
+
+    file = _file(project, sync)
+    if sync.missing not in ("keep", "delete"):
+        yield ProjectError(file, "missing", f"{sync.missing!r} cannot be", 'use "keep" or "delete"')
+    if sync.missing == "delete" and sync.cursor is not None:
+        said = "with a cursor an extraction has what changed, so most rows are missing from it"
+        yield ProjectError(file, "missing", said, "leave the cursor out, or use deleted=")
+    if sync.missing == "delete" and not isinstance(sync.destination, Listing):
+        said = f"the {sync.destination.words} cannot say which rows it holds"
+        yield ProjectError(file, "missing", said, 'use "keep", or another destination')
+    if sync.deleted is not None and sync.deleted in (sync.key, sync.cursor):
+        said = f"{sync.deleted!r} is the key or the cursor"
+        yield ProjectError(file, "deleted", said, "name the column that says a row is gone")
+    if sync.days_from is not None and sync.cursor is None:
+        said = "only a cursor tells which day a row is of"
+        yield ProjectError(file, "days_from", said, "name the cursor, or leave days_from out")
 
 
 def _shared_destinations(project: Project) -> Iterator[ProjectError]:

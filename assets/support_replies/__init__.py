@@ -9,7 +9,7 @@ from .assistants import ASSISTANTS
     cursor="updated_at",
     destination=rest_destination(
         "support",
-        "/api/v2/tickets/{ticket_id}/comments",
+        "POST /api/v2/tickets/{ticket_id}/comments",
         body={"comment": {"body": "{reply}", "public": True}},
     ),
     policy=Policy(

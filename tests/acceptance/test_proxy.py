@@ -27,7 +27,7 @@ pytestmark = pytest.mark.acceptance
 SECRET = "a secret between the proxy and the server"
 PASSWORD = "open sesame"
 PEOPLE = """
-groups: {revops: [rita], finance: [fred], support: [rita]}
+groups: {revops: [rita], finance: [fred], support: [rita], data: [rita]}
 roles: {engineer: [eve], override: [], admin: [ada]}
 """
 CADDYFILE = """

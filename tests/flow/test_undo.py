@@ -177,7 +177,7 @@ def test_a_policy_that_keeps_nothing_and_a_message_that_is_sent_say_so(make_benc
     bench.run([row("1", 20, 30)])
     with pytest.raises(BadDecision, match="keeps nothing to revert to"):
         ask(bench, 2)
-    sent = replace(bench.sync, destination=rest_destination("support", "/x", body={}))
+    sent = replace(bench.sync, destination=rest_destination("support", "POST /x", body={}))
     project = replace(bench.project, syncs={"things": sent})
     with pytest.raises(BadDecision, match="cannot be taken back"):
         undoing.ask("things", 2, "x", ANA, project, bench.services)
@@ -221,7 +221,7 @@ def test_any_reverts_in_any_order_leave_what_would_be_without_them(make_bench, p
         conn.execute(sa.text("drop schema if exists shop cascade"))
     names = (
         "streams staged_rows evidence profiles reviews decisions outbox publications quarantine "
-        "replaced notifications waivers snapshots"
+        "replaced notifications waivers drafts snapshots"
     )
     tables = ", ".join(f"wfops.{n}" for n in names.split())
     with bench.services.engine.begin() as conn:

@@ -105,7 +105,8 @@ def scripted_server(answer: Callable[[str], Reply]) -> Iterator[Scripted]:
         def do_GET(self) -> None:
             script.seen.append((self.path, dict(self.headers)))
             status, headers, body = script.answer(self.path)
-            self.send_response(status)
+            begin = self.send_response_only if "Date" in headers else self.send_response
+            begin(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -137,7 +137,7 @@ def test_a_401_that_stays_is_refused_after_one_renewal(read):
         (as_json({"access_token": "a\nb"}), SourceMalformed, "gave no access token"),
         (as_json([]), SourceMalformed, "gave no access token"),
         ((200, {}, b"<html>"), SourceMalformed, "gave no access token"),
-        ((302, {"Location": "http://127.0.0.1:9/"}, b""), SourceMalformed, "answered 400"),
+        ((302, {"Location": "http://127.0.0.1:9/"}, b""), SourceMalformed, "status 302"),
     ],
 )
 def test_a_token_endpoint_that_does_not_answer_as_it_should(read, reply, failure, words):
@@ -155,8 +155,11 @@ def test_a_token_endpoint_that_is_away_for_a_moment_is_asked_again(read):
 
 def test_a_token_endpoint_that_is_not_there_is_unreachable():
     source = items(oauth2("/oauth/token"))
-    with pytest.raises(SourceUnreachable, match="the token endpoint /oauth/token did not answer"):
+    with pytest.raises(
+        SourceUnreachable, match="the token endpoint /oauth/token did not answer"
+    ) as caught:
         list(source.pages(WINDOW, Connection("http://127.0.0.1:9", CLIENT)))
+    assert caught.value.exchange["url"] == "http://127.0.0.1:9/oauth/token"
 
 
 def test_no_secret_is_in_a_failure_or_a_log(read, caplog):

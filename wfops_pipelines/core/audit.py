@@ -29,6 +29,7 @@ class Action(Enum):
     COMMENTED = "review.commented"
     ASSIGNED = "review.assigned"
     ROUTED = "review.routed"  # another group decides
+    SUPERSEDED = "review.superseded"  # a newer whole extraction made it moot
     REOPENED = "review.reopened"
     REMINDED = "review.reminded"  # the machine asked its group once more
     NOTIFIED = "people.notified"  # the machine told a group about review requests
@@ -40,6 +41,7 @@ class Action(Enum):
     RESUMED = "sync.resumed"
     REVERT_ASKED = "revert.asked"
     REVERTED = "rows.reverted"  # the destination holds again what it held before
+    SETTLED = "delivery.settled"  # a person found out whether a row had arrived
     WAIVED = "waiver.granted"  # a failing expectation no longer holds some rows, for a while
     WAIVER_ASKED = "waiver.asked"  # a critical one: somebody else decides
     WAIVER_ENDED = "waiver.ended"

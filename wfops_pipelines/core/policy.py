@@ -72,6 +72,8 @@ class Policy:
     hold_rows_up_to: share of flagged rows (0-1) above which the whole snapshot is held.
     warnings_hold: whether findings of severity warning hold as well.
     while_held: "pass" lets later snapshots go on; "queue" makes them wait, in order.
+    delete_rows_up_to: the share (0-1) of the destination's rows that one snapshot may delete
+    without a person; one row always may, unless it is 0.
     overlap_minutes: how far before the cursor an extraction reads again, for late rows.
     masked: columns whose values no page, report or message shows.
     undo_hours: how long what a publication replaced is kept, so that it can be reverted.
@@ -92,6 +94,7 @@ class Policy:
     approvals: int = 1
     scope: Literal["rows", "whole"] = "rows"
     hold_rows_up_to: float = 0.2
+    delete_rows_up_to: float = 0.05
     warnings_hold: bool = False
     while_held: Literal["pass", "queue"] = "pass"
     overlap_minutes: int = 60
@@ -117,6 +120,7 @@ class Policy:
             ("approvals", _whole(self.approvals, 1), "a whole number from 1"),
             ("scope", self.scope in ("rows", "whole"), '"rows" or "whole"'),
             ("hold_rows_up_to", _within(self.hold_rows_up_to, 0, 1), "a share between 0 and 1"),
+            ("delete_rows_up_to", _within(self.delete_rows_up_to, 0, 1), "a share from 0 to 1"),
             ("while_held", self.while_held in ("pass", "queue"), '"pass" or "queue"'),
             ("overlap_minutes", _whole(self.overlap_minutes, 0), "whole minutes, 0 or more"),
             ("reviewers", _named(self.reviewers), "the name of a group in reviewers.yaml"),

@@ -29,6 +29,11 @@ def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(long, key=len, reverse=True))
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether what goes by this name is a secret."""
+    return bool(_SECRET_NAME.search(name))
+
+
 def redacted(value: Any, secrets: Sequence[str] = ()) -> Json:
     """`value` as JSON, with what its name calls a secret, or what is one of `secrets`, hidden."""
     kept = _plain(value, secrets)
@@ -43,14 +48,14 @@ def _plain(value: Any, secrets: Sequence[str]) -> Json:
         return _mapping(value, secrets)
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
         return [_plain(v, secrets) for v in value]
-    return _text(str(value), secrets)
+    return hide(str(value), secrets)
 
 
 def _mapping(value: Mapping[Any, Any], secrets: Sequence[str]) -> Json:
     if set(value) == {"key", "value"} and _SECRET_NAME.search(str(value["key"])):
         return {"key": str(value["key"]), "value": HIDDEN}  # a tag of a run
     return {
-        _text(str(k), secrets): HIDDEN if _hides(str(k), v) else _plain(v, secrets)
+        hide(str(k), secrets): HIDDEN if _hides(str(k), v) else _plain(v, secrets)
         for k, v in value.items()
     }
 
@@ -58,10 +63,11 @@ def _mapping(value: Mapping[Any, Any], secrets: Sequence[str]) -> Json:
 def _hides(name: str, value: Any) -> bool:
     if name == "key" and not isinstance(value, Mapping):
         return False  # of a tag, or of a row
-    return name in _DATA or bool(_SECRET_NAME.search(name))
+    return name in _DATA or is_secret_name(name)
 
 
-def _text(text: str, secrets: Sequence[str]) -> str:
+def hide(text: str, secrets: Sequence[str]) -> str:
+    """`text` without `secrets` (the longest first) and without passwords of addresses."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return _USERINFO.sub(rf"\1:{HIDDEN}@", text)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
+
+DELETED = "_deleted"  # the column that marks a tombstone in a snapshot
 
 
 class SnapshotState(Enum):
@@ -28,7 +30,8 @@ class Snapshot:
     `seq` counts a sync's snapshots from 1. `duplicates` is how many rows of the extraction were
     dropped because the same key and version came twice or had been staged before.
     An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
-    (row key, column, old, new).
+    (row key, column, old, new). `partition` is the day it is about, as "2026-05-01", of a sync
+    that is partitioned.
     """
 
     sync: str
@@ -44,6 +47,7 @@ class Snapshot:
     origin: int | None = None
     edited_by: str | None = None
     edits: tuple[tuple[str, str, str | None, str | None], ...] = ()
+    partition: str | None = None
 
     @property
     def name(self) -> str:
@@ -53,6 +57,16 @@ class Snapshot:
     def rank(self) -> int:
         """Its place in the order of the source: an edit makes no row newer than it is."""
         return self.seq if self.origin is None else self.origin
+
+    @property
+    def version(self) -> int:
+        """What guards newer rows at the destination against these: rank, days before all else.
+
+        A backfill reads old days late; its rows are no newer for that.
+        """
+        if self.partition is None:
+            return self.rank
+        return (date.fromisoformat(self.partition).toordinal() << 32) | self.rank
 
 
 @dataclass(frozen=True, slots=True)

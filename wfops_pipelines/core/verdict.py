@@ -57,6 +57,7 @@ def holds(finding: Finding, policy: Policy) -> bool:
 JUDGEMENT = (
     "anomaly",
     "critical_changes",
+    "deletes",
     "high_impact",
     "schema",
     "edited",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SEQ = "_snapshot_seq"  # the column that guards newer rows against older ones
+DELETED_AT = "_deleted_at"  # when the row was deleted; null while it lives
 STAGING = "pg_temp.wfops_staging"
 
 

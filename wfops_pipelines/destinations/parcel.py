@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from wfops_pipelines.core.snapshot import DELETED
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlalchemy import Connection
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
     """Where a destination keeps what a publication replaces: `table` has the columns sync, seq,
-    key, before (the whole row as JSON) and at. `seq` is the snapshot's own number."""
+    key, before (the whole row as JSON) and at. `seq` is the snapshot's own number. What was kept
+    before `forget` is needed no longer."""
 
     table: str
     seq: int
     at: datetime
+    forget: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """Rows of one snapshot on their way to the destination.
 
-    rows: an Arrow table; `key` is its key column, unique and never null. seq: the snapshot's
-    place in the order of the source, which guards newer rows against older ones. environ: for URLs
-    and tokens. keep: where what is replaced is kept; nowhere if None.
+    rows: an Arrow table; `key` is its key column, unique and never null. A row in whose column
+    `DELETED` stands true is a tombstone: gone at the source, its other columns may all be null.
+    seq: the snapshot's place in the order of the source, which guards newer rows against older
+    ones. environ: for URLs and tokens. keep: where what is replaced is kept; nowhere if None.
+    at: when the rows were read from the source, as the time of their deletion.
     """
 
     sync: str
@@ -36,10 +46,51 @@ class Parcel:
     rows: pa.Table
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     keep: Keep | None = None
+    at: datetime | None = None
 
     def keys(self) -> list[str]:
         """The key of each row, as text."""
         return [str(k) for k in self.rows[self.key].to_pylist()]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the source, without the one that marks tombstones."""
+        return [c for c in self.rows.column_names if c != DELETED]
+
+    @property
+    def marked(self) -> bool:
+        """Whether its rows say which of them are tombstones."""
+        return DELETED in self.rows.column_names
+
+    @property
+    def moment(self) -> datetime:
+        """When its tombstones were seen."""
+        return self.at or (self.keep.at if self.keep else _NEVER)
+
+    def living(self) -> pa.Table:
+        """The rows that are there at the source, with the source's columns."""
+        import pyarrow.compute as pc
+
+        rows = self.rows.select(self.columns)
+        return rows.filter(pc.invert(self._gone())) if self.marked else rows
+
+    def gone(self) -> pa.Array:
+        """The keys of its tombstones."""
+        import pyarrow as pa
+
+        keys = self.rows[self.key].combine_chunks()
+        return keys.filter(self._gone()) if self.marked else pa.array([], keys.type)
+
+    @property
+    def digest(self) -> str:
+        """Names this parcel: the same rows of the same snapshot have the same, always."""
+        text = "\0".join((self.sync, str(self.seq), *self.keys()))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _gone(self) -> Any:
+        import pyarrow.compute as pc
+
+        return pc.fill_null(self.rows[DELETED].combine_chunks(), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +111,22 @@ class Reverted:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What publishing changed. `stale` rows were left out: the destination holds newer ones."""
+    """What publishing changed. `stale` rows were left out: the destination holds newer ones.
+
+    `deleted` counts the rows that lived there and do no longer; a tombstone of a row that did not
+    live there changes nothing and is in none of these numbers.
+    """
 
     inserted: int = 0
     updated: int = 0
     stale: int = 0
+    deleted: int = 0
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A destination that can name all rows that live there, for a full-refresh comparison."""
+
+    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:
+        """The keys of all rows that live at the destination, typed as it holds them."""
+        ...

@@ -2,173 +2,211 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as url_quote
 
-from wfops_pipelines.core.snapshot import Diff
+from wfops_pipelines.core.snapshot import DELETED, Diff
+from wfops_pipelines.destinations import deliveries
+from wfops_pipelines.destinations.calls import Call, Caller, call, fill
+from wfops_pipelines.destinations.connection import Bearer, Signing, access
+from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
-from wfops_pipelines.errors import DestinationRefused, SettingsError
+from wfops_pipelines.destinations.readback import (
+    columns_of,
+    differs,
+    record_in,
+    value_at,
+)
+from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
-    import requests
     from sqlalchemy import Connection, Engine
 
-TRIES = 4
-TIMEOUT = (5.0, 30.0)  # seconds to connect, and between two bytes of the answer
-_LEDGER = """
-insert into wfops.deliveries (sync, seq, key, idempotency_key, state, remote_id, error, at)
-values (%(sync)s, %(seq)s, %(key)s, %(idem)s, %(state)s, %(remote)s, %(error)s, %(at)s)
-on conflict (sync, seq, key) do update
-set state = excluded.state, remote_id = excluded.remote_id, error = excluded.error, at = excluded.at
-"""
+Row = Mapping[str, Any]
+REMOTE = "remote_id"
 
 
 @dataclass(frozen=True, slots=True)
 class RestDestination:
-    """`POST <path>` for each row. `{column}` in path and body texts is filled from the row.
-
-    Every request carries an Idempotency-Key made of sync, snapshot and row, so that a row that
-    was under way when something crashed can be sent again without happening twice.
-    """
+    """Requests that create, update, delete and read one record. See `rest_destination`."""
 
     system: str
-    path: str
-    body: tuple[tuple[str, Any], ...]
+    create: Call | None
+    update: Call | None = None
+    delete: Call | None = None
+    read: Call | None = None
+    body: tuple[tuple[str, Any], ...] = ()
+    record: str = ""
+    auth: Signing = field(default_factory=Bearer)
+    key_header: str | None = "Idempotency-Key"
 
     @property
     def words(self) -> str:
-        return f"{self.system} API, POST {self.path}"
+        return f"{self.system} API, {self.create or self.update}"
 
-    def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing:  # noqa: ARG002
-        return Existing({key: {} for key in self._delivered(conn, parcel)})
+    @property
+    def messages(self) -> bool:
+        """Whether each row is sent as something new, whatever went before."""
+        return self.update is None
 
-    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:  # noqa: ARG002
-        done = len(self._delivered(conn, parcel))
-        return Diff(inserted=parcel.rows.num_rows - done, unchanged=done)
-
-    def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:
-        """Send what was not delivered yet; the ledger is committed row by row."""
-        done = self._delivered(conn, parcel)
-        todo = [r for r in parcel.rows.to_pylist() if str(r[parcel.key]) not in done]
-        with side.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger:
-            for row in todo:
-                self._deliver(ledger, parcel, row)
-        return Written(inserted=len(todo))
-
-    def _delivered(self, conn: Connection, parcel: Parcel) -> set[str]:
-        query = (
-            "select key from wfops.deliveries "
-            "where sync = %(sync)s and seq = %(seq)s and state = 'delivered'"
-        )
-        found = conn.exec_driver_sql(query, {"sync": parcel.sync, "seq": parcel.seq})
-        return {str(row[0]) for row in found}
-
-    def _deliver(self, ledger: Connection, parcel: Parcel, row: Mapping[str, Any]) -> None:
-        key = str(row[parcel.key])
-        idem = hashlib.sha256(f"{parcel.sync}/{parcel.seq}/{key}".encode()).hexdigest()[:32]
-        entry = {"sync": parcel.sync, "seq": parcel.seq, "key": key, "idem": idem}
-        note = {"remote": None, "error": None}
-        _note(ledger, {**entry, **note, "state": "sending"})
-        try:
-            remote = self._send(parcel.environ, row, idem)
-        except DestinationRefused as error:
-            _note(ledger, {**entry, **note, "state": "failed", "error": str(error)})
-            raise
-        _note(ledger, {**entry, **note, "state": "delivered", "remote": remote})
-
-    def _send(self, environ: Mapping[str, str], row: Mapping[str, Any], idem: str) -> str | None:
-        import requests
-
-        base, token = _connection(self.system, environ)
-        path = self.path.format_map({k: url_quote(str(v), safe="") for k, v in row.items()})
-        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": idem}
-        try:
-            with _session() as session:
-                answer = session.post(
-                    base + path, json=self._filled(row), headers=headers, timeout=TIMEOUT
-                )
-        except requests.RequestException as error:
-            raise DestinationRefused(
-                f"{self.system}: POST {path} did not get through ({type(error).__name__}). "
-                "Check that the system is up, then approve again."
-            ) from error
-        if not answer.ok:
-            raise DestinationRefused(
-                f"{self.system}: POST {path} was refused with {answer.status_code}. "
-                f"Check WFOPS_{self.system.upper()}_TOKEN and the row, then approve again."
+    def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing:
+        places = {c: p for c, p in columns_of(dict(self.body)) if c in columns}
+        known = self._known(conn, parcel)
+        if self.read is None:
+            return Existing({k: {} for k, one in known.items() if _lives(one)})
+        with self.caller(parcel.environ) as caller:
+            found = ((k, self.look(caller, r, known.get(k))) for k, r in _living(parcel))
+            return Existing(
+                {k: {c: value_at(r, p) for c, p in places.items()} for k, r in found if r}
             )
-        return _remote_id(answer)
 
-    def _filled(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: _fill(value, row) for name, value in self.body}
+    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
+        known, gone = self._known(conn, parcel), {str(k) for k in parcel.gone().to_pylist()}
+        if self.read is not None:
+            with self.caller(parcel.environ) as caller:
+                return self._read_diff(caller, parcel, known, gone, critical)
+        there = {k for k, one in known.items() if _lives(one)}
+        living = set(parcel.keys()) - gone
+        done = {k for k in living & there if known[k].seq >= parcel.seq}
+        return Diff(len(living - there), len(living & there - done), len(done), len(gone & there))
+
+    def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
+        """Send what was not delivered yet; the ledger is committed row by row."""
+        from wfops_pipelines.destinations.sending import Sending
+
+        if self.delete is None and len(parcel.gone()):
+            raise DestinationRefused(
+                f"{self.words}: {len(parcel.gone()):,} rows are gone at the source. Declare what "
+                'deletes them, as delete="DELETE /contacts/{remote_id}"; then retry.'
+            )
+        with (
+            side.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
+            self.caller(parcel.environ) as caller,
+        ):
+            return Sending(self, parcel, ledger, caller).all()
+
+    @contextmanager
+    def caller(self, environ: Mapping[str, str]) -> Iterator[Caller]:
+        opened = Caller(self.system, access(self.system, self.auth, environ), self.key_header)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def filled(self, row: Row) -> dict[str, Any]:
+        return {name: fill(value, row) for name, value in self.body}
+
+    def look(self, caller: Caller, row: Row, known: Delivery | None) -> Any:
+        """The record of a row as the API has it now; None where there is none."""
+        assert self.read is not None
+        if "{" + REMOTE + "}" in self.read.path and not (known and known.remote):
+            return None
+        answer = caller.send(self.read, self.read.filled(with_remote(row, known)))
+        return None if answer.gone else record_in(answer.body, self.record)
+
+    def _known(self, conn: Connection, parcel: Parcel) -> dict[str, Delivery]:
+        """The last delivery of each row that arrived; for messages, of this snapshot only."""
+        mine = deliveries.of_snapshot(conn, parcel.sync, parcel.seq)
+        found = {k: one for k, one in mine.items() if one.state is State.DELIVERED}
+        if self.messages:
+            return found
+        earlier = deliveries.others(conn, parcel.sync, parcel.seq, parcel.keys())
+        for key, entries in earlier.items():
+            last = next((e for e in entries if e.state is State.DELIVERED), None)
+            if last and (key not in found or last.seq > found[key].seq):
+                found[key] = last
+        return found
+
+    def _read_diff(
+        self, caller: Caller, parcel: Parcel, known: Mapping[str, Delivery], gone: set[str],
+        critical: Sequence[str],
+    ) -> Diff:  # fmt: skip
+        places = {c: p for c, p in columns_of(dict(self.body)) if c in critical}
+        inserted = updated = unchanged = deleted = 0
+        changes: list[tuple[str, str, str | None, str | None]] = []
+        for row in parcel.rows.to_pylist():
+            key = str(row[parcel.key])
+            record = self.look(caller, row, known.get(key))
+            late = key in known and known[key].seq > parcel.seq
+            if key in gone:
+                deleted += record is not None and not late
+            elif record is None and not late:
+                inserted += 1
+            elif late or not differs(record, self.filled(row)):
+                unchanged += 1
+            else:
+                updated += 1
+                for column, place in places.items():
+                    old, new = value_at(record, place), fill("{" + column + "}", row)
+                    if old != new:
+                        changes.append((key, column, _shown(old), _shown(new)))
+        return Diff(inserted, updated, unchanged, deleted, tuple(changes))
 
 
-def rest_destination(system: str, path: str, *, body: Mapping[str, Any]) -> RestDestination:
-    """A SaaS API to write to. Columns stand in braces: `path="/tickets/{ticket_id}/comments"`,
-    `body={"comment": {"body": "{reply}"}}`; a text that is only one column keeps its type."""
-    return RestDestination(system, path, tuple(body.items()))
+def rest_destination(
+    system: str,
+    create: str | None = None,
+    *,
+    update: str | None = None,
+    delete: str | None = None,
+    read: str | None = None,
+    body: Mapping[str, Any] | None = None,
+    record: str = "",
+    auth: Signing | None = None,
+    idempotency: bool | str = True,
+) -> RestDestination:
+    """A SaaS API to write to, one request a row, as `rest_destination("crm", "POST /contacts",
+    update="PATCH /contacts/{remote_id}", body={"email": "{email}"})`.
 
+    Columns stand in braces, in paths and bodies; a text that is only one column keeps its type,
+    and `{remote_id}` is the `id` in the answer to the create.
 
-def _fill(value: Any, row: Mapping[str, Any]) -> Any:
-    match value:
-        case str() if value[:1] == "{" and value[-1:] == "}" and value[1:-1] in row:
-            return row[value[1:-1]]
-        case str():
-            return value.format_map(row)
-        case Mapping():
-            return {k: _fill(v, row) for k, v in value.items()}
-        case _:
-            return value
+    Args:
+        system: names `WFOPS_<SYSTEM>_URL` and `WFOPS_<SYSTEM>_TOKEN`.
+        create: for rows that the API does not have. None: `update` creates, too.
+        update: for rows that were delivered before. None: each row is created, as a message is.
+        delete: for rows that are gone at the source.
+        read: gets one record, for the difference that a reviewer sees and after a crash.
+        body: what create and update send, as JSON.
+        record: dotted path of the record in the answer to `read`; empty when the answer is it.
+        auth: `bearer`, or `basic` or `api_key("X-Key")` of `wfops_pipelines.sources`.
+        idempotency: the API takes an `Idempotency-Key` (or the header that is named), so that a
+            POST may be repeated. False: what may have arrived is never sent again by a machine.
 
-
-def _session() -> requests.Session:
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    retry = Retry(
-        TRIES,
-        status_forcelist=(429, 500, 502, 503, 504),
-        allowed_methods=None,  # any: the Idempotency-Key makes repeating a POST safe
-        backoff_factor=0.2,
-        raise_on_status=False,
+    Raises:
+        ValueError: a request that is not a method and a path, or neither create nor update.
+    """
+    if create is None and update is None:
+        raise ValueError(f'{system}: say what is sent, as "POST /contacts" or update=…')
+    header = "Idempotency-Key" if idempotency is True else idempotency or None
+    return RestDestination(
+        system=system,
+        create=call(create) if create else None,
+        update=call(update) if update else None,
+        delete=call(delete) if delete else None,
+        read=call(read) if read else None,
+        body=tuple((body or {}).items()),
+        record=record,
+        auth=auth or Bearer(),
+        key_header=header,
     )
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
-    return session
 
 
-def _connection(system: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    names = [f"WFOPS_{system.upper()}_URL", f"WFOPS_{system.upper()}_TOKEN"]
-    for name in names:
-        if not environ.get(name):
-            raise SettingsError(f"{name} is not set: the destination {system!r} needs it.")
-    return environ[names[0]].rstrip("/"), environ[names[1]]
+def with_remote(row: Row, known: Delivery | None) -> Row:
+    return {**row, REMOTE: known.remote if known else None}
 
 
-def _remote_id(answer: requests.Response) -> str | None:
-    return next(_ids(_json(answer)), None)
+def _lives(entry: Delivery) -> bool:
+    return entry.act is not Act.DELETE
 
 
-def _json(answer: requests.Response) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        return None
+def _living(parcel: Parcel) -> Iterator[tuple[str, Row]]:
+    for row in parcel.rows.to_pylist():
+        if not row.get(DELETED):
+            yield str(row[parcel.key]), row
 
 
-def _ids(body: Any) -> Iterator[str]:
-    if isinstance(body, dict):
-        if "id" in body:
-            yield str(body["id"])
-        for value in body.values():
-            yield from _ids(value)
-
-
-def _note(ledger: Connection, entry: Mapping[str, Any]) -> None:
-    ledger.exec_driver_sql(_LEDGER, {**entry, "at": datetime.now(UTC)})
+def _shown(value: Any) -> str | None:
+    return None if value is None else str(value)

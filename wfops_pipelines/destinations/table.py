@@ -1,14 +1,17 @@
-"""A PostgreSQL table: COPY into a staging table, then one guarded upsert."""
+"""A PostgreSQL table: COPY into it, or into a staging table and one guarded upsert."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations.names import SEQ, STAGING, escaped, quote
+from wfops_pipelines.core.snapshot import DELETED, Diff
+from wfops_pipelines.destinations.copying import copy_in, nul_in, postgres_type
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, quote
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.staging import alive, compared, newer, pairing, run, stage, upsert
 from wfops_pipelines.destinations.undo import forget_replaced, keep_replaced, put_back
 from wfops_pipelines.errors import DestinationRefused
 
@@ -16,10 +19,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
+_ARROW = {"bigint": "int64", "text": "string", "double precision": "float64", "date": "date32"}
+
 
 @dataclass(frozen=True, slots=True)
 class TableDestination:
-    """`schema.table` in the product's database; made on first use, new columns added."""
+    """`schema.table` in the product's database; made on first use, new columns added.
+
+    A row that is gone at the source stays, with the time of that in `_deleted_at`.
+    """
 
     schema: str
     name: str
@@ -36,166 +44,161 @@ class TableDestination:
         held = self._columns(conn)
         if parcel.key not in held:
             return Existing({})
+        stage(conn, parcel.rows.select([parcel.key]))
         picked = [parcel.key, *(c for c in columns if c in held and c != parcel.key)]
-        query = (
-            f"select {', '.join(map(quote, picked))} from {self.quoted} "
-            f"where {quote(parcel.key)}::text = any("
+        found = run(
+            conn,
+            f"select {', '.join('t.' + quote(c) for c in picked)} from {STAGING} s "
+            f"join {self.quoted} t on {pairing(parcel.key, parcel.rows, held)} "
+            f"where {alive(parcel.key, held)}",
         )
-        found = conn.exec_driver_sql(escaped(query) + "%(keys)s)", {"keys": parcel.keys()})
         return Existing({str(row[0]): dict(zip(picked, row, strict=True)) for row in found})
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
-        columns = [c for c in parcel.rows.column_names if c != parcel.key]
-        held = self.existing(conn, parcel, columns).rows
-        inserted = updated = 0
-        changes: list[tuple[str, str, str | None, str | None]] = []
-        for row in parcel.rows.to_pylist():
-            key = str(row[parcel.key])
-            old = held.get(key)
-            if old is None:
-                inserted += 1
-                continue
-            updated += any(old.get(c) != row[c] for c in columns)
-            changes += [
-                (key, c, _shown(old.get(c)), _shown(row[c]))
-                for c in critical
-                if c in row and old.get(c) != row[c]
-            ]
-        unchanged = parcel.rows.num_rows - inserted - updated
-        return Diff(inserted, updated, unchanged, 0, tuple(changes))
+        held = self._columns(conn)
+        living, gone = parcel.living(), parcel.gone()
+        if parcel.key not in held:
+            return Diff(inserted=living.num_rows)
+        with self._refusing(parcel):
+            run(conn, "set local time zone 'UTC'")
+            deleted = self._count(conn, parcel, held, gone) if len(gone) else 0
+            stage(conn, living)
+            found = compared(conn, self.quoted, held, replace(parcel, rows=living), critical)
+            return replace(found, deleted=deleted)
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
-        import psycopg2
-
-        try:
-            self._prepare(conn, parcel)
-            self._copy(conn, parcel.rows)
+        with self._refusing(parcel):
+            self._one_at_a_time(conn)
+            held = self._prepare(conn, parcel)
+            if self._empty(conn):
+                return self._fill(conn, parcel)
+            stage(conn, parcel.rows, held)
             if parcel.keep is not None:
                 keep_replaced(conn, self, parcel, parcel.keep)
-            return self._upsert(conn, parcel)
-        except psycopg2.Error as error:
-            raise self._refused(error) from error
-        except Exception as error:
-            if isinstance(getattr(error, "orig", None), psycopg2.Error):
-                raise self._refused(error.orig) from error  # type: ignore[attr-defined]
-            raise
+            return upsert(conn, self.quoted, held, parcel)
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
         """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
         assert parcel.keep is not None
-        self._copy(conn, parcel.rows)
-        found = put_back(conn, self, self._columns(conn), parcel, parcel.keep)
+        held = self._columns(conn)
+        stage(conn, parcel.rows.select([parcel.key]), held)
+        found = put_back(conn, self, held, parcel, parcel.keep)
         forget_replaced(conn, self, parcel, parcel.keep)
         return found
 
-    def _refused(self, error: Any) -> DestinationRefused:
+    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+        """The keys of all rows that are not deleted, typed as the table holds them."""
+        import pyarrow as pa
+
+        held = self._columns(conn)
+        if key not in held:
+            return pa.array([], pa.string())
+        where = f" where {quote(DELETED_AT)} is null" if DELETED_AT in held else ""
+        found = run(conn, f"select {quote(key)} from {self.quoted}{where}").scalars().all()
+        named = _ARROW.get(held[key])
+        return pa.array(found, pa.type_for_alias(named) if named else None)
+
+    def _count(
+        self, conn: Connection, parcel: Parcel, held: Mapping[str, str], keys: pa.Array
+    ) -> int:
+        """How many of these keys live in the table, in no newer state."""
+        import pyarrow as pa
+
+        rows = pa.table({parcel.key: keys})
+        stage(conn, rows)
+        lives, late = alive(parcel.key, held), newer(parcel.seq, held)
+        joined = f"{self.quoted} t on {pairing(parcel.key, rows, held)}"
+        query = f"select count(*) from {STAGING} s join {joined} where {lives} and not {late}"
+        return int(run(conn, query).scalar_one())
+
+    def _fill(self, conn: Connection, parcel: Parcel) -> Written:
+        """Straight into an empty table: nothing is replaced, and nothing can be newer."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        rows = parcel.rows.select(parcel.columns)
+        rows = rows.append_column(SEQ, pa.repeat(pa.scalar(parcel.seq, pa.int64()), len(rows)))
+        if parcel.marked:
+            moment = pa.scalar(parcel.moment, pa.timestamp("us", "UTC"))
+            gone = pc.if_else(parcel.rows[DELETED], moment, None)
+            rows = rows.append_column(DELETED_AT, gone)
+        copy_in(conn, self.quoted, rows)
+        return Written(inserted=len(rows) - len(parcel.gone()))
+
+    def _empty(self, conn: Connection) -> bool:
+        query = f"select not exists (select from {self.quoted} limit 1)"
+        return bool(run(conn, query).scalar_one())
+
+    def _one_at_a_time(self, conn: Connection) -> None:
+        """Until the transaction's end, no other one publishes to this table."""
+        lock = {"name": f"wfops {self.words}"}
+        conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(name)s))", lock)
+
+    @contextmanager
+    def _refusing(self, parcel: Parcel) -> Iterator[None]:
+        """What the database (or Arrow) says about the rows, as a DestinationRefused."""
+        import psycopg2
+        import pyarrow as pa
+
+        try:
+            yield
+        except (psycopg2.Error, pa.ArrowInvalid) as error:
+            raise self._refused(error, parcel) from error
+        except Exception as error:
+            if isinstance(getattr(error, "orig", None), psycopg2.Error):
+                raise self._refused(error.orig, parcel) from error  # type: ignore[attr-defined]
+            raise
+
+    def _refused(self, error: Any, parcel: Parcel) -> DestinationRefused:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        for column, at in nul_in(parcel.rows):
+            key = parcel.rows[parcel.key][at].as_py()
+            said = (
+                f"{column} of row {key!r} holds a NUL character, which PostgreSQL does not keep; "
+                "let the sync's function take it out"
+            )
+            break
+        facts = {"table": f"{self.schema}.{self.name}", "said": said[:500]}
+        if code := getattr(error, "pgcode", None):
+            facts["sqlstate"] = str(code)
         return DestinationRefused(
-            f"{self.words} refused the rows: {said}. Repair the table or the sync, then retry."
+            f"{self.words} refused the rows: {said}. Repair the table or the sync, then retry.",
+            facts,
         )
 
     def _columns(self, conn: Connection) -> dict[str, str]:
+        """The table's columns with their types, as PostgreSQL writes them; none: no table."""
         query = (
-            "select column_name, data_type from information_schema.columns "
-            "where table_schema = %(schema)s and table_name = %(name)s"
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute "
+            "where attrelid = to_regclass(%(name)s) and attnum > 0 and not attisdropped "
+            "order by attnum"
         )
-        found = conn.exec_driver_sql(query, {"schema": self.schema, "name": self.name})
+        found = conn.exec_driver_sql(query, {"name": self.quoted})
         return {str(row[0]): str(row[1]) for row in found}
 
-    def _prepare(self, conn: Connection, parcel: Parcel) -> None:
-        types = {f.name: postgres_type(f.type) for f in parcel.rows.schema}
+    def _prepare(self, conn: Connection, parcel: Parcel) -> dict[str, str]:
+        """Make the table, or the columns that it lacks. Its columns with their types."""
+        fields = [f for f in parcel.rows.schema if f.name != DELETED]
+        types = {f.name: postgres_type(f.type) for f in fields}
         held = self._columns(conn)
-        if set(types) - set(held):  # one at a time: "if not exists" does not look at other sessions
-            lock = {"name": f"wfops {self.words}"}
-            conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(name)s))", lock)
-            held = self._columns(conn)
         if not held:
             body = ", ".join(f"{quote(n)} {t}" for n, t in types.items())
-            _run(conn, f"create schema if not exists {quote(self.schema)}")
-            _run(
+            run(conn, f"create schema if not exists {quote(self.schema)}")
+            run(
                 conn,
-                f"create table if not exists {self.quoted} ({body}, {quote(SEQ)} bigint not null, "
+                f"create table {self.quoted} ({body}, {quote(SEQ)} bigint not null, "
                 f"primary key ({quote(parcel.key)}))",
             )
-        for name, type_ in types.items():
-            if held and name not in held:
-                _run(conn, f"alter table {self.quoted} add column {quote(name)} {type_}")
-
-    def _copy(self, conn: Connection, rows: pa.Table) -> None:
-        import io
-
-        from pyarrow import csv
-
-        names = ", ".join(map(quote, rows.column_names))
-        _run(conn, f"drop table if exists {STAGING}")
-        _run(
-            conn,
-            "create temporary table wfops_staging on commit drop as "
-            f"select {names} from {self.quoted} with no data",
-        )
-        buffer = io.BytesIO()
-        csv.write_csv(_for_copy(rows), buffer, csv.WriteOptions(include_header=False))
-        buffer.seek(0)
-        raw: Any = conn.connection.cursor()
-        with raw as cursor:
-            cursor.copy_expert(f"copy {STAGING} ({names}) from stdin with (format csv)", buffer)
-
-    def _upsert(self, conn: Connection, parcel: Parcel) -> Written:
-        columns = parcel.rows.column_names
-        names = ", ".join(map(quote, columns))
-        updates = [f"{quote(c)} = excluded.{quote(c)}" for c in (*columns, SEQ) if c != parcel.key]
-        query = (
-            f"with written as (insert into {self.quoted} as target ({names}, {quote(SEQ)}) "
-            f"select {names}, {parcel.seq:d} from {STAGING} "
-            f"on conflict ({quote(parcel.key)}) do update set {', '.join(updates)} "
-            f"where target.{quote(SEQ)} < excluded.{quote(SEQ)} returning (xmax = 0) as fresh) "
-            "select count(*) filter (where fresh), count(*) filter (where not fresh) from written"
-        )
-        inserted, updated = _run(conn, query).one()
-        return Written(inserted, updated, parcel.rows.num_rows - inserted - updated)
+            held = {**types, SEQ: "bigint"}
+        types[SEQ] = "bigint not null default 0"
+        if parcel.marked:
+            types[DELETED_AT] = "timestamptz"
+        for name in (n for n in types if n not in held):
+            run(conn, f"alter table {self.quoted} add column {quote(name)} {types[name]}")
+        return self._columns(conn)
 
 
 def table(name: str) -> TableDestination:
     """A table of the product's database: `schema.table`, or a name in the schema `public`."""
     schema, _, rest = name.rpartition(".")
     return TableDestination(schema or "public", rest)
-
-
-def postgres_type(type_: pa.DataType) -> str:
-    """The PostgreSQL type that holds every value of an Arrow type."""
-    import pyarrow.types as pt
-
-    if pt.is_integer(type_):
-        return "bigint"
-    if pt.is_floating(type_):
-        return "double precision"
-    if pt.is_boolean(type_):
-        return "boolean"
-    if pt.is_timestamp(type_):
-        return "timestamptz"
-    if pt.is_date(type_):
-        return "date"
-    if pt.is_decimal(type_):
-        return "numeric"
-    if pt.is_binary(type_):
-        return "bytea"
-    return "text"
-
-
-def _for_copy(rows: pa.Table) -> pa.Table:
-    """Columns as COPY reads them: binary as hexadecimal text, the rest as Arrow writes CSV."""
-    import pyarrow as pa
-
-    for i, field in enumerate(rows.schema):
-        if pa.types.is_binary(field.type):
-            hexed = [None if v is None else "\\x" + v.hex() for v in rows[i].to_pylist()]
-            rows = rows.set_column(i, field.name, pa.array(hexed, pa.string()))
-    return rows
-
-
-def _shown(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _run(conn: Connection, sql: str) -> Any:
-    return conn.exec_driver_sql(escaped(sql), {})

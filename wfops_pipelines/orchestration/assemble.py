@@ -13,12 +13,13 @@ from wfops_pipelines.project import Project
 def assemble(project: Project) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of everything the project declares."""
     syncs = list(project.syncs.values())
-    schedules = [s for s in map(sync_schedule, syncs) if s is not None]
+    sync_jobs = [sync_job(s) for s in syncs]
+    declared = [sync_schedule(s, job) for s, job in zip(syncs, sync_jobs, strict=True)]
     groups = sorted(project.groups)
     return dg.Definitions(
         assets=[sync_assets(s, project.suites[s.name]) for s in syncs],
-        jobs=[*map(sync_job, syncs), *gate_jobs(groups), *steering_jobs(groups)],
-        schedules=schedules,
+        jobs=[*sync_jobs, *gate_jobs(groups), *steering_jobs(groups)],
+        schedules=[s for s in declared if s is not None],
         sensors=_sensors(project),
         executor=dg.in_process_executor,
         resources={"io_manager": dg.mem_io_manager},  # one process a run: nothing to hand over

@@ -16,7 +16,7 @@ from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.publishing import OutOfTurn, Paused
-from wfops_pipelines.store import database, reviews
+from wfops_pipelines.store import database, reviews, snapshots
 
 CHANNEL = "launchpad"
 
@@ -195,9 +195,11 @@ def _tell(
         return
     with workbench.services().engine.connect() as conn:
         pending = reviews.holding(conn, sync)
+        partition = snapshots.get(conn, sync, done.seq).partition
     reporting.log_approval(context, workbench.project().syncs[sync], pending)
     yield dg.AssetMaterialization(
         dg.AssetKey([sync, "published"]),
+        partition=partition,
         description=f"released snapshot #{done.seq}",
         metadata=reporting.publication_metadata([done], pending),
     )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
+from sqlalchemy import Connection
 
 from wfops_pipelines import deadlines, notifying, workbench
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
+from wfops_pipelines.sync import Day
 
 HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
 MOST_ATTEMPTS = 6
 DECISION_TAG = "wfops/decision"
+PARTITION_TAG = "dagster/partition"
 
 
 def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -25,14 +28,15 @@ def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
         for errand in reviews.waiting(conn, services.clock() - HEAD_START):
             sync = project.syncs.get(errand.sync)
             if sync is not None and may_release(conn, sync, errand, services.clock()):
-                requests.append(_request(errand))
+                requests.append(_request(conn, errand))
     yield from requests or [dg.SkipReason("every decision has been acted on")]
 
 
-def _request(errand: reviews.Errand) -> dg.RunRequest:
+def _request(conn: Connection, errand: reviews.Errand) -> dg.RunRequest:
     key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
     if errand.seq is None:  # a failure, to be retried
-        return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags)
+        day = (reviews.failure_of(conn, errand.review) or {}).get("day")
+        return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags, partition_key=day)
     config = {"ops": {"act_on_decision": {"inputs": {"decision": errand.decision}}}}
     return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)
 
@@ -50,7 +54,10 @@ def notifications_sent() -> dg.SkipReason:
 
 def review_crashed_run(context: dg.RunFailureSensorContext) -> None:
     """Open a review request for a sync's run whose process died before it could do so itself."""
-    sync = workbench.project().syncs.get(context.dagster_run.job_name)
+    run = context.dagster_run
+    sync = workbench.project().syncs.get(run.job_name)
     if sync is not None:
         error = RuntimeError(context.failure_event.message or "the run's process died")
-        report_failure(sync, "run", error, workbench.services(), context.dagster_run.run_id)
+        name = run.tags.get(PARTITION_TAG)
+        day = Day(date.fromisoformat(name)) if name and sync.days_from else None
+        report_failure(sync, "run", error, workbench.services(), run.run_id, day)

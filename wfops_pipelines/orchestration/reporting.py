@@ -104,7 +104,9 @@ def published_events(
             asset_key=published, metadata=publication_metadata(done, pending)
         )
     elif pending:
-        context.log_event(dg.AssetObservation(published, metadata=gate_metadata(pending)))
+        day = context.partition_key if context.has_partition_key else None
+        seen = dg.AssetObservation(published, metadata=gate_metadata(pending), partition=day)
+        context.log_event(seen)
     yield approval_result(sync, pending)
 
 
@@ -160,6 +162,8 @@ def log_approval(context: dg.OpExecutionContext, sync: Sync, pending: Sequence[R
 def failure(error: SyncFailure, review: Review | None) -> dg.Failure:
     """A red run that says what a person can do, and where."""
     metadata: dict[str, Any] = {"kind": error.kind.value}
+    if error.exchange:
+        metadata["exchange"] = dg.MetadataValue.json(dict(error.exchange))
     if review is not None:
         assert review.state is ReviewState.PENDING
         metadata["review"] = dg.MetadataValue.url(links.review_page(review.id))

@@ -11,6 +11,7 @@ from wfops_pipelines.errors import SyncFailure
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
+from wfops_pipelines.orchestration.days import daily_schedule, day_of, partitions_of
 from wfops_pipelines.orchestration.gate_sensors import DECISION_TAG
 from wfops_pipelines.orchestration.identity import actor_of
 from wfops_pipelines.project import Project
@@ -45,6 +46,7 @@ def sync_assets(sync: Sync, suite: Suite) -> dg.AssetsDefinition:
         specs=_specs(sync),
         check_specs=_check_specs(sync, suite),
         can_subset=True,
+        partitions_def=partitions_of(sync),
         group_name=None,
     )
     def run(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -74,15 +76,14 @@ def sync_job(sync: Sync) -> Any:
     )
 
 
-def sync_schedule(sync: Sync) -> dg.ScheduleDefinition | None:
+def sync_schedule(sync: Sync, job: Any) -> dg.ScheduleDefinition | None:
     if sync.schedule is None:
         return None
-    return dg.ScheduleDefinition(
-        name=f"{sync.name}_schedule",
-        job_name=sync.name,
-        cron_schedule=sync.schedule,
-        description=f"Runs {sync.name}. Switch it on in the Automation tab.",
-    )
+    name = f"{sync.name}_schedule"
+    words = f"Runs {sync.name}. Switch it on in the Automation tab."
+    if sync.days_from is not None:
+        return daily_schedule(sync, name, words, job)
+    return dg.ScheduleDefinition(name=name, job=job, cron_schedule=sync.schedule, description=words)
 
 
 def _specs(sync: Sync) -> list[dg.AssetSpec]:
@@ -129,7 +130,7 @@ def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
             context,
             sync,
             "publishing",
-            lambda: publishing.publish_cleared(sync, services, actor),
+            lambda: publishing.publish_cleared(sync, services, actor, day_of(context)),
         )
         yield from reporting.published_events(context, sync, services, done)
     elif staged_key(sync.name) not in context.selected_asset_keys:
@@ -141,7 +142,8 @@ def _judge(
 ) -> tuple[flow.Judged, ...]:
     run = flow.Run(actor_of(context), context.run.run_id)
     try:
-        return flow.stage_and_judge(project, sync, workbench.services(), run)
+        day = day_of(context)
+        return flow.stage_and_judge(project, sync, workbench.services(), run, day=day)
     except snapshots.HeadMoved as moved:
         context.log.info(f"{moved}")
         return ()
@@ -149,15 +151,16 @@ def _judge(
 
 def _guarded(context: dg.AssetExecutionContext, sync: Sync, step: str, work: Any) -> Any:
     """Retry what is transient; else open a review request, once, and fail the run."""
+    services, run_id, day = workbench.services(), context.run.run_id, day_of(context)
     try:
         return work()
     except SyncFailure as error:
         if error.transient and context.retry_number < RETRIES:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
-        review = report_failure(sync, step, error, workbench.services(), context.run.run_id)
+        review = report_failure(sync, step, error, services, run_id, day)
         raise reporting.failure(error, review) from error
     except Exception as error:
-        report_failure(sync, step, error, workbench.services(), context.run.run_id)
+        report_failure(sync, step, error, services, run_id, day)
         raise
 
 

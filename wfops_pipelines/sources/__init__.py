@@ -10,6 +10,7 @@ from wfops_pipelines.sources.connection import (
     connection_for,
     oauth2,
 )
+from wfops_pipelines.sources.files import FileSource, files
 from wfops_pipelines.sources.paging import (
     CursorPaging,
     HeaderLinkPaging,
@@ -28,6 +29,7 @@ __all__ = [
     "Auth",
     "Connection",
     "CursorPaging",
+    "FileSource",
     "HeaderLinkPaging",
     "LinkPaging",
     "OAuth2",
@@ -44,6 +46,7 @@ __all__ = [
     "basic",
     "bearer",
     "connection_for",
+    "files",
     "hubspot",
     "oauth2",
     "rest_api",

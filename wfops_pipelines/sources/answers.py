@@ -13,7 +13,9 @@ import orjson
 from wfops_pipelines.sources.failures import Asked
 
 if TYPE_CHECKING:
-    from requests import Response
+    from requests import RequestException, Response
+
+    from wfops_pipelines.errors import SyncFailure
 
 _LONG_NUMBER = re.compile(rb"\d{19}")
 
@@ -44,7 +46,9 @@ def parse_once(response: Response, content: bytes) -> None:
     try:
         body = parse(content)
     except (ValueError, RecursionError):
-        raise ChunkedEncodingError("the body is not whole JSON") from None
+        raise ChunkedEncodingError(
+            "the body is not whole JSON", request=response.request, response=response
+        ) from None
     setattr(response, "json", lambda **_: body)  # noqa: B010
 
 
@@ -66,26 +70,34 @@ def parse(content: bytes) -> Any:
 @contextmanager
 def translated(asked: Asked) -> Iterator[None]:
     """Turn what requests and dlt raise into the failures of `RestSource.pages`."""
-    from requests import HTTPError, RequestException, Timeout
-    from requests.exceptions import ChunkedEncodingError, ConnectionError, ContentDecodingError
+    from requests import HTTPError, RequestException
 
     try:
         yield
     except HTTPError as error:
         answer = error.response
         assert answer is not None
-        wish = answer.headers.get("Retry-After")
-        raise asked.status(answer.status_code, answer.text, wish) from None
-    except Timeout:
-        raise asked.unreachable("did not answer in time") from None
-    except (ChunkedEncodingError, ContentDecodingError):
-        raise asked.unreachable("the answer was cut off or is not JSON") from None
-    except ConnectionError as error:
-        raise asked.unreachable(
-            f"the connection broke or was not made ({type(error).__name__})"
-        ) from None
+        asked.saw(answer.request, answer)
+        raise asked.status(answer) from None
     except RequestException as error:
-        raise asked.malformed(f"the request cannot be made ({type(error).__name__})") from None
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        asked.unanswered(error.response)
+        raise _unanswered(error, asked) from None
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         # dlt's paginators stumble over odd answers and quote them whole: their words stay out.
         raise asked.malformed(f"the paging cannot be read ({type(error).__name__})") from None
+
+
+def _unanswered(error: RequestException, asked: Asked) -> SyncFailure:
+    from requests import Timeout
+    from requests.exceptions import ChunkedEncodingError, ConnectionError, ContentDecodingError
+
+    match error:
+        case Timeout():
+            return asked.unreachable("did not answer in time")
+        case ChunkedEncodingError() | ContentDecodingError():
+            return asked.unreachable("the answer was cut off or is not JSON")
+        case ConnectionError():
+            return asked.unreachable(
+                f"the connection broke or was not made ({type(error).__name__})"
+            )
+    return asked.malformed(f"the request cannot be made ({type(error).__name__})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,10 +14,14 @@ from wfops_pipelines.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Connection:
-    """A system's address and its token. The token is in no repr and no message."""
+    """A system's address and its token. The token is in no repr and no message.
+
+    `kept` is where a refresh token that the vendor hands out is kept; None keeps none.
+    """
 
     base_url: str
     token: str
+    kept: Path | None = None
 
     def __repr__(self) -> str:
         return f"Connection(base_url={self.base_url!r}, token='***')"
@@ -60,7 +65,8 @@ def oauth2(
 
     It is `client-id:client-secret`, and for the grant `refresh_token` a third part, the refresh
     token. An access token is renewed before it ends, and once when the vendor answers 401. A new
-    refresh token that the vendor hands out is used for the rest of the extraction and not kept.
+    refresh token that the vendor hands out takes the place of the one given, in the state folder's
+    `tokens/` (for its owner only), until the variable holds another.
 
     Raises:
         ValueError: a path that does not start with one slash, or another grant.
@@ -98,7 +104,13 @@ def connection_for(system: str, environ: Mapping[str, str]) -> Connection:
             f"{token_name}: the token contains spaces, line breaks or characters outside ASCII. "
             "Repair: copy it again without quotes"
         )
-    return Connection(url, token)
+    return Connection(url, token, _kept(system, environ))
+
+
+def _kept(system: str, environ: Mapping[str, str]) -> Path | None:
+    state = environ.get("WFOPS_STATE")
+    name = variables(system)[1].removeprefix("WFOPS_").removesuffix("_TOKEN").lower()
+    return Path(state) / "tokens" / f"{name}.json" if state else None
 
 
 def _present(name: str, environ: Mapping[str, str], example: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.redact import is_secret_name
 from wfops_pipelines.sources.answers import parse_once, refuse_status, translated
 from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
+from wfops_pipelines.sources.insisting import insisting, plain_patience
 from wfops_pipelines.sources.paging import (
     CursorPaging,
     HeaderLinkPaging,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 def extract(source: RestSource, window: Window, connection: Connection) -> Iterator[Records]:
     """Yield the pages of `source` in `window`; the errors are those of `RestSource.pages`."""
     asked = Asked(source.system, source.path, source.retries.attempts, connection.token)
+    asked.hide(*(value for name, value in source.params if is_secret_name(name)))
     client = _client(source, connection, asked)
     trail = Trail(source, connection, asked)
     try:
@@ -49,6 +52,8 @@ def _dlt_pages(
 
     def check(response: Response, *_: Any, **__: Any) -> None:
         content = response.content  # read before refusing, so that the connection is given back
+        plain_patience(response)
+        asked.saw(response.request, response)
         refuse_status(response, asked)
         parse_once(response, content)
 
@@ -67,21 +72,12 @@ def _dlt_pages(
 
 def _client(source: RestSource, connection: Connection, asked: Asked) -> RESTClient:
     from dlt.common.configuration.specs import RuntimeConfiguration
-    from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
     from dlt.sources.helpers.rest_client.client import RESTClient
-    from requests.exceptions import ContentDecodingError
 
-    session = Client(
-        request_timeout=source.timeout,
-        raise_for_status=False,
-        exceptions=(*DEFAULT_RETRY_EXCEPTIONS, ContentDecodingError),
-        request_max_attempts=source.retries.attempts,
-        request_backoff_factor=source.retries.backoff,
-        request_max_retry_delay=source.retries.longest_wait,
-    ).session
     # Given outright, so that dlt looks for no configuration files.
     quiet = RuntimeConfiguration(dlthub_telemetry=False)
-    auth: Any = Signer(source.auth, connection, asked, source.timeout)
+    session = insisting(source.timeout, source.retries)
+    auth: Any = Signer(source, connection, asked)
     return RESTClient(connection.base_url, auth=auth, session=session, config=quiet)
 
 

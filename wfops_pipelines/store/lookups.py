@@ -28,6 +28,8 @@ def matching(
     if found is None:
         return None
     where = [found.c[name] == value for name, value in match.items()]
+    if "_deleted_at" in found.c:  # a row that was deleted softly is not there
+        where.append(found.c["_deleted_at"].is_(None))
     picked = [found.c[name] for name in columns]
     rows = conn.execute(select(*picked).where(*where).order_by(*picked).limit(limit))
     return [dict(row._mapping) for row in rows]

@@ -157,8 +157,8 @@ def holding(conn: Connection, sync: str) -> list[Review]:
     return [r for r in listed(conn, sync=sync) if r.kind in HOLDS]
 
 
-def pending_before(conn: Connection, sync: str, rank: int) -> bool:
-    """Whether rows that came before those of `rank` still wait for a person."""
+def pending_before(conn: Connection, sync: str, rank: int, partition: str | None = None) -> bool:
+    """Whether rows that came before those of `rank` (in their partition) wait for a person."""
     r, s = t.reviews.c, t.snapshots.c
     joined = t.reviews.join(t.snapshots, (s.sync == r.sync) & (s.seq == r.seq))
     query = (
@@ -169,6 +169,7 @@ def pending_before(conn: Connection, sync: str, rank: int) -> bool:
             r.kind.in_(_HOLDS),
             r.state == ReviewState.PENDING.value,
             func.coalesce(s.origin, s.seq) < rank,
+            s.partition.is_not_distinct_from(partition),
         )
     )
     return bool(conn.execute(query).scalar_one())

@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = Mapping[str, Any]
+Types = Mapping[str, str]
 
 
-def to_table(rows: Sequence[Row], held: Mapping[str, str] | None = None) -> pa.Table:
+def to_table(rows: Sequence[Row], held: Types | None = None) -> pa.Table:
     """Columns in order of first appearance, one for each name found in any row.
 
     `held` are the types (as Arrow writes them) that earlier snapshots settled on; a column that no
@@ -25,12 +27,36 @@ def to_table(rows: Sequence[Row], held: Mapping[str, str] | None = None) -> pa.T
     """
     import pyarrow as pa
 
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = _names(rows)
     if any(not isinstance(name, str) or not name for name in names):
         raise SchemaRefused("a row has a column without a name. Repair the sync's function.")
     columns = {n: [row.get(n) for row in rows] for n in names}
     arrays = {n: _column(v, (held or {}).get(n)) for n, v in columns.items()}
     return pa.table(arrays)
+
+
+def settle(table: pa.Table, held: Types | None = None) -> pa.Table:
+    """A table that somebody else typed (a file, a database), with the types that snapshots have.
+
+    Whole numbers have 64 bits, times are in UTC, nested values are JSON text; no value changes.
+    Raises SchemaRefused where two columns share a name.
+    """
+    import pyarrow as pa
+
+    if len(set(table.column_names)) < table.num_columns or "" in table.column_names:
+        raise SchemaRefused("two columns share a name, or one has none. Repair the file.")
+    columns = {n: _settled(table[n], (held or {}).get(n)) for n in table.column_names}
+    return pa.table(columns)
+
+
+def join(parts: Sequence[pa.Table], held: Types | None = None) -> pa.Table:
+    """The rows of all parts; where they disagree on a column's type, it is inferred anew."""
+    import pyarrow as pa
+
+    names = list(dict.fromkeys(name for part in parts for name in part.column_names))
+    columns = {n: _joined([p[n] if n in p.column_names else p.num_rows for p in parts],
+                          (held or {}).get(n)) for n in names}  # fmt: skip
+    return pa.table(columns)
 
 
 def types_of(table: pa.Table) -> dict[str, str]:
@@ -39,21 +65,56 @@ def types_of(table: pa.Table) -> dict[str, str]:
     return {n: str(table.schema.field(n).type) for n in full}
 
 
+def tombstones(table: pa.Table) -> pa.Table:
+    """The rows that are gone at the source."""
+    return table.filter(table[DELETED]) if DELETED in table.column_names else table.slice(0, 0)
+
+
+def living_rows(table: pa.Table) -> pa.Table:
+    """The rows that are not tombstones, without the mark."""
+    import pyarrow.compute as pc
+
+    if DELETED not in table.column_names:
+        return table
+    alive = pc.invert(pc.fill_null(table[DELETED], False))
+    return table.filter(alive).drop_columns([DELETED])
+
+
+def texts(column: pa.ChunkedArray) -> list[str | None]:
+    """A key column as text, the way keys are written everywhere; None stays None."""
+    return [None if v is None else str(v) for v in column.to_pylist()]
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """Rows mostly have the columns of the row before them."""
+    names: dict[str, None] = {}
+    last: Any = None
+    for row in rows:
+        if row.keys() != last:
+            last = row.keys()
+            names.update(dict.fromkeys(row))
+    return list(names)
+
+
 def _column(values: list[Any], held: str | None) -> pa.Array:
     import pyarrow as pa
 
     if held is not None:
         try:
-            return pa.array([_plain(v) for v in values], type=_type(held))
+            return pa.array(_plains(values, held), type=_type(held))
         except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
             pass
     return pa.array(*_inferred(values))
 
 
+def _plains(values: list[Any], held: str) -> list[Any]:
+    return [_plain(v) for v in values] if held.startswith("timestamp") else values
+
+
 def _inferred(values: list[Any]) -> tuple[list[Any], pa.DataType | None]:
     import pyarrow as pa
 
-    kinds = {type(v) for v in values if v is not None}
+    kinds = {type(v) for v in values} - {type(None)}
     if not kinds:
         return values, pa.string()
     if kinds <= {datetime}:
@@ -61,11 +122,74 @@ def _inferred(values: list[Any]) -> tuple[list[Any], pa.DataType | None]:
     if kinds == {int}:
         fits = all(v is None or -(2**63) <= v < 2**63 for v in values)
         return (values, pa.int64()) if fits else ([_text(v) for v in values], pa.string())
-    if kinds == {int, float}:
+    if kinds == {int, float} and all(_exact(v) for v in values):
         return [None if v is None else float(v) for v in values], pa.float64()
     if len(kinds) == 1 and kinds <= {str, bool, float, date, Decimal, bytes}:
         return values, None
     return [_text(v) for v in values], pa.string()
+
+
+def _settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    column = column.combine_chunks()
+    kind = column.type
+    if pt.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if held is not None and str(kind) == held:
+        return column
+    try:
+        if held is not None and pt.is_null(kind):
+            return column.cast(_type(held))
+        simple = _simple(kind)
+        return column.cast(simple) if simple is not None else _column(column.to_pylist(), held)
+    except pa.ArrowInvalid:
+        return _column(column.to_pylist(), held)
+
+
+def _simple(kind: pa.DataType) -> pa.DataType | None:
+    """The type that holds every value of `kind` in a snapshot; None where values must be read."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if pt.is_integer(kind):
+        return pa.int64()
+    if pt.is_floating(kind):
+        return pa.float64()
+    if pt.is_timestamp(kind):
+        return pa.timestamp("us", "UTC")
+    if pt.is_date(kind):
+        return pa.date32()
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_null(kind):
+        return pa.string()
+    if pt.is_binary(kind) or pt.is_large_binary(kind):
+        return pa.binary()
+    if pt.is_boolean(kind) or pt.is_decimal128(kind):
+        return kind
+    return None
+
+
+def _joined(parts: Sequence[pa.ChunkedArray | int], held: str | None) -> pa.ChunkedArray:
+    """One column of all parts; a number stands for so many rows that lack it."""
+    import pyarrow as pa
+
+    full = [p for p in parts if not isinstance(p, int) and p.null_count < len(p)]
+    kinds = {str(p.type): p.type for p in full}
+    if len(kinds) <= 1:
+        kind = next(iter(kinds.values()), pa.string())
+        return pa.chunked_array([c for p in parts for c in _chunks(p, kind)], kind)
+    values = [v for p in parts for v in ([None] * p if isinstance(p, int) else p.to_pylist())]
+    return pa.chunked_array([_column(values, held)])
+
+
+def _chunks(part: pa.ChunkedArray | int, kind: pa.DataType) -> list[pa.Array]:
+    import pyarrow as pa
+
+    if isinstance(part, int) or part.type != kind:  # null throughout
+        return [pa.nulls(part if isinstance(part, int) else len(part), kind)]
+    return list(part.chunks)
 
 
 def _type(name: str) -> pa.DataType:
@@ -79,6 +203,11 @@ def _type(name: str) -> pa.DataType:
     return pa.type_for_alias(name.removesuffix("[day]"))
 
 
+def _exact(value: Any) -> bool:
+    """Whether a double holds this number; beyond that a text does."""
+    return not isinstance(value, int) or -(2**53) <= value <= 2**53
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
@@ -88,4 +217,6 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, date | Decimal):
+        return str(value)
     return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)

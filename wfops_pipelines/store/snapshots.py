@@ -6,15 +6,20 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.canonical import canonical
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import tables as t
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NO_KEY = "None"  # what rows without a key are remembered by; they are no versions of each other
 
 
 class HeadMoved(WfopsError):
@@ -37,11 +42,23 @@ def head(conn: Connection, sync: str, *, lock: bool = False) -> Head:
     return Head() if row is None else Head(row.cursor, row.seq, row.schema_json)
 
 
+def locked_head(conn: Connection, sync: str) -> Head:
+    """The stream's head, made if it is not there; nobody moves it until this transaction ends."""
+    empty: dict[str, Any] = {"sync": sync, "cursor": None, "seq": 0, "schema_json": {}}
+    conn.execute(upsert(t.streams).values(**empty).on_conflict_do_nothing())
+    return head(conn, sync, lock=True)
+
+
 def move_head(conn: Connection, sync: str, old: Head, new: Head) -> None:
     """Compare-and-swap of the stream's head. Raises HeadMoved when somebody else was first."""
     values = {"cursor": new.cursor, "seq": new.seq, "schema_json": dict(new.types or {})}
     if old.seq == 0:
-        done = conn.execute(upsert(t.streams).values(sync=sync, **values).on_conflict_do_nothing())
+        first = upsert(t.streams).values(sync=sync, **values)
+        done = conn.execute(
+            first.on_conflict_do_update(
+                index_elements=["sync"], set_=values, where=t.streams.c.seq == 0
+            )
+        )
     else:
         same = (t.streams.c.sync == sync) & (t.streams.c.seq == old.seq)
         done = conn.execute(update(t.streams).where(same).values(**values))
@@ -65,6 +82,7 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             origin=snapshot.origin,
             edited_by=snapshot.edited_by,
             edits=[list(e) for e in snapshot.edits] or None,
+            partition=snapshot.partition,
         )
     )
 
@@ -75,14 +93,25 @@ def get(conn: Connection, sync: str, seq: int, *, lock: bool = False) -> Snapsho
     return _snapshot(conn.execute(query.with_for_update() if lock else query).one())
 
 
-def in_state(conn: Connection, sync: str, *states: SnapshotState) -> list[Snapshot]:
-    """The sync's snapshots in any of `states`, oldest first."""
+def in_state(
+    conn: Connection, sync: str, *states: SnapshotState, partition: str | None = None
+) -> list[Snapshot]:
+    """The sync's snapshots in any of `states`, oldest first; of one partition where given."""
     query = (
         select(t.snapshots)
         .where(t.snapshots.c.sync == sync, t.snapshots.c.state.in_([s.value for s in states]))
         .order_by(t.snapshots.c.seq)
     )
+    if partition is not None:
+        query = query.where(t.snapshots.c.partition == partition)
     return [_snapshot(r) for r in conn.execute(query)]
+
+
+def newest_of(conn: Connection, sync: str, partition: str) -> int:
+    """The number of the newest snapshot of a partition; 0 when there is none."""
+    c = t.snapshots.c
+    query = select(func.coalesce(func.max(c.seq), 0))
+    return int(conn.execute(query.where(c.sync == sync, c.partition == partition)).scalar_one())
 
 
 def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
@@ -105,25 +134,50 @@ def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> No
     conn.execute(update(t.snapshots).where(where).values(state=state.value))
 
 
-def seen(conn: Connection, sync: str, since: datetime | None) -> set[tuple[str, str]]:
-    """(key, version) of every row staged with a cursor at or after `since`."""
-    query = select(t.staged_rows.c.key, t.staged_rows.c.version).where(t.staged_rows.c.sync == sync)
+def seen(
+    conn: Connection, sync: str, since: datetime | None, until: datetime | None = None
+) -> set[tuple[str, str]]:
+    """(key, version) of every row staged with a cursor from `since` up to `until`, or with none.
+
+    Where a clock is coarse, a row can change to and fro within one cursor: a version that a later
+    snapshot overtook at the same cursor is news when it comes again.
+    """
+    s, later = t.staged_rows.c, t.staged_rows.alias("later").c
+    again = exists().where(
+        later.sync == s.sync,
+        later.key == s.key,
+        later.cursor == s.cursor,
+        later.seq > func.coalesce(s.seq, 0),
+        s.key != NO_KEY,
+    )
+    query = select(s.key, s.version).where(s.sync == sync, ~again)
     if since is not None:
-        query = query.where(t.staged_rows.c.cursor >= since)
+        query = query.where(or_(s.cursor >= since, s.cursor.is_(None)))
+    if until is not None:
+        query = query.where(or_(s.cursor <= until, s.cursor.is_(None)))
     return {(str(r.key), str(r.version)) for r in conn.execute(query)}
 
 
-def remember(conn: Connection, sync: str, rows: Iterable[tuple[str, str, datetime | None]]) -> None:
-    """Note the (key, version, cursor) of rows just staged."""
-    body = [{"k": k, "v": v, "c": c.isoformat() if c else None} for k, v, c in rows]
-    conn.execute(
-        text(
-            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor) "
-            "select :sync, k, v, c from jsonb_to_recordset(cast(:body as jsonb)) "
-            "as x(k text, v text, c timestamptz) on conflict do nothing"
-        ),
-        {"sync": sync, "body": json.dumps(body)},
-    )
+def newest(conn: Connection, sync: str) -> dict[str, datetime]:
+    """For each remembered key the newest cursor that was staged: what is older is overtaken."""
+    s = t.staged_rows.c
+    query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
+    found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
+    return {str(r.key): r.cursor for r in found}
+
+
+def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
+    """Note rows just staged, as the stream's newest snapshot: key, version (texts) and cursor."""
+    from wfops_pipelines.store.copying import copy_table
+
+    with copy_table(conn, rows) as staged:
+        conn.exec_driver_sql(
+            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor, seq) "
+            "select distinct on (key, version) h.sync, key, version, x.cursor, h.seq "
+            f"from {t.SCHEMA}.streams h, {staged} x where h.sync = %(sync)s "
+            "on conflict (sync, key, version) do update set seq = excluded.seq",
+            {"sync": sync},
+        )
 
 
 def forget(conn: Connection, sync: str, before: datetime) -> None:
@@ -223,4 +277,5 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         origin=row.origin,
         edited_by=row.edited_by,
         edits=tuple((k, c, old, new) for k, c, old, new in row.edits or ()),
+        partition=row.partition,
     )

@@ -62,6 +62,7 @@ snapshots = Table(
     Column("origin", BigInteger),  # an edited snapshot: whose rows it holds
     Column("edited_by", Text),
     Column("edits", JSONB(none_as_null=True)),
+    Column("partition", Text),
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
@@ -71,6 +72,7 @@ staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop 
     Column("key", Text, primary_key=True),
     Column("version", Text, primary_key=True),
     _time("cursor"),
+    Column("seq", BigInteger),  # the snapshot that holds it; null: staged before this was noted
 )
 Index("staged_rows_by_cursor", staged_rows.c.sync, staged_rows.c.cursor)
 
@@ -176,6 +178,7 @@ publications = Table(  # the ledger: each part of a snapshot at most once
     Column("inserted", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("stale", BigInteger, nullable=False),
+    Column("deleted", BigInteger),
     Column("decision", Text),
     _time("published_at", nullable=False),
     _time("reverted_at"),
@@ -213,11 +216,13 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
     Column("seq", BigInteger, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("idempotency_key", Text, nullable=False),
-    Column("state", Text, nullable=False),  # sending, delivered, failed
+    Column("state", Text, nullable=False),  # sending, delivered, failed, unknown, again
     Column("remote_id", Text),
     Column("error", Text),
     _time("at", nullable=False),
+    Column("act", Text),  # create, update, delete; null: of a version that only created
 )
+Index("deliveries_by_key", deliveries.c.sync, deliveries.c.key)
 
 anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scorer
     "anomaly_resets",

@@ -1,0 +1,110 @@
+"""A real HTTP server with contacts, which breaks when it is told to, and counts what it is sent."""
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+TOKEN = "s3cr3t-crm-token"
+
+
+class Contacts:
+    """What the server holds. `faults` are struck one a request, None for none:
+
+    ("before" | "after", status, headers): answers this, before or after the work is done.
+    "drop": closes the connection after the work. "hang": works and never answers, until `free`.
+    """
+
+    def __init__(self, keys):
+        self.keys = keys  # whether it honours Idempotency-Key
+        self.records, self.answered, self.asked, self.faults = {}, {}, [], []
+        self.lock, self.reached, self.free = threading.Lock(), threading.Event(), threading.Event()
+
+    def writes(self):
+        return [a for a in self.asked if a[0] != "GET"]
+
+    def work(self, method, path, body, key):
+        with self.lock:
+            if self.keys and key and key in self.answered:
+                return self.answered[key]
+            answer = self.done(method, path.strip("/").split("/"), body)
+            if key and answer[0] < 300:
+                self.answered[key] = answer
+            return answer
+
+    def done(self, method, parts, body):
+        if method == "POST":
+            if not str((body or {}).get("email", "")).count("@"):
+                return 422, {"error": f"no e-mail: {(body or {}).get('email')}", "token": TOKEN}
+            id = f"c{len(self.records) + 1}"
+            self.records[id] = {"id": id, **body}
+            return 201, {"contact": self.records[id]}
+        id = parts[1] if len(parts) > 1 else ""
+        if id not in self.records:
+            return 404, {"error": "no such contact"}
+        if method == "DELETE":
+            return 204, self.records.pop(id) and None
+        if method in ("PATCH", "PUT"):
+            self.records[id].update(body)
+        return 200, {"contact": self.records[id]}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def act(self):
+        api = self.server.contacts
+        length = int(self.headers.get("content-length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        key = self.headers.get("idempotency-key")
+        api.asked.append((self.command, self.path, body, key))
+        if self.headers.get("authorization") != f"Bearer {TOKEN}":
+            return self.answer(401, {"error": f"wrong: {self.headers.get('authorization')}"})
+        fault = api.faults.pop(0) if api.faults else None
+        if fault and fault[0] == "before":
+            return self.answer(fault[1], {"error": "broken"}, fault[2])
+        status, answer = api.work(self.command, self.path, body, key)
+        if fault == "hang":
+            api.reached.set()
+            api.free.wait(60)
+        if fault in ("hang", "drop"):
+            self.close_connection = True
+            return None
+        if fault:
+            return self.answer(fault[1], {"error": "broken"}, fault[2])
+        return self.answer(status, answer)
+
+    def answer(self, status, body, headers=()):
+        content = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in dict(headers).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = act
+
+
+@contextmanager
+def contacts_api(*, keys=True):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.contacts = Contacts(keys)
+    server.contacts.environ = {
+        "WFOPS_CRM_URL": f"http://127.0.0.1:{server.server_port}",
+        "WFOPS_CRM_TOKEN": TOKEN,
+    }
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.contacts
+    finally:
+        server.contacts.free.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

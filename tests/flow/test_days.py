@@ -1,0 +1,138 @@
+"""A sync that is partitioned by day: each day passes the gate on its own."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from tests.conftest import MACHINE
+from wfops_pipelines import Policy, flow
+from wfops_pipelines.core.reviews import ReviewKind, Verb
+from wfops_pipelines.errors import SettingsError
+from wfops_pipelines.extraction import stage
+from wfops_pipelines.publishing import publish_cleared
+from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.store import snapshots
+from wfops_pipelines.sync import Day, read_day
+
+pytestmark = pytest.mark.components
+
+FIRST, SECOND = Day(date(2026, 5, 1)), Day(date(2026, 5, 2))
+
+
+def row(id, day=FIRST, name="a name", amount=10, hours=9):
+    return {
+        "id": id,
+        "name": name,
+        "amount": amount,
+        "updated_at": day.start + timedelta(hours=hours),
+    }
+
+
+@pytest.fixture
+def bench(make_bench):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.5))
+    bench.project.syncs["things"] = replace(bench.sync, days_from=date(2026, 4, 1))
+    return bench
+
+
+def run(bench, day, *pages):
+    bench.source.answer(*pages)
+    bench.clock.advance(minutes=15)
+    return flow.run_sync(bench.project, bench.sync, bench.services, MACHINE, day=day)
+
+
+def test_a_day_asks_the_source_for_its_hours_and_takes_no_other_days_rows(bench):
+    run(bench, FIRST, [row("1"), row("2", SECOND), row("3", hours=24)])
+    window = bench.source.windows[-1]
+    assert (window.start, window.end) == (FIRST.start, FIRST.end)
+    assert [r[0] for r in bench.rows()] == ["1"]
+    run(bench, SECOND, [row("1"), row("2", SECOND), row("3", hours=24)])
+    assert [r[0] for r in bench.rows()] == ["1", "2", "3"]
+    assert reconcile(bench.sync, bench.services).missing == 0
+
+
+def test_an_old_day_that_is_backfilled_late_overwrites_nothing_newer(bench):
+    run(bench, SECOND, [row("1", SECOND, amount=20)])
+    passed = run(bench, FIRST, [row("1", FIRST, amount=10), row("2", FIRST)])
+    assert passed.publications[0].stale == 1
+    assert bench.rows("id, amount") == [("1", 20), ("2", 10)]
+
+
+def test_a_day_run_again_stages_what_is_new_in_it_only(bench):
+    run(bench, FIRST, [row("1")])
+    again = run(bench, FIRST, [row("1"), row("2", hours=3)])
+    assert [j.snapshot.rows for j in again.judged] == [1]
+    assert run(bench, FIRST, [row("1"), row("2", hours=3)]).judged == ()
+
+
+def test_a_held_day_holds_no_other_and_is_released_as_what_it_is(bench):
+    held = run(bench, FIRST, [row("1", amount=-1)]).judged[0].review
+    assert held.kind is ReviewKind.WHOLE
+    run(bench, SECOND, [row("1", SECOND, amount=5)])
+    assert bench.rows("id, amount") == [("1", 5)]
+    done = bench.release(bench.decide(held, Verb.APPROVE))
+    assert done.stale == 1
+    assert bench.rows("id, amount") == [("1", 5)]
+
+
+def test_a_queue_is_one_for_each_day(make_bench):
+    bench = make_bench(Policy(reviewers="team", while_held="queue"))
+    bench.project.syncs["things"] = replace(bench.sync, days_from=date(2026, 4, 1))
+    run(bench, FIRST, [row("1", amount=-1)])
+    assert run(bench, SECOND, [row("2", SECOND)]).publications
+    assert not run(bench, FIRST, [row("3", hours=4)]).publications
+
+
+def test_runs_of_two_days_at_once_lose_nothing(bench, monkeypatch):
+    """The second run stages between the first one's look at the stream and its transaction."""
+    import wfops_pipelines.extraction as extraction
+
+    gather, done = extraction.gather, []
+
+    def meanwhile(*args):
+        if not done:
+            done.append(True)
+            bench.source.answer([row("1"), row("2", SECOND)])
+            stage(bench.sync, bench.services, MACHINE.actor, None, day=SECOND)
+        return gather(*args)
+
+    monkeypatch.setattr(extraction, "gather", meanwhile)
+    run(bench, FIRST, [row("1")])
+    publish_cleared(bench.sync, bench.services, MACHINE.actor)
+    flow.judge_staged(bench.project, bench.sync, bench.services, MACHINE, SECOND)
+    publish_cleared(bench.sync, bench.services, MACHINE.actor, SECOND)
+    assert [r[0] for r in bench.rows()] == ["1", "2"]
+    account = reconcile(bench.sync, bench.services)
+    assert (account.staged, account.missing) == (2, 0)
+
+
+def test_the_same_day_twice_at_once_is_staged_once(bench, monkeypatch):
+    import wfops_pipelines.extraction as extraction
+
+    gather, done = extraction.gather, []
+
+    def meanwhile(*args):
+        if not done:
+            done.append(True)
+            stage(bench.sync, bench.services, MACHINE.actor, None, day=FIRST)
+        return gather(*args)
+
+    monkeypatch.setattr(extraction, "gather", meanwhile)
+    with pytest.raises(snapshots.HeadMoved, match="2026-05-01"):
+        run(bench, FIRST, [row("1")])
+
+
+def test_a_run_of_a_day_leaves_what_is_staged_of_another_to_that(bench):
+    bench.source.answer([row("1")])
+    stage(bench.sync, bench.services, MACHINE.actor, None, day=FIRST)
+    passed = run(bench, SECOND, [row("2", SECOND)])
+    assert [j.snapshot.partition for j in passed.judged] == ["2026-05-02"]
+
+
+def test_a_day_is_named_as_a_date_that_the_sync_has(bench):
+    now = datetime(2026, 5, 3, 1, tzinfo=UTC)
+    assert read_day(bench.sync, "", now) == Day(date(2026, 5, 3))
+    for wrong in ("2026-05-04", "2026-03-31", "yesterday"):
+        with pytest.raises(SettingsError, match="--day"):
+            read_day(bench.sync, wrong, now)

@@ -1,0 +1,187 @@
+"""Deletions: tombstones, and rows that a whole extraction no longer has."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wfops_pipelines import Always, Policy
+from wfops_pipelines.core.reviews import ReviewKind, ReviewState, Verb
+from wfops_pipelines.proving import prove
+from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.store import audit, snapshots
+
+pytestmark = pytest.mark.components
+
+START = datetime(2026, 5, 1, 9, tzinfo=UTC)
+FREE = Policy(reviewers="team", hold_rows_up_to=0.5, delete_rows_up_to=1.0)
+CAREFUL = Policy(reviewers="team", hold_rows_up_to=0.9, delete_rows_up_to=0.25)
+
+
+def row(id, name="a name", amount=10, minutes=0, **more):
+    moment = START + timedelta(minutes=minutes)
+    return {"id": id, "name": name, "amount": amount, "updated_at": moment, **more}
+
+
+def gone(id, minutes=0, **more):
+    return {"id": id, "archived": True, "updated_at": START + timedelta(minutes=minutes), **more}
+
+
+def alive(bench):
+    with bench.services.engine.connect() as conn:
+        keys = bench.sync.destination.living(conn, "id", bench.services.environ)
+    return sorted(keys.to_pylist())
+
+
+@pytest.fixture
+def tombstoned(make_bench):
+    """`tombstoned(policy)`: rows of the column `archived` are deletions."""
+
+    def make(policy=FREE):
+        bench = make_bench(policy)
+        bench.project.syncs["things"] = replace(bench.sync, deleted="archived")
+        return bench
+
+    return make
+
+
+@pytest.fixture
+def whole(make_bench):
+    """`whole(policy)`: every extraction has everything, and what it lacks is gone."""
+
+    def make(policy=FREE):
+        bench = make_bench(policy)
+        bench.project.syncs["things"] = replace(bench.sync, cursor=None, missing="delete")
+        return bench
+
+    return make
+
+
+def fits(bench):
+    proof = prove(bench.sync, bench.services)
+    assert proof.misfits == ()
+    assert proof.account.missing == 0
+
+
+def test_a_tombstone_deletes_its_row_and_no_check_looks_at_it(tombstoned):
+    bench = tombstoned()
+    bench.run([row("1"), row("2"), row("3", archived=False)])
+    passed = bench.run([gone("1", 5), row("2", amount=7, minutes=5)])
+    assert passed.judged[0].evidence.diff.deleted == 1
+    (done,) = passed.publications
+    assert (done.updated, done.deleted) == (1, 1)
+    assert alive(bench) == ["2", "3"]
+    fits(bench)
+
+
+def test_an_extraction_of_nothing_but_tombstones_passes(tombstoned):
+    bench = tombstoned()
+    bench.run([row("1"), row("2")])
+    assert bench.run([gone("1", 5)]).publications[0].deleted == 1
+    assert alive(bench) == ["2"]
+    bench.run([row("1", amount=3, minutes=9)])
+    assert alive(bench) == ["1", "2"]
+
+
+def test_a_held_row_that_is_released_late_does_not_bring_back_a_deleted_one(tombstoned):
+    bench = tombstoned()
+    bench.run([row("2"), row("3"), row("4")])
+    held = bench.held([row("1", amount=-1, minutes=1), row("2", minutes=1), row("3", minutes=1)])
+    bench.run([gone("1", 5)])
+    bench.release(bench.decide(held, Verb.APPROVE))
+    assert alive(bench) == ["2", "3", "4"]
+    fits(bench)
+
+
+def test_more_deletions_than_the_policy_allows_wait_for_a_person(tombstoned):
+    bench = tombstoned(CAREFUL)
+    bench.run([row(str(n)) for n in range(8)])
+    review = bench.held([gone("1", 5), gone("2", 5), gone("3", 5), row("4", amount=7, minutes=5)])
+    assert review.kind is ReviewKind.ROWS
+    assert review.keys == ("1", "2", "3")
+    assert "3 rows would be deleted of 8 rows that the destination holds" in review.summary
+    assert len(alive(bench)) == 8
+    bench.release(bench.decide(review, Verb.APPROVE))
+    assert alive(bench) == ["0", "4", "5", "6", "7"]
+    fits(bench)
+
+
+def test_few_deletions_pass(tombstoned):
+    bench = tombstoned(CAREFUL)
+    bench.run([row(str(n)) for n in range(8)])
+    assert bench.run([gone("1", 5), gone("2", 5)]).publications[0].deleted == 2
+
+
+def test_where_everything_waits_for_a_person_deletions_do_as_well(tombstoned):
+    bench = tombstoned(replace(FREE, high_impact=(Always("a message to a customer"),)))
+    first = bench.held([row("1"), row("2")])
+    bench.release(bench.decide(first, Verb.APPROVE))
+    bench.held([gone("1", 5)])
+    assert alive(bench) == ["1", "2"]
+
+
+def test_the_next_snapshot_is_compared_with_rows_that_live(tombstoned):
+    bench = tombstoned()
+    bench.run([row("1"), row("2")])
+    bench.run([gone("1", 5)])
+    assert bench.run([row("3", minutes=9)]).judged[0].review is None
+
+
+def test_what_a_whole_extraction_lacks_is_deleted_with_it(whole):
+    bench = whole()
+    bench.run([row("1"), row("2"), row("3")])
+    passed = bench.run([row("1"), row("3", amount=4)])
+    assert passed.judged[0].snapshot.rows == 3
+    assert passed.publications[0].deleted == 1
+    assert alive(bench) == ["1", "3"]
+    with bench.services.engine.connect() as conn:
+        events = audit.trail(conn, "things #2")
+    assert next(e for e in events if e["action"] == "rows.published")["details"]["deleted"] == 1
+    fits(bench)
+
+
+def test_a_source_that_suddenly_answers_nothing_deletes_nothing_by_itself(whole):
+    bench = whole(CAREFUL)
+    bench.run([row(str(n)) for n in range(8)])
+    review = bench.held([])
+    assert review.kind is ReviewKind.WHOLE
+    assert len(alive(bench)) == 8
+    bench.decide(review, Verb.REJECT)
+    assert len(alive(bench)) == 8
+
+
+def test_a_row_that_comes_back_lives_again(whole):
+    bench = whole()
+    bench.run([row("1"), row("2")])
+    bench.run([row("2")])
+    bench.run([row("1", amount=5), row("2")])
+    assert alive(bench) == ["1", "2"]
+    assert bench.rows("id, amount")[0] == ("1", 5)
+
+
+def test_a_newer_whole_extraction_supersedes_what_older_ones_held(whole):
+    bench = whole()
+    first = bench.held([row("1", amount=-1), row("2", amount=-1), row("3")])
+    second = bench.held([row("1", amount=-1), row("2"), row("3"), row("4")])
+    assert bench.review(first.id).state is ReviewState.SUPERSEDED
+    assert bench.review(second.id).state is ReviewState.PENDING
+    account = reconcile(bench.sync, bench.services)
+    assert (account.superseded, account.held, account.missing) == (3, 1, 0)
+    with bench.services.engine.connect() as conn:
+        actions = [e["action"] for e in audit.trail(conn, "things #1")]
+        assert snapshots.get(conn, "things", 1).state.value == "settled"
+    assert actions[-1] == "review.superseded"
+    fits(bench)
+
+
+def test_what_an_incremental_sync_holds_stays_when_newer_rows_come(bench):
+    held = bench.held([row("1", amount=-1), row("2")])
+    bench.run([row("3", minutes=5)])
+    assert bench.review(held.id).state is ReviewState.PENDING
+
+
+def test_a_queue_keeps_older_whole_extractions(whole):
+    bench = whole(replace(FREE, while_held="queue"))
+    first = bench.held([row("1", amount=-1), row("2")])
+    bench.run([row("1"), row("2")])
+    assert bench.review(first.id).state is ReviewState.PENDING

@@ -1,0 +1,48 @@
+"""The command line of deliveries to SaaS APIs: `wfops deliveries --help`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wfops_pipelines.terminal import me, open_all, sign
+
+
+def deliveries(
+    name: Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")],
+    delivered: Annotated[
+        str | None, typer.Option(metavar="KEY", help="this unknown row has arrived")
+    ] = None,
+    again: Annotated[
+        str | None, typer.Option(metavar="KEY", help="this one has not: send it once more")
+    ] = None,
+    snapshot: Annotated[
+        int | None, typer.Option(help="its number, where a row is unknown in several")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")
+    ] = "",
+) -> None:
+    """List the rows that did not arrive at the sync's API; settle those that nobody knows of."""
+    from wfops_pipelines import settling
+    from wfops_pipelines.errors import BadDecision
+
+    _, project, services = open_all()
+    if delivered is not None and again is not None:
+        raise BadDecision("say --delivered or --again, one row at a time.")
+    key = delivered if delivered is not None else again
+    if key is not None:
+        arrived = delivered is not None
+        settling.settle(name, key, arrived, reason, me(services), project, services, snapshot)
+        typer.echo(f"{key} of {name} {'has arrived' if arrived else 'is sent with the next try'}")
+        sign(services)
+        return
+    found = settling.unsettled(name, project, services)
+    if not found:
+        typer.echo("every row that was sent has arrived")
+    for one in found:
+        typer.echo(
+            f"{one.state.value:9} {name} #{one.number:<6} {one.key:20} {one.act.value:7} "
+            f"{one.error or ''}"
+        )

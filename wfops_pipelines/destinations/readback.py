@@ -1,0 +1,53 @@
+"""A record as an API has it, compared with what would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_COLUMN = "{}"
+
+
+def record_in(body: Any, path: str) -> Any:
+    """The record in an answer: at a dotted path, or the answer itself for an empty one."""
+    for part in filter(None, path.split(".")):
+        body = body.get(part) if isinstance(body, Mapping) else None
+    return body
+
+
+def differs(record: Any, sent: Any) -> bool:
+    """Whether sending `sent` would change the record: fields that are not sent do not count."""
+    if isinstance(sent, Mapping):
+        known = record if isinstance(record, Mapping) else {}
+        return any(differs(known.get(name), value) for name, value in sent.items())
+    if isinstance(sent, list) and isinstance(record, list) and len(sent) == len(record):
+        return any(differs(r, s) for r, s in zip(record, sent, strict=True))
+    return bool(record != sent)
+
+
+def columns_of(body: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(column, where its value stands in the record) for each field that is just one column."""
+    if isinstance(body, Mapping):
+        for name, value in body.items():
+            yield from columns_of(value, (*path, name))
+    elif isinstance(body, str) and body[:1] + body[-1:] == _COLUMN:
+        yield body[1:-1], path
+
+
+def value_at(record: Any, path: tuple[str, ...]) -> Any:
+    for part in path:
+        record = record.get(part) if isinstance(record, Mapping) else None
+    return record
+
+
+def remote_id(body: Any) -> str | None:
+    """The first `id` in an answer, the outermost first."""
+    return next(_ids(body), None)
+
+
+def _ids(body: Any) -> Iterator[str]:
+    if isinstance(body, Mapping):
+        if body.get("id") is not None:
+            yield str(body["id"])
+        for value in body.values():
+            yield from _ids(value)

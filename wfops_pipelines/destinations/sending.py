@@ -1,0 +1,186 @@
+"""Send the rows of one parcel to a SaaS API: each at most once, and go on where it broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.destinations import deliveries
+from wfops_pipelines.destinations.calls import Answer, Call, Caller, OutcomeUnknown
+from wfops_pipelines.destinations.deliveries import OPEN, Act, Delivery, State
+from wfops_pipelines.destinations.parcel import Parcel, Written
+from wfops_pipelines.destinations.readback import differs, remote_id
+from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
+from wfops_pipelines.errors import DestinationRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Row = Mapping[str, Any]
+NOT_THERE = "it was not there"  # of a delivery that deleted nothing
+MOST_REFUSED = 20  # rows; when so many are refused one by one, it is not about the rows
+
+
+class Sending:
+    """One try of one parcel. What it did is in the ledger, whatever becomes of it."""
+
+    def __init__(
+        self, to: RestDestination, parcel: Parcel, ledger: Connection, caller: Caller
+    ) -> None:
+        self._to, self._parcel, self._ledger, self._caller = to, parcel, ledger, caller
+        self._mine = deliveries.of_snapshot(ledger, parcel.sync, parcel.seq)
+        self._others = deliveries.others(ledger, parcel.sync, parcel.seq, parcel.keys())
+        self._refused: list[DestinationRefused] = []
+        self._unknown: list[str] = []
+        self._count = {"stale": 0, "create": 0, "update": 0, "delete": 0}
+
+    def all(self) -> Written:
+        """Send every row that was not delivered yet.
+
+        A row that the API refuses, or whose outcome nobody knows, does not stop the others; at
+        the end a DestinationRefused says so. One that is about the system stops at once.
+        """
+        for row in self._parcel.rows.to_pylist():
+            try:
+                self._one(row)
+            except OutcomeUnknown:
+                raise
+            except DestinationRefused as error:
+                self._refused.append(error)
+                if type(error) is not DestinationRefused or len(self._refused) > MOST_REFUSED:
+                    break
+        self._complain()
+        done = self._count
+        return Written(done["create"], done["update"], done["stale"], done["delete"])
+
+    def _one(self, row: Row) -> None:
+        key = str(row[self._parcel.key])
+        mine, others = self._mine.get(key), self._others.get(key, [])
+        if mine is not None and mine.state is State.DELIVERED:
+            self._count[mine.act.value] += mine.error is None
+        elif any(o.seq > self._parcel.seq for o in others):
+            self._count["stale"] += 1
+        elif not self._to.messages and any(o.state in OPEN for o in others):
+            self._unknown.append(key)  # what it builds on is not known
+        elif mine is not None and not self._may_repeat(mine):
+            self._find_out(mine, row)
+        else:
+            self._deliver(self._decided(key, row, mine), row)
+
+    def _may_repeat(self, mine: Delivery) -> bool:
+        """Whether sending once more cannot make it happen twice."""
+        if mine.state is State.SENDING:
+            return self._to.key_header is not None or self._call(mine).repeatable
+        return mine.state is not State.UNKNOWN
+
+    def _decided(self, key: str, row: Row, mine: Delivery | None) -> Delivery:
+        """What is to be done with this row, from the ledger or from the API itself."""
+        known = next((o for o in self._others.get(key, []) if o.state is State.DELIVERED), None)
+        lives, remote = known is not None and known.act is not Act.DELETE, None
+        if known is not None:
+            remote = known.remote
+        if mine is not None and mine.state is State.SENDING:  # the same again, with the same key
+            return replace(mine, remote=mine.remote or remote)
+        if row.get(DELETED):
+            act = Act.DELETE
+        elif self._to.messages:
+            act = Act.CREATE
+        else:
+            if known is None and self._to.create is not None and self._to.read is not None:
+                record = self._to.look(self._caller, row, None)
+                lives, remote = record is not None, remote_id(record)
+            act = Act.UPDATE if lives else Act.CREATE
+        return Delivery(self._parcel.seq, key, State.SENDING, act, remote)
+
+    def _deliver(self, entry: Delivery, row: Row) -> None:
+        call = self._call(entry)
+        if entry.act is Act.DELETE and _needs_remote(call) and entry.remote is None:
+            self._note(replace(entry, state=State.DELIVERED, error=NOT_THERE))
+            return
+        values = with_remote(row, entry)
+        try:
+            path = call.filled(values)
+            body = None if entry.act is Act.DELETE else self._to.filled(row)
+            self._note(replace(entry, state=State.SENDING, error=None))
+            answer = self._send(call, path, body, entry)
+        except OutcomeUnknown as error:
+            self._note(replace(entry, state=State.UNKNOWN, error=str(error)))
+            raise
+        except DestinationRefused as error:
+            self._note(replace(entry, state=State.FAILED, error=str(error)))
+            raise self._about(error, entry) from None
+        self._count[entry.act.value] += answer.gone is None
+        remote = remote_id(answer.body) or entry.remote
+        what = NOT_THERE if answer.gone else None
+        self._note(replace(entry, state=State.DELIVERED, remote=remote, error=what))
+
+    def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
+        idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)
+        answer = self._caller.send(call, path, body, idem)
+        if answer.gone and entry.act is not Act.DELETE:
+            raise answer.gone
+        return answer
+
+    def _find_out(self, mine: Delivery, row: Row) -> None:
+        """It may have arrived and must not be sent twice: ask the API, or leave it to a person."""
+        if self._to.read is not None and self._readable(mine):
+            there = self._arrived(mine, row)
+            if there is not None:
+                self._count[mine.act.value] += 1
+                self._note(replace(mine, state=State.DELIVERED, remote=there or mine.remote))
+            else:
+                self._deliver(mine, row)
+            return
+        if mine.state is State.SENDING:
+            said = "it was under way when something crashed; the API takes no idempotency key"
+            self._note(replace(mine, state=State.UNKNOWN, error=said))
+        self._unknown.append(mine.key)
+
+    def _readable(self, mine: Delivery) -> bool:
+        assert self._to.read is not None
+        return not _needs_remote(self._to.read) or mine.remote is not None
+
+    def _arrived(self, mine: Delivery, row: Row) -> str | None:
+        """What the API calls the record if it is as it should be ("" without a name), or None."""
+        record = self._to.look(self._caller, row, mine)
+        if mine.act is Act.DELETE:
+            return "" if record is None else None
+        if record is None or differs(record, self._to.filled(row)):
+            return None
+        return remote_id(record) or ""
+
+    def _call(self, entry: Delivery) -> Call:
+        to = self._to
+        found = {Act.CREATE: to.create or to.update, Act.UPDATE: to.update, Act.DELETE: to.delete}
+        chosen = found[entry.act]
+        assert chosen is not None
+        return chosen
+
+    def _note(self, entry: Delivery) -> None:
+        deliveries.note(self._ledger, self._parcel.sync, entry)
+
+    def _about(self, error: DestinationRefused, entry: Delivery) -> DestinationRefused:
+        facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
+        return type(error)(f"row {entry.key}: {error}", facts)
+
+    def _complain(self) -> None:
+        """Raise the first refusal, with how many more there are; or name what nobody knows."""
+        settle = (
+            f"{len(self._unknown):,} rows may have arrived and are not sent again by a machine "
+            f"({', '.join(self._unknown[:5])}). Find out, then say so with `wfops deliveries "
+            f"{self._parcel.sync} --delivered KEY` or `--again KEY`; then retry."
+        )
+        if self._refused:
+            first = self._refused[0]
+            more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
+            more += f" {settle}" if self._unknown else ""
+            raise type(first)(f"{first}{more}", first.exchange)
+        if self._unknown:
+            facts = {"unknown": ", ".join(self._unknown[:50])}
+            raise DestinationRefused(f"{self._to.system}: {settle}", facts)
+
+
+def _needs_remote(call: Call) -> bool:
+    return "{" + REMOTE + "}" in call.path

@@ -1,0 +1,157 @@
+"""A temporary table beside the destination: what is to be written or compared, in SQL's reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.core.snapshot import DELETED, Diff
+from wfops_pipelines.destinations.copying import copy_in, postgres_type
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped, quote
+from wfops_pipelines.destinations.parcel import Parcel, Written
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlalchemy import Connection
+
+_NUMBERS = ("bigint", "integer", "smallint", "numeric", "double precision")
+_TEXTS = ("text", "character", "character varying")
+_BY_TEXT = "::text"
+
+
+def run(conn: Connection, sql: str) -> Any:
+    """Execute SQL in which a percent sign is nothing but one."""
+    return conn.exec_driver_sql(escaped(sql), {})
+
+
+def stage(conn: Connection, rows: pa.Table, types: Mapping[str, str] | None = None) -> None:
+    """Copy `rows` into `STAGING`, made anew, each column with its own type or that in `types`."""
+    found = {f.name: (types or {}).get(f.name) or postgres_type(f.type) for f in rows.schema}
+    body = ", ".join(f"{quote(n)} {t}" for n, t in found.items())
+    run(conn, f"drop table if exists {STAGING}")
+    run(conn, f"create temporary table wfops_staging ({body}) on commit drop")
+    copy_in(conn, STAGING, rows)
+
+
+def pairing(key: str, rows: pa.Table, held: Mapping[str, str]) -> str:
+    """SQL that pairs a staged row `s` with the target's row `t`, deleted or not."""
+    cast = _cast(held[key], postgres_type(rows.schema.field(key).type))
+    return f"t.{quote(key)}{cast} = s.{quote(key)}{cast}"
+
+
+def alive(key: str, held: Mapping[str, str]) -> str:
+    """SQL that says whether there is a row `t` that was not deleted."""
+    soft = f" and t.{quote(DELETED_AT)} is null" if DELETED_AT in held else ""
+    return f"(t.{quote(key)} is not null{soft})"
+
+
+def newer(seq: int, held: Mapping[str, str]) -> str:
+    """SQL that says whether the row `t` is not older than the snapshot `seq`."""
+    return f"coalesce(t.{quote(SEQ)} >= {seq:d}, false)" if SEQ in held else "false"
+
+
+def compared(
+    conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel, critical: Iterable[str]
+) -> Diff:
+    """What the staged, living rows of `parcel` would change in the table `target`."""
+    differs = {c: _differs(c, held, parcel.rows) for c in parcel.columns if c != parcel.key}
+    differing = " or ".join(differs.values()) or "false"
+    lives, late = alive(parcel.key, held), newer(parcel.seq, held)
+    joined = f"{target} t on {pairing(parcel.key, parcel.rows, held)}"
+    inserted, updated, total = run(
+        conn,
+        f"select count(*) filter (where not {lives} and not {late}), "
+        f"count(*) filter (where {lives} and not {late} and ({differing})), "
+        f"count(*) from {STAGING} s left join {joined}",
+    ).one()
+    watched = {c: differs[c] for c in critical if c in differs}
+    here = f"{STAGING} s join {joined} where {lives} and not {late}"
+    changes = _changes(conn, quote(parcel.key), here, watched, held)
+    return Diff(inserted, updated, total - inserted - updated, 0, tuple(changes))
+
+
+def _changes(
+    conn: Connection, key: str, here: str, watched: Mapping[str, str], held: Mapping[str, str]
+) -> Iterable[tuple[str, str, str | None, str | None]]:
+    if not watched:
+        return
+    old = [f"t.{quote(c)}" if c in held else "null" for c in watched]
+    cells = ", ".join(f"{o}, s.{quote(c)}, {watched[c]}" for o, c in zip(old, watched, strict=True))
+    query = (
+        f"select s.{key}, {cells} from {here} and ({' or '.join(watched.values())}) order by s.ctid"
+    )
+    for row in run(conn, query):
+        for i, column in enumerate(watched):
+            before, after, changed = row[1 + 3 * i : 4 + 3 * i]
+            if changed:
+                yield str(row[0]), column, shown(before), shown(after)
+
+
+def upsert(conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel) -> Written:
+    """Make the staged rows of `parcel` current in the table `target`, unless it holds newer ones.
+
+    A tombstone keeps the values that the row had; one of an unknown row is kept as well, so that
+    an older row that is released later cannot bring it back.
+    """
+    soft, key, seq = DELETED_AT in held, quote(parcel.key), parcel.seq
+    gone = f"coalesce(s.{quote(DELETED)}, false)" if parcel.marked else "false"
+    older = f"t.{quote(SEQ)} < {seq:d}"
+    here = f"from {STAGING} s where s.{key} = t.{key} and {older}"
+    back = 0
+    if soft:
+        rose = f"t.{quote(DELETED_AT)} is not null and not {gone}"
+        back = run(
+            conn, f"select count(*) from {target} t, {STAGING} s where s.{key} = t.{key} "
+            f"and {older} and {rose}"
+        ).scalar_one()  # fmt: skip
+    columns = [quote(c) for c in parcel.columns]
+    names = ", ".join(columns)
+    sets = [f"{c} = excluded.{c}" for c in (*columns, quote(SEQ)) if c != key]
+    sets += [f"{quote(DELETED_AT)} = null"] if soft else []
+    fresh, updated = run(
+        conn,
+        f"with written as (insert into {target} as t ({names}, {quote(SEQ)}) "
+        f"select {names}, {seq:d} from {STAGING} s where not {gone} "
+        f"on conflict ({key}) do update set {', '.join(sets)} where {older} "
+        "returning (xmax = 0) as fresh) "
+        "select count(*) filter (where fresh), count(*) filter (where not fresh) from written",
+    ).one()
+    deleted = moot = 0
+    if parcel.marked:
+        sets_at, now = f"{quote(SEQ)} = {seq:d}", f"timestamptz '{parcel.moment.isoformat()}'"
+        dead = f"t.{quote(DELETED_AT)} is not null"
+        moot = run(conn, f"update {target} t set {sets_at} {here} and {gone} and {dead}").rowcount
+        deleted = run(
+            conn,
+            f"update {target} t set {sets_at}, {quote(DELETED_AT)} = {now} "
+            f"{here} and {gone} and not ({dead})",
+        ).rowcount
+        moot += run(
+            conn,
+            f"insert into {target} ({key}, {quote(SEQ)}, {quote(DELETED_AT)}) "
+            f"select {key}, {seq:d}, {now} from {STAGING} s where {gone} "
+            f"on conflict ({key}) do nothing",
+        ).rowcount
+    stale = parcel.rows.num_rows - fresh - updated - deleted - moot
+    return Written(fresh + back, updated - back, stale, deleted)
+
+
+def _differs(column: str, held: Mapping[str, str], rows: pa.Table) -> str:
+    staged = f"s.{quote(column)}"
+    if column not in held:
+        return f"{staged} is not null"
+    cast = _cast(held[column], postgres_type(rows.schema.field(column).type))
+    return f"t.{quote(column)}{cast} is distinct from {staged}{cast}"
+
+
+def _cast(held: str, staged: str) -> str:
+    """Nothing where PostgreSQL compares the two types; else both are compared as text."""
+    plain = held.partition("(")[0]
+    for kind in (_NUMBERS, _TEXTS):
+        if plain in kind and staged in kind:
+            return ""
+    return "" if plain == staged else _BY_TEXT
+
+
+def shown(value: Any) -> str | None:
+    return None if value is None else str(value)

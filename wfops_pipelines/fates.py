@@ -1,0 +1,228 @@
+"""What became of each row of a snapshot, read from what the flow wrote down."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from wfops_pipelines.core.reviews import HOLDS, ReviewKind, ReviewState
+from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.ledger import CLEAN, HELD
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import database, files, snapshots
+from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
+
+
+class Fate(Enum):
+    """Where one row of one snapshot is. Every row has exactly one."""
+
+    PUBLISHED = "published"  # handed to the destination, and not taken back since
+    QUARANTINED = "quarantined"  # a person, or the policy at a deadline, refused it
+    SUPERSEDED = "superseded"  # another snapshot stands for it: an edit of it, or a newer one
+    HELD = "held"  # waits for a person
+    WAITING = "waiting"  # waits for the machine
+    NOWHERE = "nowhere"  # nothing that was written down says: lost
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row's fate, in words too, and since when it is so."""
+
+    fate: Fate
+    words: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written down about all snapshots of a sync, by their numbers, oldest first."""
+
+    snapshots: Mapping[int, Snapshot]
+    edits: Mapping[int, list[int]]  # by whose rows they hold
+    judged: Mapping[int, list[Row[Any]]]
+    reviews: Mapping[int, list[Row[Any]]]
+    handed: Mapping[int, list[Row[Any]]]
+    refused: Mapping[int, list[Row[Any]]]
+    undone: Mapping[str, str]  # review: the decision that nobody has acted on yet
+
+    def of(self, seq: int) -> Fates:
+        """What tells the fate of each row of one snapshot."""
+        snapshot = self.snapshots[seq]
+        judged = self.judged.get(seq)
+        held = judged[0].held_keys if judged else None
+        asked = self.reviews.get(seq, [])
+        later = (n for n in self.edits.get(snapshot.rank, ()) if n > seq)
+        return Fates(
+            snapshot=snapshot,
+            judged=judged is not None,
+            held=None if held is None else frozenset(held),
+            review=asked[-1] if asked else None,
+            errand=self.undone.get(asked[-1].id) if asked else None,
+            edited=min(later, default=None),
+            handed=tuple(self.handed.get(seq, ())),
+            refused=tuple((r, _keys(r)) for r in self.refused.get(seq, ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """What was written down about one snapshot.
+
+    held: the keys that the verdict held back; None where it was all of them or none. review: the
+    newest request about them. errand: the decision on it, where nobody acted on it yet. edited:
+    the number of the snapshot that edits made of the held rows. handed: the publications.
+    refused: what went into quarantine, with its keys; None is every row.
+    """
+
+    snapshot: Snapshot
+    judged: bool
+    held: frozenset[str] | None
+    review: Row[Any] | None
+    errand: str | None
+    edited: int | None
+    handed: tuple[Row[Any], ...]
+    refused: tuple[tuple[Row[Any], frozenset[str] | None], ...]
+
+    def tell(self, key: str) -> Told:
+        """What became of the row with this key."""
+        if not self.judged:
+            return Told(Fate.WAITING, "waiting to be examined")
+        if away := self._refused(key):
+            return away
+        if self.review is None or not (self.held is None or key in self.held):
+            return self._handed([CLEAN]) or Told(Fate.WAITING, "let go, not published yet")
+        return self._reviewed(self.review)
+
+    def _refused(self, key: str) -> Told | None:
+        for row, keys in reversed(self.refused):
+            if keys is None or key in keys:
+                how = "reverted by" if row.part.endswith(" reverted") else "quarantined by"
+                return Told(Fate.QUARANTINED, f"{how} decision {row.decision}", row.at)
+        return None
+
+    def _handed(self, parts: Sequence[str]) -> Told | None:
+        for p in self.handed:
+            if p.part in parts and p.reverted_at is None:
+                by = f" by decision {p.decision}" if p.decision else ""
+                return Told(Fate.PUBLISHED, f"published{by}", p.published_at)
+        return None
+
+    def _reviewed(self, review: Row[Any]) -> Told:
+        if review.state == ReviewState.PENDING.value:
+            words = f"held by review {review.id} for {review.reviewer_group}"
+            return Told(Fate.HELD, words, review.opened_at)
+        if self.errand is not None:
+            words = f"waiting: decision {self.errand} is not acted on yet"
+            return Told(Fate.WAITING, words, review.decided_at)
+        if review.state == ReviewState.SUPERSEDED.value:
+            by = "a newer snapshot" if self.edited is None else f"its edit #{self.edited}"
+            return Told(Fate.SUPERSEDED, f"superseded by {by}", review.decided_at)
+        # of a whole snapshot only the clean rows may have been approved
+        parts = [HELD, CLEAN] if review.kind == ReviewKind.WHOLE.value else [HELD]
+        return self._handed(parts) or Told(Fate.NOWHERE, f"review {review.id} is {review.state}")
+
+
+def read_written(conn: Connection, sync: str) -> Written:
+    """All that tells the fates of a sync's rows, but the rows themselves."""
+    e, r, p, q = t.evidence.c, t.reviews.c, t.publications.c, t.quarantine.c
+    pending, o = r.state == ReviewState.PENDING.value, t.outbox.c
+    holds = select(t.reviews).where(r.kind.in_([k.value for k in HOLDS]), r.seq.is_not(None))
+    errands = select(o.review, o.decision).where(o.sync == sync, o.done_at.is_(None))
+    found = snapshots.in_state(conn, sync, *SnapshotState)
+    edits: dict[int, list[int]] = defaultdict(list)
+    for one in found:
+        if one.origin is not None:
+            edits[one.origin].append(one.seq)
+    return Written(
+        snapshots={s.seq: s for s in found},
+        edits=edits,
+        judged=_by_seq(conn, select(e.seq, e.held_keys).where(e.sync == sync)),
+        reviews=_by_seq(conn, holds.where(r.sync == sync).order_by(pending, r.opened_at, r.id)),
+        handed=_by_seq(conn, select(t.publications).where(p.sync == sync).order_by(p.published_at)),
+        refused=_by_seq(conn, select(t.quarantine).where(q.sync == sync).order_by(q.at)),
+        undone={row.review: row.decision for row in conn.execute(errands)},
+    )
+
+
+def _by_seq(conn: Connection, query: Select[Any]) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in conn.execute(query):
+        found[int(row.seq)].append(row)
+    return found
+
+
+def _keys(row: Row[Any]) -> frozenset[str] | None:
+    keys = row._mapping["keys"]
+    return None if keys is None else frozenset(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One staged row of a key: in which snapshot, when, and what became of it.
+
+    cursor: the source's time of it; None where there is none, or the column is masked.
+    edited_by: who edited it, where it is an edit. overtaken: the number of the snapshot whose newer
+    row the destination held already when this one was published.
+    """
+
+    seq: int
+    rank: int
+    staged_at: datetime
+    cursor: datetime | None
+    edited_by: str
+    told: Told
+    overtaken: int | None = None
+
+    @property
+    def words(self) -> str:
+        stale = f", and stale: #{self.overtaken} was there" if self.overtaken else ""
+        return f"{self.told.words}{stale}"
+
+
+def versions_of(sync: Sync, key: str, services: Services) -> list[Version]:
+    """Every staged row of a key, oldest first. Raises WfopsError where there is none."""
+    with database.still(services.engine) as conn:
+        written = read_written(conn, sync.name)
+        found = [
+            version
+            for seq in sorted(written.snapshots)
+            for version in _versions_in(sync, written.of(seq), key, services)
+        ]
+    if not found:
+        raise WfopsError(f"{sync.name}: no staged snapshot has a row with the key {key!r}.")
+    return [replace(v, overtaken=_overtaken(v, found)) for v in found]
+
+
+def _versions_in(sync: Sync, fates: Fates, key: str, services: Services) -> Iterator[Version]:
+    table = files.read(services.folder(sync.name), fates.snapshot.digest)
+    if sync.key not in table.column_names:
+        return
+    s, told = fates.snapshot, fates.tell(key)
+    shown = sync.cursor is not None and sync.cursor not in sync.policy.masked
+    times = table[sync.cursor] if shown and sync.cursor in table.column_names else None
+    for place, value in enumerate(table[sync.key].to_pylist()):
+        if str(value) == key:
+            moment = times[place].as_py() if times is not None else None
+            cursor = moment if isinstance(moment, datetime) else None
+            yield Version(s.seq, s.rank, s.staged_at, cursor, s.edited_by or "", told)
+
+
+def _overtaken(version: Version, all_: Sequence[Version]) -> int | None:
+    """The newest row that was published before this one, if it is newer."""
+    if version.told.fate is not Fate.PUBLISHED or version.told.at is None:
+        return None
+    newer = [
+        v.seq
+        for v in all_
+        if v.told.fate is Fate.PUBLISHED and v.rank > version.rank
+        and v.told.at is not None and v.told.at < version.told.at
+    ]  # fmt: skip
+    return max(newer, default=None)

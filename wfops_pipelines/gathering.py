@@ -1,0 +1,218 @@
+"""From a source's pages to one table of what is new: the newest version of each row, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.errors import SchemaRefused
+from wfops_pipelines.store import rows
+from wfops_pipelines.store.versions import spelled, versions
+from wfops_pipelines.sync import Day, Sync, instant
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+AT_ONCE = 20_000  # rows that are Python objects at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was staged before: (key, version) of what may come again, and each key's newest cursor.
+
+    A version that is older than its key's newest is no news: a lagging replica tells it.
+    """
+
+    seen: frozenset[tuple[str, str]] = frozenset()
+    newest: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """New rows, and as many of key (text), version (text) and cursor (a time, or null).
+
+    `repeats` is how many rows were dropped because the same version came twice.
+    """
+
+    table: pa.Table
+    identity: pa.Table
+    repeats: int
+
+
+def gather(
+    sync: Sync,
+    pages: Iterable[Any],
+    held: Mapping[str, str] | None,
+    known: Known,
+    day: Day | None = None,
+) -> Gathered | None:
+    """Rows that are not known, the newest version of each key; None when there is none.
+
+    Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
+    them stay, and the examiners report them.
+    """
+    parts = list(_parts(sync, pages, held))
+    if not parts:
+        return None
+    table = parts[0] if len(parts) == 1 else rows.join(parts, held)
+    marks = _marks(sync, table)
+    fresh = _news(_inside(marks, day), known)
+    chosen, repeats = _newest(fresh)
+    if not len(chosen):
+        return None
+    if len(chosen) < table.num_rows:
+        table = table.take(chosen.index.to_numpy())
+    return Gathered(table, _identity(chosen), repeats)
+
+
+def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
+    """What the sync's function makes of the pages, as tables."""
+    loose: list[Mapping[str, Any]] = []
+    for page in pages:
+        found = _read(sync, page)
+        if _is_table(found):
+            yield _typed(sync, rows.settle(found, held))
+            continue
+        loose.extend(_settled(sync, row) for row in found)
+        if len(loose) >= AT_ONCE:
+            yield rows.to_table(loose, held)
+            loose = []
+    if loose:
+        yield rows.to_table(loose, held)
+
+
+def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
+    try:
+        found = sync.rows(page)
+        return found if _is_table(found) else list(found)
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise SchemaRefused(
+            f"{sync.name}: the function could not read a page of {len(page)} records ({said}). "
+            "The API's answer changed, or the function must learn this case."
+        ) from error
+
+
+def _is_table(found: Any) -> bool:
+    import pyarrow as pa
+
+    return isinstance(found, pa.Table)
+
+
+def _settled(sync: Sync, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with its cursor as a time, and with the mark of a tombstone."""
+    if sync.cursor is None and sync.deleted is None:
+        return row
+    settled = dict(row)
+    if sync.cursor is not None:
+        settled[sync.cursor] = _cursor(sync, row)
+    if sync.deleted is not None and settled.pop(sync.deleted, None) not in (None, False, 0, ""):
+        settled[DELETED] = True
+    return settled
+
+
+def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
+    assert sync.cursor is not None
+    if sync.cursor not in row:
+        raise SchemaRefused(
+            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
+            f"The function must return it, or cursor= must name one of {', '.join(row)}."
+        )
+    try:
+        return instant(row[sync.cursor])
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SchemaRefused(
+            f"{sync.name}: the cursor {sync.cursor} of row {row.get(sync.key)} is no time: "
+            f"{row[sync.cursor]!r}. The API changed its format, or the function must parse it."
+        ) from error
+
+
+def _typed(sync: Sync, table: pa.Table) -> pa.Table:
+    """As `_settled`, for a whole table."""
+    import pyarrow as pa
+
+    if sync.cursor is not None and not _is_time(table, sync.cursor):
+        keys = table[sync.key].to_pylist() if sync.key in table.column_names else []
+        names = dict.fromkeys(table.column_names)
+        values = table[sync.cursor].to_pylist() if sync.cursor in names else [None]
+        found = [
+            _cursor(sync, {**names, sync.key: k, sync.cursor: v} if sync.cursor in names else names)
+            for k, v in zip(keys or [None] * len(values), values, strict=False)
+        ]
+        at = table.column_names.index(sync.cursor)
+        table = table.set_column(at, sync.cursor, pa.array(found, pa.timestamp("us", "UTC")))
+    if sync.deleted is not None and sync.deleted in table.column_names:
+        gone = [v not in (None, False, 0, "") or None for v in table[sync.deleted].to_pylist()]
+        table = table.drop_columns([sync.deleted])
+        if any(gone):
+            table = table.append_column(DELETED, pa.array(gone, pa.bool_()))
+    return table
+
+
+def _is_time(table: pa.Table, name: str) -> bool:
+    import pyarrow.types as pt
+
+    return name in table.column_names and pt.is_timestamp(table.schema.field(name).type)
+
+
+def identify(sync: Sync, table: pa.Table) -> pa.Table:
+    """Key, version and cursor of each row, as `Gathered.identity` has them."""
+    return _identity(_marks(sync, table))
+
+
+def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
+    """Key, version and cursor of each row; the index says where it stands."""
+    import pandas as pd
+
+    keyed = sync.key in table.column_names
+    keys = rows.texts(table[sync.key]) if keyed else [None] * table.num_rows
+    timed = sync.cursor is not None and sync.cursor in table.column_names
+    cursor: Any = table[sync.cursor].to_numpy() if timed else [None] * table.num_rows
+    moments = pd.Series(cursor, dtype="datetime64[us]").dt.tz_localize("UTC")
+    found = {"key": pd.Series(keys, dtype=object), "version": versions(table), "cursor": moments}
+    return pd.DataFrame(found)
+
+
+def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
+    if day is None:
+        return marks
+    cursor = marks["cursor"]
+    return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
+
+
+def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
+    import pandas as pd
+
+    if not known.seen and not known.newest:
+        return marks
+    pairs = zip(marks["key"].tolist(), spelled(marks["version"].to_numpy()), strict=True)
+    unseen = marks[[(str(key), version) not in known.seen for key, version in pairs]]
+    latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
+    return unseen[~(unseen["cursor"] < latest)]
+
+
+def _newest(marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """One row for each key, the last of the newest; and how many repeats were dropped."""
+    import pandas as pd
+
+    once = marks.drop_duplicates(["key", "version"])
+    named, loose = once[once["key"].notna()], once[once["key"].isna()]
+    ordered = named.sort_values("cursor", kind="stable", na_position="last")
+    newest = ordered.drop_duplicates("key", keep="last")
+    return pd.concat([newest, loose]).sort_index(), len(marks) - len(once)
+
+
+def _identity(chosen: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "key": pa.array(["None" if k is None else k for k in chosen["key"]], pa.string()),
+            "version": pa.array(spelled(chosen["version"].to_numpy()), pa.string()),
+            "cursor": pa.array(chosen["cursor"], pa.timestamp("us", "UTC"), from_pandas=True),
+        }
+    )

@@ -1,0 +1,58 @@
+"""`wfops reconcile`: where every extracted row is, or the whole story of one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wfops_pipelines.terminal import open_all
+
+if TYPE_CHECKING:
+    from wfops_pipelines.fates import Version
+    from wfops_pipelines.proving import Proof
+
+
+def reconcile(
+    name: Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")],
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="tell the story of this row alone")
+    ] = None,
+) -> None:
+    """Account for every extracted row, by count and by key, against the destination."""
+    from wfops_pipelines import fates, proving
+
+    _, project, services = open_all()
+    sync = project.find(name)
+    if key is not None:
+        for version in fates.versions_of(sync, key, services):
+            typer.echo(_story(version))
+        return
+    proof = proving.prove(sync, services)
+    _show(proof)
+    if proof.account.missing or proof.misfits:
+        missing, wrong = proof.account.missing, len(proof.misfits)
+        said = f"{missing:,} rows are unaccounted for, {wrong:,} do not fit"
+        typer.secho(said, fg="red", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"every row of {proof.keys:,} keys is accounted for")
+
+
+def _show(proof: Proof) -> None:
+    for label, count in proof.account.lines():
+        typer.echo(f"{label:24}{count:>12,}")
+    for misfit in proof.misfits:
+        where = f"#{misfit.seq}: " if misfit.seq else ""
+        typer.secho(f"✗ {misfit.key}: {where}{misfit.words}", fg="red", err=True)
+
+
+def _story(version: Version) -> str:
+    of = f", as of {_at(version.cursor)}" if version.cursor else ""
+    by = f", edited by {version.edited_by}" if version.edited_by else ""
+    since = f" ({_at(version.told.at)})" if version.told.at else ""
+    return f"#{version.seq} staged {_at(version.staged_at)}{of}{by}: {version.words}{since}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

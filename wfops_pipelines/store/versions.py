@@ -1,0 +1,105 @@
+"""What tells one version of a row from another: a hash of its values, vectorised.
+
+Equal in every process and whatever the order of the columns; a column that is null counts like
+one that is not there. The hash is pandas' (SipHash over objects, splitmix64 over numbers): 64 bits,
+compared only between versions of the same row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    Hashes = npt.NDArray[np.uint64]
+
+SAMPLE = 10_000  # values that tell whether a column repeats itself
+
+
+def versions(table: pa.Table) -> Hashes:
+    """One hash for each row of `table`."""
+    import numpy as np
+
+    total = np.zeros(table.num_rows, np.uint64)
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        hashes = _mixed(_values(column) ^ _salt(name))
+        if column.null_count:
+            hashes[np.asarray(column.is_null())] = 0
+        total += hashes  # wraps around, and is the same in any order
+    return total
+
+
+def spelled(hashes: Hashes) -> list[str]:
+    """Each hash as 16 hexadecimal digits."""
+    return [f"{h:016x}" for h in hashes.tolist()]
+
+
+def _values(column: pa.Array) -> Hashes:
+    import numpy as np
+    import pyarrow.types as pt
+
+    if pt.is_boolean(column.type):
+        return _numbers(column.cast("int8").fill_null(0).to_numpy())
+    if pt.is_integer(column.type) or pt.is_floating(column.type):
+        numbers = column.fill_null(0).to_numpy(zero_copy_only=False)
+        return _numbers(numbers + 0.0 if numbers.dtype.kind == "f" else numbers)
+    if pt.is_timestamp(column.type):
+        return _numbers(column.cast("int64").fill_null(0).to_numpy().astype(np.int64))
+    if pt.is_date(column.type):
+        return _numbers(column.cast("int32").fill_null(0).to_numpy().astype(np.int64))
+    if pt.is_decimal(column.type):
+        return _texts(_spelled_decimals(column))
+    return _texts(column)
+
+
+def _numbers(values: npt.NDArray[Any]) -> Hashes:
+    from pandas.util import hash_array
+
+    hashes: Hashes = hash_array(values, categorize=False)
+    return hashes
+
+
+def _texts(column: pa.Array) -> Hashes:
+    """Hash each distinct value once where they repeat."""
+    import pyarrow.compute as pc
+
+    head = column.slice(0, SAMPLE)
+    if len(column) > SAMPLE and len(head.unique()) < len(head) / 4:
+        coded = pc.dictionary_encode(column.fill_null(_empty(column)))
+        distinct: Hashes = _objects(coded.dictionary)[coded.indices.to_numpy()]
+        return distinct
+    return _objects(column.fill_null(_empty(column)) if column.null_count else column)
+
+
+def _objects(column: pa.Array) -> Hashes:
+    return _numbers(column.to_numpy(zero_copy_only=False).astype(object))
+
+
+def _empty(column: pa.Array) -> Any:
+    import pyarrow.types as pt
+
+    return b"" if pt.is_binary(column.type) or pt.is_large_binary(column.type) else ""
+
+
+def _spelled_decimals(column: pa.Array) -> pa.Array:
+    """1.2 and 1.20 are one value, whatever scale their table settled on."""
+    import pyarrow as pa
+
+    spelled = [None if v is None else f"{v.normalize():f}" for v in column.to_pylist()]
+    return pa.array(spelled, pa.string())
+
+
+def _mixed(hashes: Hashes) -> Hashes:
+    return _numbers(hashes)
+
+
+def _salt(name: str) -> np.uint64:
+    import numpy as np
+
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return np.uint64(int.from_bytes(digest[:8], "big"))
