@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf, Tidy
 from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState, prompt_digest
+from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
 from wfops_pipelines.core.texts import shortened, visible
 from wfops_pipelines.errors import SettingsError
@@ -237,8 +238,19 @@ def _failed(asked: Drafting | Classify | Tidy, error: Exception) -> Draft:
     )
 
 
-def note_decision(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
-    """Say of the drafts of snapshot `seq` (an edited one's origin) what a final decision made."""
+def note_decision(
+    conn: Connection, decision: Decision, review: Review, seq: int
+) -> dict[str, Json]:
+    """Say of the drafts of snapshot `seq` (an edited one's origin) what a final decision made.
+
+    Returns what the audit trail keeps of it: how many drafts of each column are in which state.
+    """
+    _note(conn, decision, review, seq)
+    found = drafts.outcomes(conn, review.sync, seq)
+    return {"drafts": [list(f) for f in found]} if found else {}
+
+
+def _note(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
     held = review.keys if review.kind is ReviewKind.ROWS else None
     if decision.edits:
         _note_edits(conn, decision, review, seq)

@@ -89,6 +89,13 @@ def fit(seed: Sequence[Example], accepted: Sequence[Example] = ()) -> Model:
 
 @lru_cache(maxsize=8)
 def _fit(examples: tuple[Example, ...], accepted: int) -> Model:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # on matrices this small, threads take 25 times as long
+        return _trained(examples, accepted)
+
+
+def _trained(examples: tuple[Example, ...], accepted: int) -> Model:
     texts, labels = [t for t, _ in examples], [label for _, label in examples]
     pipeline = _pipeline()
     pipeline.fit(texts, labels)
@@ -138,12 +145,17 @@ def _draft(
 
 def _pipeline() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
 
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
-    return make_pipeline(make_union(words, letters), LogisticRegression(C=8.0, max_iter=2000))
+    return make_pipeline(make_union(words, letters), _logistic())
+
+
+def _logistic() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=8.0, solver="newton-cg", max_iter=2000)
 
 
 def _out_of_fold(texts: list[str], labels: list[str]) -> Any:

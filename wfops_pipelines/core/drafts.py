@@ -18,7 +18,6 @@ class DraftKind(Enum):
     REPLY = "reply"  # text that goes out to somebody
     LABEL = "label"  # one of a set of words
     REPAIR = "repair"  # another value for a cell
-    ROUTE = "route"  # a reviewer group
 
 
 class DraftState(Enum):

@@ -47,6 +47,14 @@ def repairs(conn: Connection, sync: str) -> dict[str, dict[DraftState, int]]:
     return found
 
 
+def outcomes(conn: Connection, sync: str, seq: int) -> list[tuple[str, str, int]]:
+    """(column, state, how many) of a snapshot's drafts."""
+    c = t.drafts.c
+    query = select(c.column, c.state, func.count()).where(c.sync == sync, c.seq == seq)
+    rows = conn.execute(query.group_by(c.column, c.state).order_by(c.column, c.state))
+    return [(str(r[0]), str(r[1]), int(r[2])) for r in rows]
+
+
 def settle(
     conn: Connection,
     sync: str,

@@ -125,6 +125,7 @@ reviews = Table(
     _time("reminded_at"),
     Column("routed", Text),  # why this group is asked, where it is not simply the policy's
     Column("cause", Text),  # the kinds of its findings, without figures
+    Column("label", Text),  # the cause that a person gave to a failure
 )
 Index(
     "reviews_one_pending_failure",

@@ -76,8 +76,15 @@ def review_view(
     }
     if review.kind is ReviewKind.FAILURE or review.seq is None:
         failure = reviews.failure_of(conn, review.id) or {}
-        advice = ADVICE.get(failure.get("kind", ""), "")
-        return {**common, "failure": failure, "advice": advice, "trail": _trail(conn, review)}
+        proposed = failure.get("proposed") or {}
+        kind = review.label or proposed.get("value") or failure.get("kind", "")
+        told = {
+            "failure": failure,
+            "advice": ADVICE.get(kind, ""),
+            "proposed": proposed,
+            "relabel": links.act_launchpad("label", review.id, "cause", "reason"),
+        }
+        return {**common, **told, "trail": _trail(conn, review)}
     seen = snapshot_view(conn, project, services, review.sync, review.seq) or {}
     held = _held_rows(project.syncs.get(review.sync), services, review, seen)
     _add_confidence(conn, project.syncs.get(review.sync), review, held)
