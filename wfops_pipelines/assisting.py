@@ -13,8 +13,23 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf, Tidy
-from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState, prompt_digest
+from wfops_pipelines.assist.declared import (
+    Classify,
+    Context,
+    Drafting,
+    Duplicates,
+    Row,
+    RowsOf,
+    Tidy,
+)
+from wfops_pipelines.core.drafts import (
+    DRAFTS,
+    Draft,
+    Drafted,
+    DraftKind,
+    DraftState,
+    prompt_digest,
+)
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
 from wfops_pipelines.core.texts import shortened, visible
@@ -33,6 +48,7 @@ PATIENCE = 3  # failures of a provider in a row, after which a snapshot no longe
 
 _KIND: dict[type, DraftKind] = {
     Classify: DraftKind.LABEL, Drafting: DraftKind.REPLY, Tidy: DraftKind.REPAIR,
+    Duplicates: DraftKind.DUPLICATE,
 }  # fmt: skip
 
 
@@ -64,7 +80,10 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     made: list[Drafted] = []
     for asked in sync.assist:
         if isinstance(asked, Tidy):
-            made += _tidy(asked, sync, named)
+            made += _tidy(asked, sync, named, services)
+            continue
+        if isinstance(asked, Duplicates):
+            made += _duplicates(asked, sync, named, services)
             continue
         proposed = _propose(asked, sync, named, services)
         for row, draft in zip(named, proposed, strict=True):
@@ -75,14 +94,47 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     return Assisted([*named, *loose], tuple(made))
 
 
-def _tidy(asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]]) -> list[Drafted]:
+def _duplicates(
+    asked: Duplicates, sync: Sync, rows: Sequence[dict[str, Any]], services: Services
+) -> list[Drafted]:
+    """Rows that are probably others; a pair that a person let go is not proposed again."""
+    from wfops_pipelines.assist.alike import propose
+
+    try:
+        with services.engine.connect() as conn:
+            there = _newest(conn, sync, services)
+            no = drafts.refused(conn, sync.name, asked.column)
+        proposed = propose(asked, sync.key, rows, there)
+    except Exception as error:
+        failed = _failed(asked, error)
+        return [Drafted(str(row[sync.key]), failed) for row in rows]
+    pairs = zip(rows, proposed, strict=True)
+    made = [Drafted(str(row[sync.key]), draft) for row, draft in pairs if draft is not None]
+    return [d for d in made if (d.key, d.draft.prompt) not in no]
+
+
+def _newest(conn: Connection, sync: Sync, services: Services) -> list[dict[str, Any]]:
+    """The newest published version of each row."""
+    rows: dict[str, dict[str, Any]] = {}
+    for _, table in published_tables(conn, sync, services, limit=SNAPSHOTS):
+        rows |= {str(row[sync.key]): row for row in table.to_pylist()}
+    return [*rows.values()]
+
+
+def _tidy(
+    asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]], services: Services
+) -> list[Drafted]:
     """Repairs that are proposed, and the cell stays; or, of a standing rule, made at once.
+
+    What a person refused for a row with this value is not proposed for it again.
 
     Where a rule crashes the values stay as the source gave them, and the rows wait.
     """
     from wfops_pipelines.assist.repairs import propose
 
     try:
+        with services.engine.connect() as conn:
+            no = set() if asked.standing else drafts.refused(conn, sync.name, asked.column)
         proposed = propose(asked, rows)
     except Exception as error:
         failed = _failed(asked, error)
@@ -91,7 +143,7 @@ def _tidy(asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]]) -> list[Draft
     made = [
         Drafted(str(row[sync.key]), draft, state)
         for row, draft in zip(rows, proposed, strict=True)
-        if draft is not None
+        if draft is not None and (str(row[sync.key]), draft.prompt) not in no
     ]
     if asked.standing:
         by_key = {d.key: d.draft.value for d in made}
@@ -223,7 +275,7 @@ def _said(row: Row) -> str:
     return visible("\n".join(lines))
 
 
-def _failed(asked: Drafting | Classify | Tidy, error: Exception) -> Draft:
+def _failed(asked: Drafting | Classify | Tidy | Duplicates, error: Exception) -> Draft:
     words = visible(" ".join(str(error).split()))[:300]
     said = f"the assistant failed: {type(error).__name__}: {words}"
     return Draft(
@@ -256,11 +308,14 @@ def _note(conn: Connection, decision: Decision, review: Review, seq: int) -> Non
         _note_edits(conn, decision, review, seq)
         return
     taken = decision.verb is Verb.APPROVE
+    left_out = held if not taken else decision.exclude
     state = DraftState.ACCEPTED if taken else DraftState.REFUSED
-    drafts.settle(conn, review.sync, seq, state, held, repairs=False)
-    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, held, repairs=True)
+    drafts.settle(conn, review.sync, seq, state, DRAFTS, held)
+    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, [DraftKind.REPAIR], held)
+    drafts.settle(conn, review.sync, seq, DraftState.ACCEPTED, [DraftKind.DUPLICATE], left_out)
+    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, [DraftKind.DUPLICATE], held)
     if taken and decision.exclude:
-        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, decision.exclude, repairs=False)
+        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, DRAFTS, decision.exclude)
 
 
 def _note_edits(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
@@ -273,5 +328,4 @@ def _note_edits(conn: Connection, decision: Decision, review: Review, seq: int) 
             if draft is not None:
                 same = draft.kind is DraftKind.REPAIR and draft.value == value
                 state = DraftState.ACCEPTED if same else DraftState.EDITED
-                repairs = draft.kind is DraftKind.REPAIR
-                drafts.settle(conn, review.sync, seq, state, [edit.key], [column], repairs=repairs)
+                drafts.settle(conn, review.sync, seq, state, [draft.kind], [edit.key], [column])

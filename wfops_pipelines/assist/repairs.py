@@ -147,6 +147,33 @@ def _countries() -> dict[str, str]:
     return found
 
 
+def _currency(value: str, _: Tidy) -> Found:
+    text = _plain(value).casefold().rstrip(".")
+    code = _currencies().get(text)
+    return (code, "its code (ISO 4217)") if code else None
+
+
+@cache
+def _currencies() -> dict[str, str]:
+    """Ways to write a currency that mean one only: "$", "kr" and "dollar" are several."""
+    from iso4217 import Currency
+
+    found = {
+        "€": "EUR",
+        "euros": "EUR",
+        "us$": "USD",
+        "₹": "INR",
+        "₺": "TRY",
+        "₪": "ILS",
+        "₴": "UAH",
+    }
+    for currency in Currency:
+        name = currency.currency_name.casefold()
+        found |= {currency.code.casefold(): currency.code, name: currency.code}
+        found.setdefault(f"{name}s", currency.code)
+    return found
+
+
 _SHORT = {
     "GB": "United Kingdom", "US": "United States", "RU": "Russia", "KR": "South Korea",
     "KP": "North Korea", "VN": "Vietnam", "CZ": "Czechia", "TR": "Türkiye", "CD": "DR Congo",
@@ -161,5 +188,6 @@ RULES: dict[str, Callable[[str, Tidy], Found]] = {
     "phone": _phone,
     "date": _date,
     "country": _country,
+    "currency": _currency,
     "spelling": _spelling,
 }

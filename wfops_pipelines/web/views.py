@@ -21,7 +21,7 @@ from wfops_pipelines.store import audit, files, reviews, snapshots
 from wfops_pipelines.store import row_outcomes as outcomes
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
-from wfops_pipelines.web.drafted import drafts_view, repairs_link
+from wfops_pipelines.web.drafted import drafts_view, leave_out_link, repairs_link
 from wfops_pipelines.web.plots import plot
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def review_view(
     common = {**common, "failure": None, "trail": _trail(conn, review), "held": held}
     seq = seen["snapshot"].rank if seen else review.seq
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
-    return {**common, "drafts": proposed, "repairs": repairs, **seen}
+    twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
+    return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
 
 
 def snapshot_view(
