@@ -12,6 +12,7 @@ from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
+from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Past:
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
-    of finding. published: published rows, for the row model. existing, diff: from the destination.
+    of finding. model: the row model that still serves; published: the rows to fit another one on by
+    where they came from, or only the newest where one serves. existing, diff: from the destination.
     waivers: those that count now. drafts: what was proposed for the snapshot's rows.
     """
 
@@ -36,7 +38,8 @@ class Past:
     previous_rows: int | None = None
     profiles: Mapping[int, str] = field(default_factory=dict)
     decided: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    published: Sequence[pa.Table] = ()
+    published: Mapping[Source, pa.Table] = field(default_factory=dict)
+    model: Stored | None = None
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     waivers: Sequence[Waiver] = ()
@@ -45,10 +48,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The evidence, and the profile that joins the history if the snapshot is published."""
+    """The evidence, and the profile that joins the history if the snapshot is published.
+
+    `model` is a row model that was fitted for this examination and serves later ones.
+    """
 
     evidence: Evidence
     profile: str | None
+    model: Stored | None = None
 
 
 def examine(
@@ -59,6 +66,7 @@ def examine(
     results: tuple[CheckResult, ...] = ()
     anomaly: dict[str, Json] = {}
     profile: str | None = None
+    model: Stored | None = None
     known = past if isinstance(past, Past) else Past()
 
     def run(examiner: str, examination: Callable[[], Iterable[Finding]]) -> None:
@@ -76,11 +84,11 @@ def examine(
         return set_aside(findings_of(results), results, known.waivers)
 
     def anomalies() -> Iterable[Finding]:
-        nonlocal anomaly, profile
+        nonlocal anomaly, profile, model
         from wfops_pipelines.scoring import score
 
-        scored = score(sync, table, known.profiles, known.decided, known.published)
-        anomaly, profile = scored.summary, scored.profile
+        scored = score(sync, table, known.profiles, known.decided, known.model, known.published)
+        anomaly, profile, model = scored.summary, scored.profile, scored.fitted
         return scored.findings
 
     if isinstance(past, Exception):
@@ -105,7 +113,7 @@ def examine(
         diff=known.diff,
         anomaly=anomaly,
     )
-    return Examined(evidence, profile)
+    return Examined(evidence, profile, model)
 
 
 def key_findings(table: pa.Table, key: str) -> list[Finding]:
