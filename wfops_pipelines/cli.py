@@ -278,6 +278,21 @@ def route(
 
 
 @app.command()
+def label(
+    review: ReviewId,
+    cause: Annotated[str, typer.Argument(help="auth, network, schema, …")],
+    reason: Reason,
+) -> None:
+    """Say what a failure really was; the next one like it is proposed as such."""
+    from wfops_pipelines import failing
+
+    _, _, services = _open()
+    found = failing.label(review, cause, reason, _me(services), services)
+    typer.echo(f"{found.subject} failed by {found.label}")
+    _sign(services)
+
+
+@app.command()
 def reopen(review: ReviewId, reason: Reason) -> None:
     """Ask again about rows that were rejected."""
     from wfops_pipelines import steering

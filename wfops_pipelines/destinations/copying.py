@@ -84,9 +84,21 @@ def _options() -> Any:
 def for_copy(rows: pa.Table) -> pa.Table:
     """Columns in types that Arrow writes as CSV and PostgreSQL reads without loss.
 
-    Binary becomes hexadecimal text, nested values JSON text, and times microseconds. Raises
-    ArrowInvalid for times that microseconds cannot hold.
+    Binary becomes hexadecimal text, the rest is `settled`.
     """
+    import pyarrow as pa
+
+    rows = settled(rows)
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_large_binary(field.type):
+            digits = [hexadecimal(c) for c in rows[i].chunks]
+            rows = rows.set_column(i, field.name, pa.chunked_array(digits, pa.large_string()))
+    return rows
+
+
+def settled(rows: pa.Table) -> pa.Table:
+    """Columns in the few types that databases know: nested values as JSON text, times to the
+    microsecond. Raises ArrowInvalid for times that microseconds cannot hold."""
     for i, field in enumerate(rows.schema):
         fitting = _fitting(rows[i], field.type)
         if fitting is not rows[i]:
@@ -100,15 +112,15 @@ def _fitting(column: pa.ChunkedArray, type_: pa.DataType) -> Any:
 
     if pt.is_dictionary(type_):
         return _fitting(column.cast(type_.value_type), type_.value_type)
-    if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_):
-        return pa.chunked_array([hexadecimal(c) for c in column.chunks], pa.large_string())
+    if pt.is_binary(type_) or pt.is_fixed_size_binary(type_):
+        return column.cast(pa.large_binary())
     if pt.is_nested(type_):
-        return pa.array([_json(v) for v in column.to_pylist()], pa.string())
+        return pa.chunked_array([[_json(v) for v in column.to_pylist()]], pa.string())
     if pt.is_timestamp(type_):
         return column.cast(pa.timestamp("us", "UTC" if type_.tz else None))
     if pt.is_date64(type_):
         return column.cast(pa.date32())
-    if pt.is_time64(type_) and type_.unit == "ns":
+    if pt.is_time(type_):
         return column.cast(pa.time64("us"))
     if pt.is_float32(type_) or pt.is_float16(type_):
         return column.cast(pa.float64())  # the value itself, not the shortest text for it
@@ -118,12 +130,12 @@ def _fitting(column: pa.ChunkedArray, type_: pa.DataType) -> Any:
 
 
 def hexadecimal(array: pa.Array) -> pa.Array:
-    r"""Binary values as PostgreSQL writes them: `\x00ff`."""
+    r"""Large binary values as PostgreSQL writes them: `\x00ff`."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = pa.concat_arrays([array.cast(pa.large_binary())])  # without an offset
+    plain = pa.concat_arrays([array])  # without an offset
     _, offsets, data = plain.buffers()
     ends = np.frombuffer(offsets, np.int64)[: len(plain) + 1]
     text = (b"" if data is None else memoryview(data)[ends[0] : ends[-1]].hex().encode()) or b""
