@@ -72,7 +72,10 @@ def test_a_failure_is_classified_with_advice_and_evidence(server, reply, kind, a
     assert error.kind is kind
     assert advice in str(error)
     told = error.exchange
-    assert (told["method"], told["attempts"]) == ("GET", 3)
+    assert told["method"] == "GET"
+    insisted = kind in (FailureKind.RATE_LIMIT, FailureKind.NETWORK)
+    assert told.get("attempts") == (3 if insisted else None)
+    assert len(vendor.seen) == (3 if insisted else 1)
     assert told["url"] == (
         f"{vendor.url}/items?expand=owner" if "items" in vendor.paths[0] else told["url"]
     )
@@ -208,8 +211,8 @@ def test_the_review_page_and_the_run_show_request_and_answer_and_no_secret(
     error, vendor = failing(server, as_json(body, {"X-Request-Id": "r-77"}, 403))
     review = report_failure(bench.sync, "extraction", error, bench.services, None)
     page = page_of(bench, review)
-    assert f"GET {vendor.url}/items?expand=owner (3 attempts)" in page
-    assert "X-Request-Id: r-77" in page
+    assert f"GET {vendor.url}/items?expand=owner</pre>" in page
+    assert "\nX-Request-Id: r-77\n" in page
     assert "&lt;b&gt;no&lt;/b&gt;" in page
     assert hidden not in page
     assert TOKEN not in page + str(failure(error, review).metadata)

@@ -72,6 +72,7 @@ def test_a_salesforce_style_query_is_read_by_window_to_its_end(server):
             "AND SystemModstamp < 2026-06-01T20:00:00.000Z ORDER BY SystemModstamp, Id"
         )
         assert len(read(CONTACTS, script, Window(None, HOURS[-1]))) == 24
+    assert CONTACTS.windowed
     bin_ = salesforce("sf", "Contact", ("Id", "IsDeleted"), deleted=True)
     assert bin_.path.endswith("/queryAll")
 
@@ -161,6 +162,7 @@ def test_an_api_that_cannot_filter_is_read_whole_and_the_window_is_kept(server, 
     source = rest_api(
         "erp", "/x", records="", paging=SinglePage(), updated_at="meta.changed", times=times
     )
+    assert source.windowed
     with server(lambda _: as_json(rows)) as script:
         assert [r["id"] for r in read(source, script)] == [*range(5, 20), 99]
 

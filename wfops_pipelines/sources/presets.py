@@ -13,16 +13,26 @@ from wfops_pipelines.sources.window import TimeFormat
 
 
 def hubspot(
-    system: str, path: str, *, timeout: float = 30.0, retries: Retries | None = None
+    system: str,
+    path: str,
+    *,
+    filters: bool = True,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
 ) -> RestSource:
-    """A HubSpot-style list: records under `results`, each with its `properties`."""
+    """A HubSpot-style list: records under `results`, each with its `properties`.
+
+    filters: whether the list can be asked for what changed. HubSpot's own object lists cannot: with
+    False all is read, and what changed in the window is kept.
+    """
     return rest_api(
         system,
         path,
         records="results",
         paging=CursorPaging("paging.next.after", "after", announced="paging.next"),
-        updated_after="updatedAfter",
-        updated_before="updatedBefore",
+        updated_after="updatedAfter" if filters else None,
+        updated_before="updatedBefore" if filters else None,
+        updated_at=None if filters else "updatedAt",
         page_size=("limit", 100),
         timeout=timeout,
         retries=retries,
@@ -57,16 +67,25 @@ def stripe(
 
 
 def zendesk(
-    system: str, path: str, *, timeout: float = 30.0, retries: Retries | None = None
+    system: str,
+    path: str,
+    *,
+    filters: bool = True,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
 ) -> RestSource:
-    """A Zendesk-style list: records under the object's name, as in `/api/v2/tickets.json`."""
+    """A Zendesk-style list: records under the object's name, as in `/api/v2/tickets.json`.
+
+    filters: as for `hubspot`; Zendesk's own lists cannot, either.
+    """
     return rest_api(
         system,
         path,
         records=path.rsplit("/", 1)[-1].removesuffix(".json"),
         paging=LinkPaging("links.next", more="meta.has_more"),
-        updated_after="updated_after",
-        updated_before="updated_before",
+        updated_after="updated_after" if filters else None,
+        updated_before="updated_before" if filters else None,
+        updated_at=None if filters else "updated_at",
         times=TimeFormat.ISO_SECONDS,
         page_size=("page[size]", 100),
         timeout=timeout,

@@ -51,7 +51,7 @@ class RestSource:
     @property
     def windowed(self) -> bool:
         """Whether only what changed inside the window is read."""
-        return self.updated_after is not None
+        return any(way is not None for way in (self.updated_after, self.where, self.updated_at))
 
     def connect(self, environ: Mapping[str, str]) -> Connection:
         """Read the system's address and token. Raises SettingsError with the repair."""
