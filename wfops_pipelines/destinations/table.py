@@ -70,6 +70,7 @@ class TableDestination:
         with self._refusing(parcel):
             self._one_at_a_time(conn)
             held = self._prepare(conn, parcel)
+            run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
             if self._empty(conn):
                 return self._fill(conn, parcel)
             stage(conn, parcel.rows, held)
