@@ -60,7 +60,6 @@ class TableDestination:
         if parcel.key not in held:
             return Diff(inserted=living.num_rows)
         with self._refusing(parcel):
-            run(conn, "set local time zone 'UTC'")
             deleted = self._count(conn, parcel, held, gone) if len(gone) else 0
             stage(conn, living)
             found = compared(conn, self.quoted, held, replace(parcel, rows=living), critical)
