@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
@@ -76,6 +77,15 @@ def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
     q = t.quarantine.c
     query = select(q["keys"]).where(q.sync == sync, q.seq == seq, q.part.in_([CLEAN, HELD]))
     return frozenset(k for row in conn.execute(query) for k in row[0] or ())
+
+
+def refused_rows(conn: Connection, sync: str, seqs: Sequence[int]) -> dict[int, int]:
+    """How many rows of each of these snapshots a person put away."""
+    q = t.quarantine.c
+    query = select(q.seq, func.sum(q.rows)).where(
+        q.sync == sync, q.seq.in_(seqs), q.part.in_([CLEAN, HELD])
+    )
+    return {int(row[0]): int(row[1]) for row in conn.execute(query.group_by(q.seq))}
 
 
 def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:

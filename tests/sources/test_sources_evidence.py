@@ -13,7 +13,13 @@ from starlette.testclient import TestClient
 from tests.sources.scripted import QUICK, as_json
 from tests.web.conftest import application
 from wfops_pipelines import workbench
-from wfops_pipelines.errors import FailureKind, SourceRateLimited, SourceUnreachable, SyncFailure
+from wfops_pipelines.errors import (
+    FailureKind,
+    SettingsError,
+    SourceRateLimited,
+    SourceUnreachable,
+    SyncFailure,
+)
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.orchestration.reporting import failure
 from wfops_pipelines.sandbox import NOW
@@ -208,6 +214,15 @@ def test_the_review_page_and_the_run_show_request_and_answer_and_no_secret(
     assert hidden not in page
     assert TOKEN not in page + str(failure(error, review).metadata)
     assert "r-77" in str(failure(error, review).metadata)
+
+
+def test_a_variable_that_is_not_set_is_for_those_who_hold_the_credentials(make_bench, page_of):
+    bench = make_bench()
+    with pytest.raises(SettingsError) as caught:
+        ITEMS.connect({})
+    review = report_failure(bench.sync, "extraction", caught.value, bench.services, None)
+    assert review.summary.startswith("extraction failed (auth): WFOPS_ERP_URL is not set")
+    assert "Renew the credentials" in page_of(bench, review)
 
 
 def test_a_failure_without_an_exchange_has_a_page_too(make_bench, page_of):
