@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.conftest import PATIENCE, ROOT, Demo
+from tests.acceptance.conftest import PATIENCE, ROOT, Demo, served
 from wfops_pipelines.dagster_client import DagsterClient
 
 pytestmark = pytest.mark.acceptance
@@ -76,8 +71,6 @@ query Partitions($key: AssetKeyInput!) {
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """`wfops dev` on a project with one sync, partitioned by day."""
-    from wfops_pipelines.dev.cluster import remove
-
     root = tmp_path_factory.mktemp("project")
     for room in ("assets", "expectations", "drop"):
         (root / room).mkdir()
@@ -88,32 +81,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     (root / "reviewers.yaml").write_text(PEOPLE)
     lines = [{"id": i, "amount": a, "updated_at": f"{d}T09:00:00Z"} for i, a, d in ROWS]
     (root / "drop/orders.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    env = {**os.environ, "WFOPS_SHOP_URL": str(root / "drop"), "PYTHONUNBUFFERED": "1"}
-    env.pop("WFOPS_POSTGRES_URL", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wfops_pipelines", "dev", "--port", "0"],
-        cwd=root,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    found = Demo(process, root / ".wfops")
-    threading.Thread(target=found.listen, daemon=True).start()
-    try:
-        found.hear("^Ctrl-C stops everything")
+    with served(root, WFOPS_SHOP_URL=str(root / "drop")) as found:
         yield found
-    finally:
-        if process.poll() is None:
-            found.stop()
-        remove(root / ".wfops")
 
 
 @pytest.fixture(scope="module")
 def dagster(running: Demo) -> DagsterClient:
-    found = re.search(r"^Dagster UI\s+(\S+)$", running.text, re.M)
-    assert found
-    return DagsterClient(found.group(1), "wfops")
+    return running.dagster
 
 
 def backfilled(dagster: DagsterClient, days: list[str]) -> str:
