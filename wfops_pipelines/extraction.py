@@ -24,7 +24,7 @@ from wfops_pipelines.vanished import with_vanished
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEMBER = timedelta(days=14)  # longer than any overlap window
+REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times the overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
         since = _since(sync, head.cursor)
         if sync.cursor is None:
             return _Stretch(Window(since, until), head, Known(), None)
-        seen = frozenset(snapshots.seen(conn, sync.name, since))
-        known = Known(seen, snapshots.newest(conn, sync.name))
+        reached = since if sync.source.windowed else None
+        seen = frozenset(snapshots.seen(conn, sync.name, reached))
+        known = Known(seen, snapshots.newest(conn, sync.name, reached))
         return _Stretch(Window(since, until), head, known, None)
 
 
@@ -160,14 +161,21 @@ def _enter(conn: Connection, staged: Snapshot, table: pa.Table, stretch: _Stretc
 
 
 def _remember(conn: Connection, sync: Sync, found: Gathered, snapshot: Snapshot) -> None:
-    """Only what a later extraction may read again: the days of a partitioned sync may all be."""
+    """Only what a later extraction may read again.
+
+    A source that cannot be asked for a window answers everything again, and any day of a
+    partitioned sync may be run again.
+    """
     import pyarrow.compute as pc
 
     identity = found.identity
-    if snapshot.partition is None and snapshot.cursor_to is not None:
-        oldest = snapshot.cursor_to - REMEMBER
+    again = not sync.source.windowed or snapshot.partition is not None
+    if not again and snapshot.cursor_to is not None:
+        reach = timedelta(minutes=4 * sync.policy.overlap_minutes)
+        oldest = snapshot.cursor_to - max(REMEMBER, reach)
         cursor = identity["cursor"]
-        identity = identity.filter(pc.or_kleene(pc.is_null(cursor), pc.greater(cursor, oldest)))
+        late = pc.greater_equal(cursor, oldest)
+        identity = identity.filter(pc.or_kleene(pc.is_null(cursor), late))
         snapshots.forget(conn, sync.name, oldest)
     snapshots.remember(conn, sync.name, identity)
 

@@ -21,7 +21,7 @@ from wfops_pipelines.core.reviews import (
     check_reason,
 )
 from wfops_pipelines.core.routing import route_failure
-from wfops_pipelines.errors import BadDecision, FailureKind, SyncFailure
+from wfops_pipelines.errors import BadDecision, FailureKind, SettingsError, SyncFailure
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews
 from wfops_pipelines.sync import Day, Sync
@@ -39,7 +39,7 @@ def report_failure(
 
     Of a partitioned sync each day has its own: deciding retry runs that day again.
     """
-    kind = error.kind if isinstance(error, SyncFailure) else FailureKind.OUR_BUG
+    kind = _kind(error)
     body = _body(sync, step, kind, error, secrets_of(services.environ))
     proposed = _proposed(body, services) if kind is FailureKind.OUR_BUG else None
     if proposed is not None:
@@ -75,6 +75,13 @@ def report_failure(
             return None
         audit.append(conn, _failed(review, body, services))
     return review
+
+
+def _kind(error: Exception) -> FailureKind:
+    if isinstance(error, SyncFailure):
+        return error.kind
+    # A variable that is missing or wrong is mended by whoever holds the credentials.
+    return FailureKind.AUTH if isinstance(error, SettingsError) else FailureKind.OUR_BUG
 
 
 def _body(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from wfops_pipelines import assisting, failing, row_outcomes
 from wfops_pipelines.core.audit import Action, AuditEvent
@@ -134,6 +135,7 @@ def _edit(
     channel: str,
 ) -> Taken:
     """The rows with the edits become a snapshot of their own, and this request is superseded."""
+    _refuse_second(decision, reviews.decisions_on(conn, review.id))
     id, at = services.id("dc"), services.clock()
     edited = stage_edited(conn, sync, review, decision, services)
     noted = assisting.note_decision(conn, decision, review, edited.rank)
@@ -187,11 +189,16 @@ def _reverts(decision: Decision, review: Review) -> bool:
     return review.kind is ReviewKind.REVERT and decision.verb is Verb.APPROVE
 
 
+def _refuse_second(decision: Decision, votes: Sequence[Row[Any]]) -> None:
+    """Raises NotAllowed for whoever has answered this request before, in whatever way."""
+    if decision.actor.name in [v.actor for v in votes]:
+        raise NotAllowed(f"you may not: {decision.actor.name} has approved this already.")
+
+
 def _approvals(conn: Connection, decision: Decision, review: Review) -> int:
     """How many people approve exactly this, with this one. Raises NotAllowed or BadDecision."""
     votes = [v for v in reviews.decisions_on(conn, review.id) if Verb(v.verb) in APPROVING]
-    if decision.actor.name in [v.actor for v in votes]:
-        raise NotAllowed(f"you may not: {decision.actor.name} has approved this already.")
+    _refuse_second(decision, votes)
     if decision.verb not in APPROVING:
         return len(votes)
     mine = (decision.verb.value, sorted(decision.exclude))

@@ -65,7 +65,7 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
 def _must_wait(conn: Connection, sync: Sync, snapshot: Snapshot) -> bool:
     if sync.policy.while_held != "queue":
         return False
-    return reviews.pending_before(conn, sync.name, snapshot.rank, snapshot.partition)
+    return snapshots.unsettled_before(conn, sync.name, snapshot.rank, snapshot.partition)
 
 
 def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publication | None:
@@ -108,7 +108,8 @@ def _refuse_early(conn: Connection, sync: Sync, snapshot: Snapshot) -> None:
         raise Paused(f"{sync.name} is paused ({paused}). `wfops resume {sync.name}` lets it go on.")
     if _must_wait(conn, sync, snapshot):
         raise OutOfTurn(
-            f"{snapshot.name} keeps its turn: an earlier snapshot still waits for a decision."
+            f"{snapshot.name} keeps its turn: an earlier snapshot still waits for a decision, "
+            "or for what was decided to be done."
         )
 
 

@@ -30,6 +30,11 @@ class Source(Protocol):
     @property
     def system(self) -> str: ...
 
+    @property
+    def windowed(self) -> bool:
+        """Whether `pages` leaves out what changed before the window, as far as it can tell."""
+        ...
+
     def connect(self, environ: Mapping[str, str]) -> Any:
         """What `pages` needs to get in, read from the environment. Raises SettingsError."""
         ...
@@ -182,4 +187,6 @@ def instant(value: str | int | float | datetime | None) -> datetime | None:
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if moment.tzinfo is UTC:
+        return moment
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -16,14 +16,15 @@ Page = list[dict[str, Any]]
 class FakeSource:
     """A source whose next answers are `pages`, whatever the window; or which fails with `error`.
 
-    `windows` collects what it was asked for. Its connection comes from the environment, as for
-    every source: see `connection`.
+    `windows` collects what it was asked for; `windowed` promises that the pages fit them. Its
+    connection comes from the environment, as for every source: see `connection`.
     """
 
     pages_: Sequence[Page] = ()
     error: Exception | None = None
     system: str = "fake"
     windows: list[Window] = field(default_factory=list)
+    windowed: bool = False
 
     def answer(self, *pages: Page) -> None:
         """What to answer from now on."""

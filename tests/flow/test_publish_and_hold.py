@@ -127,6 +127,41 @@ def test_rows_read_again_in_the_overlap_window_are_dropped_and_late_ones_are_not
     assert bench.rows("id, name") == [("1", "late"), ("2", "a name")]
 
 
+def test_a_source_that_answers_everything_each_time_is_staged_once(bench):
+    """Many APIs cannot be asked for what changed since; old rows come again for ever."""
+    old, new = [row(str(n), minutes=n * 100) for n in range(5)], row("9", minutes=100_000)
+    bench.run(old)
+    assert bench.run([*old, new]).judged[0].snapshot.rows == 1
+    assert bench.run([*old, new]).judged == ()
+
+
+@pytest.mark.parametrize("overlap", [0, 60])
+def test_a_source_with_windows_is_remembered_as_far_as_it_can_repeat_itself(make_bench, overlap):
+    bench = make_bench(Policy(reviewers="team", overlap_minutes=overlap))
+    bench.source.windowed = True
+    bench.run([row("1"), row("2", minutes=1000), row("3", minutes=1001), row("4", minutes=1001)])
+    again = [row("3", minutes=1001), row("4", minutes=1001), row("5", minutes=1001)]
+    assert bench.run(again).judged[0].snapshot.rows == 1
+    with bench.services.engine.connect() as conn:
+        kept = {key for key, _ in snapshots.seen(conn, "things", None)}
+    assert kept == {"2", "3", "4", "5"}
+
+
+def test_a_lagging_replica_does_not_bring_an_older_version_back(bench):
+    bench.run([row("1", amount=2, minutes=10), row("2")])
+    assert bench.run([row("1", amount=1, minutes=5), row("3", minutes=6)]).publications[0].rows == 1
+    assert bench.rows("id, amount")[0] == ("1", 2)
+
+
+def test_a_row_from_the_future_does_not_carry_the_cursor_there(bench):
+    ahead = 60 * 24 * 365
+    bench.run([row("1"), row("2", minutes=ahead)])
+    bench.run([row("3", minutes=20)])
+    asked = bench.source.windows[-1]
+    assert asked.start < asked.end < START + timedelta(minutes=ahead)
+    assert [r[0] for r in bench.rows()] == ["1", "2", "3"]
+
+
 def test_a_run_without_news_stages_nothing(bench):
     bench.run([row("1")])
     assert bench.run().judged == ()

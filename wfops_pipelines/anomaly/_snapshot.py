@@ -68,10 +68,10 @@ def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
 
 
 def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
-    """Strongest first; order between columns after what a column shows by itself."""
+    """Strongest first; what is of several columns after what a column shows by itself."""
     now = proof.decades[:, -1]
     out = []
-    blame = np.array([f.kind == "relations" for f in proof.features], np.bool_)
+    blame = np.array([f.kind in ("relations", "novelty") for f in proof.features], np.bool_)
     rank = np.where(blame & (now[~blame].max(initial=0.0) > now / 2), now / 2, now)
     for at in np.argsort(-rank, kind="stable")[:_LISTED]:
         if now[at] < _ENOUGH:

@@ -74,7 +74,8 @@ class Policy:
     while_held: "pass" lets later snapshots go on; "queue" makes them wait, in order.
     delete_rows_up_to: the share (0-1) of the destination's rows that one snapshot may delete
     without a person; one row always may, unless it is 0.
-    overlap_minutes: how far before the cursor an extraction reads again, for late rows.
+    overlap_minutes: how far before the cursor an extraction reads again, for late rows. Made more
+    than four times as long, it finds rows that are no longer remembered, and stages them once more.
     masked: columns whose values no page, report or message shows.
     undo_hours: how long what a publication replaced is kept, so that it can be reverted.
     remind_hours: after so many hours without an answer its group is reminded, once.

@@ -36,6 +36,11 @@ class FileSource:
     may_be_empty: bool = False
     tables: bool = False
 
+    @property
+    def windowed(self) -> bool:
+        """Whether only what changed inside the window is read."""
+        return self.cursor is not None or self.arrived is not None
+
     def connect(self, environ: Mapping[str, str]) -> Store:
         """Read where the files are. Raises SettingsError with the repair."""
         return store_for(self.system, environ)

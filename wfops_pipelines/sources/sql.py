@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.exchange import exchange
 from wfops_pipelines.errors import (
     SettingsError,
     SourceMalformed,
@@ -44,6 +45,11 @@ class SqlSource:
     cursor: str | None = None
     rows: int = 5000
     naive: bool = False
+
+    @property
+    def windowed(self) -> bool:
+        """Whether only what changed inside the window is read."""
+        return self.cursor is not None
 
     def connect(self, environ: Mapping[str, str]) -> Database:
         """Read `WFOPS_<SYSTEM>_URL`. Raises SettingsError with the repair."""
@@ -103,11 +109,16 @@ class SqlSource:
         said = " ".join(text.replace(str(engine.url.password or "\0"), "***").split())[:200]
         name = variables(self.system)[0]
         what = f"{self.system}: table {self.table}: {said}"
+        told = exchange("SELECT", self.table)
         if any(words in said.lower() for words in _REFUSED):
-            return SourceRefused(f"{what}. Repair: check user and rights in {name}; then retry")
+            return SourceRefused(
+                f"{what}. Repair: check user and rights in {name}; then retry", told
+            )
         if isinstance(error, OperationalError) and "no such" not in said:
-            return SourceUnreachable(f"{what}. Repair: check that {name} is right; then retry")
-        return SourceMalformed(f"{what}. Repair: correct the table or the cursor in the sync")
+            return SourceUnreachable(
+                f"{what}. Repair: check that {name} is right; then retry", told
+            )
+        return SourceMalformed(f"{what}. Repair: correct the table or the cursor in the sync", told)
 
 
 def sql_table(

@@ -170,24 +170,6 @@ def holding(conn: Connection, sync: str) -> list[Review]:
     return [r for r in listed(conn, sync=sync) if r.kind in HOLDS]
 
 
-def pending_before(conn: Connection, sync: str, rank: int, partition: str | None = None) -> bool:
-    """Whether rows that came before those of `rank` (in their partition) wait for a person."""
-    r, s = t.reviews.c, t.snapshots.c
-    joined = t.reviews.join(t.snapshots, (s.sync == r.sync) & (s.seq == r.seq))
-    query = (
-        select(func.count())
-        .select_from(joined)
-        .where(
-            r.sync == sync,
-            r.kind.in_(_HOLDS),
-            r.state == ReviewState.PENDING.value,
-            func.coalesce(s.origin, s.seq) < rank,
-            s.partition.is_not_distinct_from(partition),
-        )
-    )
-    return bool(conn.execute(query).scalar_one())
-
-
 def close(conn: Connection, id: str, state: ReviewState, by: str, at: datetime) -> None:
     values = {"state": state.value, "decided_by": by, "decided_at": at}
     conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(**values))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, selec
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.canonical import canonical
+from wfops_pipelines.core.reviews import HOLDS, ReviewState
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import tables as t
@@ -129,6 +130,28 @@ def digests(conn: Connection) -> list[tuple[str, int, str]]:
     return [(r.sync, r.seq, r.digest) for r in rows]
 
 
+def unsettled_before(conn: Connection, sync: str, rank: int, partition: str | None = None) -> bool:
+    """Whether rows that came before those of `rank` (in their partition) are still on their way.
+
+    They wait to be examined or published, for a person, or for somebody to act on a decision.
+    """
+    s, r, o = t.snapshots.c, t.reviews.c, t.outbox.c
+    undone = exists().where(o.review == r.id, o.done_at.is_(None))
+    asked = exists().where(
+        r.sync == s.sync,
+        r.seq == s.seq,
+        r.kind.in_([kind.value for kind in HOLDS]),
+        (r.state == ReviewState.PENDING.value) | undone,
+    )
+    moving = s.state.in_([SnapshotState.STAGED.value, SnapshotState.CLEARED.value])
+    query = select(s.seq).where(
+        s.sync == sync,
+        func.coalesce(s.origin, s.seq) < rank,
+        s.partition.is_not_distinct_from(partition),
+    )
+    return conn.execute(query.where(moving | asked).limit(1)).first() is not None
+
+
 def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:
     where = (t.snapshots.c.sync == sync) & (t.snapshots.c.seq == seq)
     conn.execute(update(t.snapshots).where(where).values(state=state.value))
@@ -158,11 +181,19 @@ def seen(
     return {(str(r.key), str(r.version)) for r in conn.execute(query)}
 
 
-def newest(conn: Connection, sync: str) -> dict[str, datetime]:
-    """For each remembered key the newest cursor that was staged: what is older is overtaken."""
-    s = t.staged_rows.c
-    query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
-    found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
+def newest(conn: Connection, sync: str, since: datetime | None) -> dict[str, datetime]:
+    """For each key the newest cursor that was staged, from `since` on: what is older is overtaken.
+
+    A row that is dated after the stream's own cursor overtakes nothing: when its date is mended,
+    it comes with an older one.
+    """
+    s, head = t.staged_rows.c, t.streams.c
+    query = select(s.key, func.max(s.cursor).label("cursor")).join(
+        t.streams, (head.sync == s.sync) & (s.cursor <= head.cursor)
+    )
+    if since is not None:
+        query = query.where(s.cursor >= since)
+    found = conn.execute(query.where(s.sync == sync, s.key != NO_KEY).group_by(s.key))
     return {str(r.key): r.cursor for r in found}
 
 

@@ -98,6 +98,17 @@ profiles = Table(
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 
+row_models = Table(
+    "row_models",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the newest publication learned from
+    Column("version", BigInteger, nullable=False),
+    Column("sources", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+
 reviews = Table(
     "reviews",
     metadata,

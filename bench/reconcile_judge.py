@@ -1,0 +1,368 @@
+"""What a life came to: the source's record and people's acts against what the product did.
+
+Nothing here asks the product what it thinks: snapshot files, decisions and what the destination was
+handed are read as they are, and `wfops reconcile` is judged last, against all of that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from bench.reconcile_life import LIMIT, OVERLAP, Life
+from bench.reconcile_source import Version
+from wfops_pipelines import fates, proving
+
+KINDS = ("lost", "doubled", "stale", "leaked", "miscounted", "out of turn", "broken")
+
+
+@dataclass(frozen=True)
+class Fault:
+    kind: str
+    words: str
+
+
+@dataclass
+class Record:
+    """What is in the database and the files at the end of a life.
+
+    rows: of each snapshot, by key. asked: the holds of each snapshot, oldest first. handed: what
+    the destination was handed or told to take back, in order.
+    """
+
+    snapshots: dict[int, Any]
+    rows: dict[int, dict[str, Any]]
+    asked: dict[int, list[Any]]
+    final: dict[str, Any]
+    flagged: dict[int, set[str]]
+    judged: set[int]
+    handed: list[Any]
+    holds: dict[str, Any]
+    fate: dict[tuple[int, str], str] = field(default_factory=dict)
+
+
+def judge(life: Life) -> list[Fault]:
+    record = read(life)
+    record.fate = dict(_fates(record))
+    return [
+        *_staged(life, record), *_truth(life, record), *_decisions(life, record),
+        *_handed(life, record), *_destination(life, record), *_turns(life, record),
+        *_reconciled(life, record),
+    ]  # fmt: skip
+
+
+def read(life: Life) -> Record:
+    folder = life.services.folder("things")
+    with life.services.engine.connect() as conn:
+
+        def all_(sql: str) -> list[Any]:
+            return list(conn.execute(sa.text(sql)))
+
+        found = {s.seq: s for s in all_("select * from wfops.snapshots order by seq")}
+        rows = {
+            n: {r["id"]: r for r in pq.read_table(folder / f"{s.digest}.parquet").to_pylist()}
+            for n, s in found.items()
+        }
+        asked: dict[int, list[Any]] = defaultdict(list)
+        for r in all_(
+            "select * from wfops.reviews where kind in ('whole', 'rows') "
+            "order by (state = 'pending'), opened_at, id"
+        ):
+            asked[r.seq].append(r)
+        final = {r.review: r for r in all_("select * from wfops.decisions where final")}
+        evidence = all_("select seq, body from wfops.evidence")
+        handed = all_("select * from sim.handed order by n")
+        there = conn.execute(sa.text("select to_regclass('sim.things')")).scalar()
+        holds = {r.id: r for r in all_("select * from sim.things")} if there else {}
+    flagged = {
+        e.seq: {
+            k for f in json.loads(e.body)["findings"] if f["severity"] == "critical"
+            for k in f["keys"]
+        }
+        for e in evidence
+    }  # fmt: skip
+    judged = {e.seq for e in evidence}
+    return Record(found, rows, asked, final, flagged, judged, handed, holds)
+
+
+def _rank(record: Record, seq: int) -> int:
+    s = record.snapshots[seq]
+    return int(s.seq if s.origin is None else s.origin)
+
+
+def _fates(record: Record) -> Iterator[tuple[tuple[int, str], str]]:
+    """What ought to become of each row: go, stay (refused), held, waiting or superseded."""
+    for seq, rows in record.rows.items():
+        review = (record.asked.get(seq) or [None])[-1]
+        held = set() if review is None else set(review.keys) if review.kind == "rows" else set(rows)
+        for key in rows:
+            if seq not in record.judged:
+                yield (seq, key), "waiting"
+            elif key in held:
+                yield (seq, key), _answered(record, seq, key, review)
+            else:
+                yield (seq, key), "go"
+
+
+def _answered(record: Record, seq: int, key: str, review: Any) -> str:
+    over = record.rows[seq][key]["amount"] > LIMIT
+    decision = record.final.get(review.id)
+    match review.state:
+        case "pending":
+            return "held"
+        case "superseded":
+            return "superseded"
+        case "expired" | "rejected":
+            return "stay"
+        case "approved" if decision.verb == "approve_clean":
+            return "stay" if over or key in record.flagged[seq] else "go"
+        case "approved":
+            return "stay" if key in (decision.exclude or ()) else "go"
+    raise AssertionError(review.state)
+
+
+def _staged(life: Life, record: Record) -> Iterator[Fault]:
+    """Every version that an extraction returned is staged, or a newer one of its key is."""
+    newest: dict[str, int] = defaultdict(int)
+    order: dict[int, int] = {}
+    for had in life.source.versions.values():
+        order |= {v.n: v.order for v in had}
+    counted: Counter[int] = Counter()
+    for seq, rows in record.rows.items():
+        if record.snapshots[seq].origin is None:
+            for key, row in rows.items():
+                newest[key] = max(newest[key], order[row["n"]])
+                counted[row["n"]] += 1
+    runs = {s.run_id for s in record.snapshots.values()}
+    for attempt, told in life.source.returned.items():
+        if attempt not in life.finished | runs:
+            continue  # it was as good as never asked
+        for v in told:
+            if newest[v.key] < v.order and not _went_back(life, v, set(counted)):
+                yield Fault("lost", f"{v.key}@{v.order} was returned to {attempt} and not staged")
+    contents = Counter(v.n for had in life.source.versions.values() for v in had if not v.gone)
+    for n, times in counted.items():
+        if life.incremental and times > contents[n]:
+            yield Fault("doubled", f"version {n} is staged {times} times")
+
+
+def _truth(life: Life, record: Record) -> Iterator[Fault]:
+    """What the source holds now is staged, unless no cursor could have met it."""
+    staged = {r["n"] for rows in record.rows.values() for r in rows.values()}
+    for key in life.source.versions:
+        version = life.source.current(key)
+        if version is None or version.n in staged:
+            continue
+        if why := _excused(life, version, staged):
+            life.did[why] += 1
+        else:
+            yield Fault("lost", f"{key}@{version.order} of the source was never staged")
+
+
+def _excused(life: Life, version: Version, staged: set[int]) -> str | None:
+    """Why no cursor could have met this version; None where one must."""
+    if not life.incremental:
+        return None
+    if version.late > OVERLAP - life.source.moods.tick:
+        return "beyond the overlap"
+    if _went_back(life, version, staged):
+        return "back in its own time"
+    return "skipped by its paging" if life.source.moods.offset else None
+
+
+def _went_back(life: Life, version: Version, staged: set[int]) -> bool:
+    """Whether its cursor is before one that was staged, of a time that had come by then.
+
+    The source itself says that such a row is an older one, as a lagging replica does.
+    """
+    skew = life.source.moods.skew
+    return any(
+        old.order < version.order and old.n in staged and not old.gone
+        and version.cursor < old.cursor and version.visible > old.cursor - skew
+        for old in life.source.versions[version.key]
+    )  # fmt: skip
+
+
+def _decisions(life: Life, record: Record) -> Iterator[Fault]:
+    for review, decision in record.final.items():
+        if decision.id not in life.decided and review not in life.unsure:
+            yield Fault("leaked", f"nobody took the decision {decision.id}")
+    for (seq, key), fate in record.fate.items():
+        over = record.rows[seq][key]["amount"] > LIMIT
+        if fate == "go" and over and not record.asked.get(seq):
+            yield Fault("leaked", f"{key} of #{seq} was never held")
+        if fate == "waiting":
+            yield Fault("lost", f"{key} of #{seq} was never examined")
+
+
+def _handed(life: Life, record: Record) -> Iterator[Fault]:
+    """What ought to go was handed over once, as it was staged; nothing else was."""
+    times: Counter[tuple[int, str]] = Counter()
+    for h in record.handed:
+        if h.act != "publish":
+            continue
+        times[h.seq, h.key] += 1
+        staged = record.rows.get(h.seq, {}).get(h.key)
+        if staged is None or (staged["n"], staged["amount"]) != (h.version, h.amount):
+            yield Fault("leaked", f"{h.key} of #{h.seq} was handed over and is not what was staged")
+    waits = _blocked(life, record)
+    for (seq, key), fate in record.fate.items():
+        done = times[seq, key]
+        if done > 1:
+            yield Fault("doubled", f"{key} of #{seq} was handed over {done} times")
+        if done and fate != "go":
+            yield Fault("leaked", f"{key} of #{seq} is {fate} and was handed over")
+        if not done and fate == "go" and _rank(record, seq) <= waits:
+            yield Fault("lost", f"{key} of #{seq} was let go and never handed over")
+
+
+def _blocked(life: Life, record: Record) -> float:
+    """In a queue, nothing that ranks above this goes yet."""
+    if life.sync.policy.while_held == "pass":
+        return float("inf")
+    pending = [
+        _rank(record, n) for n, asked in record.asked.items() if asked[-1].state == "pending"
+    ]
+    return min(pending, default=float("inf"))
+
+
+@dataclass
+class Replay:
+    """What the destination must hold after all that it was handed and told to take back.
+
+    Rows are (rank, version). before: what a publication replaced, by snapshot and key.
+    """
+
+    holds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    before: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    stale: list[Any] = field(default_factory=list)
+    back: list[tuple[str, int, int]] = field(default_factory=list)  # key, version, by which
+
+    def publish(self, h: Any) -> None:
+        held = self.holds.get(h.key)
+        if held is not None and held[0] >= h.rank:
+            self.stale.append(h)
+            return
+        if held is not None:
+            self.before[h.seq, h.key] = held
+            self.back.append((h.key, held[1], h.version))
+        self.holds[h.key] = (h.rank, h.version)
+
+    def revert(self, h: Any) -> None:
+        mine = self.before.pop((h.seq, h.key), None)
+        held = self.holds.get(h.key)
+        if held is not None and held[0] == h.rank:
+            self._set(self.holds, h.key, mine)
+        for place, was in list(self.before.items()):
+            if place[1] == h.key and was[0] == h.rank:
+                self._set(self.before, place, mine)
+
+    @staticmethod
+    def _set(of: dict[Any, tuple[int, int]], place: Any, value: tuple[int, int] | None) -> None:
+        if value is None:
+            del of[place]
+        else:
+            of[place] = value
+
+
+def _replay(record: Record) -> Replay:
+    replay = Replay()
+    for h in record.handed:
+        (replay.publish if h.act == "publish" else replay.revert)(h)
+    return replay
+
+
+def _destination(life: Life, record: Record) -> Iterator[Fault]:
+    """It holds what it was handed last, and never went from a newer row to an older one."""
+    known: dict[int, Version] = {
+        v.n: v for had in life.source.versions.values() for v in had if not v.gone
+    }
+    replay = _replay(record)
+    for key in sorted(replay.holds.keys() | record.holds.keys()):
+        there, ought = record.holds.get(key), replay.holds.get(key)
+        have = None if there is None else (there._snapshot_seq, there.n)
+        if have == ought:
+            continue
+        kind = "leaked" if ought is None else "lost" if have is None else "stale"
+        yield Fault(kind, f"the destination holds {have} of {key}, not {ought}")
+    if life.incremental:
+        again = Counter(v.n for had in life.source.versions.values() for v in had if not v.gone)
+        for key, old, new in replay.back:
+            if known[new].order < known[old].order and again[old] == again[new] == 1:
+                yield Fault("stale", f"{key} went from version {old} back to {new}")
+    life.did["stale releases"] += len(replay.stale)
+
+
+def _turns(life: Life, record: Record) -> Iterator[Fault]:
+    """In a queue, nothing overtakes."""
+    if life.sync.policy.while_held == "pass":
+        return
+    last = 0
+    for h in record.handed:
+        if h.rank < last:
+            yield Fault("out of turn", f"#{h.seq} was handed over after #{last}")
+        last = max(last, h.rank)
+
+
+def _reconciled(life: Life, record: Record) -> Iterator[Fault]:
+    """`wfops reconcile` says of every row what is true, and finds nothing that does not fit."""
+    proof = proving.prove(life.sync, life.services)
+    yield from (Fault("miscounted", f"{m.key} #{m.seq}: {m.words}") for m in proof.misfits)
+    taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
+    out = {(h.seq, h.key) for h in record.handed if h.act == "publish"}
+    waits = _blocked(life, record)
+    truth = {
+        place: _true_fate(place, fate, out, taken, waits=_rank(record, place[0]) > waits)
+        for place, fate in record.fate.items()
+    }
+    counted = Counter(truth.values())
+    account = proof.account
+    whole = sum(len(r) for n, r in record.rows.items() if record.snapshots[n].origin is None)
+    newer = {  # an edit stands for the rows of its origin, and is no row of its own
+        n for n, asked in record.asked.items()
+        if asked[-1].state == "superseded" and asked[-1].id not in record.final
+    }  # fmt: skip
+    replaced = sum(n in newer and one is fates.Fate.SUPERSEDED for (n, _), one in truth.items())
+    stale = [h for h in _replay(record).stale if (h.seq, h.key) not in taken]
+    expected = {
+        "staged": whole,
+        "published": counted[fates.Fate.PUBLISHED],
+        "stale": len(stale),
+        "quarantined": counted[fates.Fate.QUARANTINED],
+        "superseded": replaced,
+        "held": counted[fates.Fate.HELD],
+        "waiting": counted[fates.Fate.WAITING],
+        "missing": 0,
+    }
+    for name, number in expected.items():
+        if getattr(account, name) != number:
+            yield Fault("miscounted", f"{name}: {getattr(account, name)}, truly {number}")
+    for key in sorted({k for _, k in truth})[:2]:
+        for version in fates.versions_of(life.sync, key, life.services):
+            if version.told.fate is not truth[version.seq, key]:
+                said = f"{key} of #{version.seq} is {version.told.fate.value}"
+                yield Fault("miscounted", f"{said}, truly {truth[version.seq, key].value}")
+
+
+def _true_fate(
+    place: tuple[int, str],
+    fate: str,
+    out: set[tuple[int, str]],
+    taken: set[tuple[int, str]],
+    *,
+    waits: bool,
+) -> fates.Fate:
+    if place in taken:
+        return fates.Fate.QUARANTINED
+    match fate:
+        case "go":
+            return fates.Fate.PUBLISHED if place in out else fates.Fate.WAITING
+        case "stay":
+            return fates.Fate.WAITING if waits else fates.Fate.QUARANTINED
+    return fates.Fate(fate)

@@ -1,0 +1,183 @@
+"""The real product on the real database, with crashes at transaction boundaries."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from bench.reconcile_source import ENVIRON, Moody
+from wfops_pipelines import Policy, flow, history, scoring, sync, table
+from wfops_pipelines.checks.suite import Suite, read_suite
+from wfops_pipelines.core.people import People, Role
+from wfops_pipelines.project import Project
+from wfops_pipelines.services import Services, open_services
+from wfops_pipelines.settings import Settings
+from wfops_pipelines.store.database import psycopg2_url
+
+PEOPLE = frozenset({"ana", "bob", "cyd"})
+KEPT = ("audit", "audit_head")  # insert-only
+HANDED = """
+create schema if not exists sim;
+create table sim.handed (
+  n serial primary key, act text, rank bigint, seq bigint, key text, version bigint, amount bigint)
+"""
+
+
+class Crash(BaseException):
+    """The process dies here: nothing in the product may catch it."""
+
+
+@dataclass
+class Boundaries:
+    """Commits of an engine, counted. At the `at`-th one, `act` happens, before or after it."""
+
+    at: int = 0
+    before: bool = False
+    act: Callable[[], None] | None = None
+    count: int = 0
+    struck: bool = False
+
+    def arm(self, at: int, act: Callable[[], None], *, before: bool) -> None:
+        self.at, self.act, self.before = at, act, before
+        self.count, self.struck = 0, False
+
+    def disarm(self) -> None:
+        self.act = None
+
+    def watch(self, engine: sa.Engine) -> None:
+        commit = engine.dialect.do_commit
+
+        def watched(connection: Any) -> None:
+            self.count += 1
+            act = self.act if self.count == self.at else None
+            if act is None:
+                return commit(connection)
+            self.act, self.struck = None, True
+            if self.before:
+                act()
+            commit(connection)
+            if not self.before:
+                act()
+            return None
+
+        engine.dialect.do_commit = watched  # type: ignore[method-assign]
+
+
+def crash() -> None:
+    raise Crash
+
+
+class Recording:
+    """A table that also writes down, in the same transaction, each row that it was handed."""
+
+    def __init__(self, name: str) -> None:
+        self.table = table(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+    def publish(self, conn: sa.Connection, side: sa.Engine, parcel: Any) -> Any:
+        written = self.table.publish(conn, side, parcel)
+        _note(conn, "publish", parcel)
+        return written
+
+    def revert(self, conn: sa.Connection, parcel: Any) -> Any:
+        done = self.table.revert(conn, parcel)
+        _note(conn, "revert", parcel)
+        return done
+
+
+def _note(conn: sa.Connection, act: str, parcel: Any) -> None:
+    rows = [
+        {
+            "act": act, "rank": parcel.seq, "seq": parcel.keep.seq,
+            "key": r["id"], "version": r["n"], "amount": r["amount"],
+        }
+        for r in parcel.rows.to_pylist()
+    ]  # fmt: skip
+    if rows:
+        conn.execute(
+            sa.text(
+                "insert into sim.handed (act, rank, seq, key, version, amount) "
+                "values (:act, :rank, :seq, :key, :version, :amount)"
+            ),
+            rows,
+        )
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    """Leave out what takes the time and moves no row: the forest, the report file, old schemas."""
+    kept = scoring.score, flow._leave_report, history.TRAINING_SNAPSHOTS
+    scoring.score = lambda *_: scoring.Scored((), "{}", {})
+    flow._leave_report = lambda *_: None
+    history.TRAINING_SNAPSHOTS = 1
+    try:
+        yield
+    finally:
+        scoring.score, flow._leave_report, history.TRAINING_SNAPSHOTS = kept
+
+
+@dataclass
+class Ground:
+    """One database and folder, used by one life after another."""
+
+    url: str
+    folder: Path
+    engine: sa.Engine
+    boundaries: Boundaries
+    services: Services
+    suite: Suite
+    people: People
+
+    def clear(self) -> None:
+        """Forget every life before."""
+        with self.engine.begin() as conn:
+            found = conn.execute(
+                sa.text(
+                    "select format('%I.%I', schemaname, tablename) from pg_tables "
+                    "where schemaname in ('wfops', 'sim') and not tablename = any(:kept)"
+                ),
+                {"kept": list(KEPT)},
+            ).scalars()
+            conn.execute(sa.text(f"truncate {', '.join(found)} restart identity"))
+
+    def project(self, source: Moody, policy: Policy, cursor: str | None) -> Project:
+        def things(page: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+            return page
+
+        declared = sync(
+            source=source, key="id", cursor=cursor, policy=policy,
+            destination=Recording("sim.things"),
+        )(things)  # fmt: skip
+        return Project(self.folder, {"things": declared}, {"things": self.suite}, self.people)
+
+
+@contextmanager
+def ground(url: str) -> Iterator[Ground]:
+    """Make an empty database ready. Files lie in memory where the machine has a place for it."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        folder = Path(name)
+        (folder / "things.json").write_text(json.dumps({"name": "things", "expectations": []}))
+        people = People({"team": PEOPLE}, dict.fromkeys(Role, PEOPLE))
+        settings = Settings(folder, folder / "state", url, ENVIRON)
+        services = open_services(settings, people)
+        options = {"options": "-c synchronous_commit=off -c lock_timeout=5000"}
+        engine = sa.create_engine(psycopg2_url(url), connect_args=options)
+        boundaries = Boundaries()
+        boundaries.watch(engine)
+        with engine.begin() as conn:
+            conn.exec_driver_sql(HANDED)
+        yield Ground(
+            url, folder, engine, boundaries, replace(services, engine=engine),
+            read_suite(folder / "things.json"), people,
+        )  # fmt: skip
+        engine.dispose()
