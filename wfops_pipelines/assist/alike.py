@@ -81,7 +81,7 @@ def _draft(asked: Duplicates, new: _Known, same: _Known, score: float) -> Draft:
         column=asked.column,
         value=same.key,
         confidence=None,
-        why=f"{score:.0f} % alike in {asked.column}",
+        why=f"{score:.0f} % alike in {', '.join(asked.columns)}",
         model="rule duplicates 1",
         prompt=prompt_digest([*asked.columns, new.key, [*new.texts], same.key, [*same.texts]]),
         sources=((f"{new.key}", said(new)), (f"{same.key}", said(same))),

@@ -82,7 +82,8 @@ class Duplicates:
 
     @property
     def column(self) -> str:
-        return ", ".join(self.columns)
+        """What its drafts are filed under; no column has this name."""
+        return f"duplicate by {', '.join(self.columns)}"
 
 
 def duplicates(columns: Sequence[str], *, at_least: float = 93.0) -> Duplicates:
