@@ -17,7 +17,9 @@ import sqlalchemy as sa
 
 from bench.reconcile_life import LIMIT, OVERLAP, Life
 from bench.reconcile_source import Version
+from bench.reconcile_world import ident
 from wfops_pipelines import fates, proving
+from wfops_pipelines.core.snapshot import DELETED
 
 KINDS = ("lost", "doubled", "stale", "leaked", "miscounted", "out of turn", "broken")
 
@@ -111,7 +113,7 @@ def _fates(record: Record) -> Iterator[tuple[tuple[int, str], str]]:
 
 
 def _answered(record: Record, seq: int, key: str, review: Any) -> str:
-    over = record.rows[seq][key]["amount"] > LIMIT
+    over = _over(record, seq, key)
     decision = record.final.get(review.id)
     match review.state:
         case "pending":
@@ -127,6 +129,12 @@ def _answered(record: Record, seq: int, key: str, review: Any) -> str:
     raise AssertionError(review.state)
 
 
+def _over(record: Record, seq: int, key: str) -> bool:
+    """Whether the policy's own rule asks for a person. A deletion has no amount."""
+    row = record.rows[seq][key]
+    return not row.get(DELETED) and row["amount"] > LIMIT
+
+
 def _staged(life: Life, record: Record) -> Iterator[Fault]:
     """Every version that an extraction returned is staged, or a newer one of its key is."""
     newest: dict[str, int] = defaultdict(int)
@@ -137,8 +145,8 @@ def _staged(life: Life, record: Record) -> Iterator[Fault]:
     for seq, rows in record.rows.items():
         if record.snapshots[seq].origin is None:
             for key, row in rows.items():
-                newest[key] = max(newest[key], order[row["n"]])
-                counted[row["n"]] += 1
+                newest[key] = max(newest[key], order.get(ident(seq, row), 0))
+                counted[ident(seq, row)] += 1
     runs = {s.run_id for s in record.snapshots.values()}
     for attempt, told in life.source.returned.items():
         if attempt not in life.finished | runs:
@@ -146,23 +154,37 @@ def _staged(life: Life, record: Record) -> Iterator[Fault]:
         for v in told:
             if newest[v.key] < v.order and not _went_back(life, v, set(counted)):
                 yield Fault("lost", f"{v.key}@{v.order} was returned to {attempt} and not staged")
-    contents = Counter(v.n for had in life.source.versions.values() for v in had if not v.gone)
+    contents = Counter(v.n for had in life.source.versions.values() for v in had)
     for n, times in counted.items():
         if life.incremental and times > contents[n]:
             yield Fault("doubled", f"version {n} is staged {times} times")
 
 
 def _truth(life: Life, record: Record) -> Iterator[Fault]:
-    """What the source holds now is staged, unless no cursor could have met it."""
-    staged = {r["n"] for rows in record.rows.values() for r in rows.values()}
+    """What the source says now is staged, unless no cursor could have met it."""
+    staged = {r.get("n") for rows in record.rows.values() for r in rows.values()}
     for key in life.source.versions:
-        version = life.source.current(key)
+        version = life.source.told(key)
+        if version is None and life.sync.missing == "delete":
+            yield from _vanished(life, record, key)
         if version is None or version.n in staged:
             continue
         if why := _excused(life, version, staged):
             life.did[why] += 1
         else:
             yield Fault("lost", f"{key}@{version.order} of the source was never staged")
+
+
+def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
+    """A row that is not there any more is deleted, or its deletion waits or was refused."""
+    there = record.holds.get(key)
+    if there is None or getattr(there, "_deleted_at", None) is not None:
+        return
+    last = max((n for n, s in record.snapshots.items() if s.origin is None), default=0)
+    if (last, key) not in record.fate:
+        yield Fault("lost", f"{key} is gone at the source, and nobody knows")
+    elif record.fate[last, key] == "go" and _rank(record, last) <= _blocked(life, record):
+        yield Fault("lost", f"{key} is gone at the source, and lives at the destination")
 
 
 def _excused(life: Life, version: Version, staged: set[int]) -> str | None:
@@ -183,7 +205,7 @@ def _went_back(life: Life, version: Version, staged: set[int]) -> bool:
     """
     skew = life.source.moods.skew
     return any(
-        old.order < version.order and old.n in staged and not old.gone
+        old.order < version.order and old.n in staged
         and version.cursor < old.cursor and version.visible > old.cursor - skew
         for old in life.source.versions[version.key]
     )  # fmt: skip
@@ -194,7 +216,7 @@ def _decisions(life: Life, record: Record) -> Iterator[Fault]:
         if decision.id not in life.decided and review not in life.unsure:
             yield Fault("leaked", f"nobody took the decision {decision.id}")
     for (seq, key), fate in record.fate.items():
-        over = record.rows[seq][key]["amount"] > LIMIT
+        over = _over(record, seq, key)
         if fate == "go" and over and not record.asked.get(seq):
             yield Fault("leaked", f"{key} of #{seq} was never held")
         if fate == "waiting":
@@ -209,7 +231,7 @@ def _handed(life: Life, record: Record) -> Iterator[Fault]:
             continue
         times[h.seq, h.key] += 1
         staged = record.rows.get(h.seq, {}).get(h.key)
-        if staged is None or (staged["n"], staged["amount"]) != (h.version, h.amount):
+        if staged is None or _content(h.seq, staged) != (h.version, h.amount, h.gone):
             yield Fault("leaked", f"{h.key} of #{h.seq} was handed over and is not what was staged")
     waits = _blocked(life, record)
     for (seq, key), fate in record.fate.items():
@@ -220,6 +242,10 @@ def _handed(life: Life, record: Record) -> Iterator[Fault]:
             yield Fault("leaked", f"{key} of #{seq} is {fate} and was handed over")
         if not done and fate == "go" and _rank(record, seq) <= waits:
             yield Fault("lost", f"{key} of #{seq} was let go and never handed over")
+
+
+def _content(seq: int, row: dict[str, Any]) -> tuple[int, int | None, bool]:
+    return ident(seq, row), row.get("amount"), bool(row.get(DELETED))
 
 
 def _blocked(life: Life, record: Record) -> float:
@@ -236,11 +262,12 @@ def _blocked(life: Life, record: Record) -> float:
 class Replay:
     """What the destination must hold after all that it was handed and told to take back.
 
-    Rows are (rank, version). before: what a publication replaced, by snapshot and key.
+    Rows are (rank, version, whether it is a tombstone). before: what a publication replaced, by
+    snapshot and key.
     """
 
-    holds: dict[str, tuple[int, int]] = field(default_factory=dict)
-    before: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    holds: dict[str, tuple[int, int, bool]] = field(default_factory=dict)
+    before: dict[tuple[int, str], tuple[int, int, bool]] = field(default_factory=dict)
     stale: list[Any] = field(default_factory=list)
     back: list[tuple[str, int, int]] = field(default_factory=list)  # key, version, by which
 
@@ -252,7 +279,7 @@ class Replay:
         if held is not None:
             self.before[h.seq, h.key] = held
             self.back.append((h.key, held[1], h.version))
-        self.holds[h.key] = (h.rank, h.version)
+        self.holds[h.key] = (h.rank, h.version, h.gone)
 
     def revert(self, h: Any) -> None:
         mine = self.before.pop((h.seq, h.key), None)
@@ -264,7 +291,9 @@ class Replay:
                 self._set(self.before, place, mine)
 
     @staticmethod
-    def _set(of: dict[Any, tuple[int, int]], place: Any, value: tuple[int, int] | None) -> None:
+    def _set(
+        of: dict[Any, tuple[int, int, bool]], place: Any, value: tuple[int, int, bool] | None
+    ) -> None:
         if value is None:
             del of[place]
         else:
@@ -280,23 +309,25 @@ def _replay(record: Record) -> Replay:
 
 def _destination(life: Life, record: Record) -> Iterator[Fault]:
     """It holds what it was handed last, and never went from a newer row to an older one."""
-    known: dict[int, Version] = {
-        v.n: v for had in life.source.versions.values() for v in had if not v.gone
-    }
+    known = {v.n: v for had in life.source.versions.values() for v in had}
     replay = _replay(record)
     for key in sorted(replay.holds.keys() | record.holds.keys()):
         there, ought = record.holds.get(key), replay.holds.get(key)
-        have = None if there is None else (there._snapshot_seq, there.n)
-        if have == ought:
-            continue
+        have = None if there is None else _held(there)
+        if have == ought or (have and ought and have[2] and ought[2] and have[0] == ought[0]):
+            continue  # a tombstone keeps the values that the row had
         kind = "leaked" if ought is None else "lost" if have is None else "stale"
         yield Fault(kind, f"the destination holds {have} of {key}, not {ought}")
     if life.incremental:
-        again = Counter(v.n for had in life.source.versions.values() for v in had if not v.gone)
+        again = Counter(v.n for had in life.source.versions.values() for v in had)
         for key, old, new in replay.back:
             if known[new].order < known[old].order and again[old] == again[new] == 1:
                 yield Fault("stale", f"{key} went from version {old} back to {new}")
     life.did["stale releases"] += len(replay.stale)
+
+
+def _held(row: Any) -> tuple[int, int | None, bool]:
+    return row._snapshot_seq, row.n, getattr(row, "_deleted_at", None) is not None
 
 
 def _turns(life: Life, record: Record) -> Iterator[Fault]:

@@ -313,19 +313,19 @@ class Life:
             self.pause_or_resume()
         dice, self.dice = self.dice, random.Random(0)
         self.dice.random = lambda: 1.0  # type: ignore[method-assign]
-        before: Any = None
-        while (now := self._progress()) != before:
-            before = now
+        left: list[tuple[int, ...]] = []
+        while len(left) < 3 or (left[-1] != left[-2] and len(left) < 10):
             self.run()
             self.release()
+            left.append(self._left())
         self.dice = dice
 
-    def _progress(self) -> tuple[Any, ...]:
-        """Another one after anything was staged, handed over or acted on."""
+    def _left(self) -> tuple[int, ...]:
+        """How much there is to be acted on, published and decided."""
         query = (
-            "select (select count(*) from sim.handed), (select count(*) from wfops.snapshots), "
-            "(select count(done_at) from wfops.outbox), "
-            "(select count(*) from wfops.snapshots where state = 'settled')"
+            "select (select count(*) from wfops.outbox where done_at is null), "
+            "(select count(*) from wfops.snapshots where state in ('staged', 'cleared')), "
+            "(select count(*) from wfops.reviews where state = 'pending')"
         )
         with self.services.engine.connect() as conn:
             return tuple(conn.exec_driver_sql(query).one())
@@ -344,6 +344,7 @@ def begin(seed: int, ground: Ground) -> Life:
         critical_fields=("owner",) if dice.random() < 0.4 else (),
         scope=dice.choice(("rows", "rows", "whole")),
         hold_rows_up_to=dice.choice((0.3, 0.6, 1)),
+        delete_rows_up_to=dice.choice((0, 0.3, 1)),
         while_held="queue" if queue else "pass",
         approvals=dice.choice((1, 1, 2)),
         overlap_minutes=int(OVERLAP.total_seconds() // 60),
@@ -351,14 +352,18 @@ def begin(seed: int, ground: Ground) -> Life:
         at_deadline="reject",
         undo_hours=24,
     )
-    source = Moody(dice, clock, _moods(dice, incremental))
-    project = ground.project(source, policy, "updated_at" if incremental else None)
+    deletes = dice.random() < 0.6
+    source = Moody(dice, clock, _moods(dice, incremental, deletes))
+    declared: dict[str, Any] = {"cursor": "updated_at"} if incremental else {}
+    if deletes:
+        declared |= {"deleted": "gone"} if incremental else {"missing": "delete"}
+    project = ground.project(source, policy, **declared)
     services = replace(ground.services, clock=clock, entropy=dice.randbytes)
     ordered = queue or dice.random() < 0.3
     return Life(seed, ground, dice, clock, source, project, services, incremental, ordered)
 
 
-def _moods(dice: random.Random, incremental: bool) -> Moods:
+def _moods(dice: random.Random, incremental: bool, deletes: bool) -> Moods:
     """How the source misbehaves. Without a cursor nothing tells which of two answers is older."""
     return Moods(
         skew=timedelta(minutes=dice.choice((-40, -5, 0, 0, 5, 40))),
@@ -366,6 +371,7 @@ def _moods(dice: random.Random, incremental: bool) -> Moods:
         page=dice.randint(1, 4),
         offset=dice.random() < 0.15,
         endless=dice.random() < 0.3,
+        tombstones=incremental and deletes,
         lagging=0.1 if incremental else 0,
     )
 

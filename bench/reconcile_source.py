@@ -41,10 +41,11 @@ class Version:
 
     @property
     def row(self) -> dict[str, Any]:
-        return {
+        row = {
             "id": self.key, "n": self.n, "amount": self.amount, "owner": self.owner,
             "updated_at": self.cursor,
         }  # fmt: skip
+        return {**row, "gone": True} if self.gone else row
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Moods:
     """How a source misbehaves; shares are of pages.
 
     skew: its clock less ours. tick: what its clock counts in. offset: it pages by position, so that
-    rows that move make others be skipped. endless: it ignores a window's end.
+    rows that move make others be skipped. endless: it ignores a window's end. tombstones: it goes
+    on to return rows that were deleted, as such.
     """
 
     skew: timedelta = timedelta(0)
@@ -60,6 +62,7 @@ class Moods:
     page: int = 3
     offset: bool = False
     endless: bool = False
+    tombstones: bool = False
     repeats: float = 0.1
     lagging: float = 0.1
     cuts: float = 0.05
@@ -80,6 +83,10 @@ class Moody:
     between: Callable[[], None] | None = None
     count: int = 0
     showed: Counter[str] = field(default_factory=Counter)  # how often each mood did
+
+    @property
+    def windowed(self) -> bool:
+        return not self.moods.endless
 
     # what happens to its rows
 
@@ -102,7 +109,7 @@ class Moody:
         last = self.versions[key][-1]
         self.count += 1
         self._add(Version(
-            key, self.count, last.n, last.amount, last.owner, self.clock(), self.clock(),
+            key, self.count, self.count, last.amount, last.owner, self.clock(), self.clock(),
             self._now(), gone=True,
         ))  # fmt: skip
 
@@ -130,8 +137,17 @@ class Moody:
 
     def current(self, key: str) -> Version | None:
         """The newest visible state of a row; None where it is gone or not visible yet."""
+        newest = self.last(key)
+        return None if newest is None or newest.gone else newest
+
+    def last(self, key: str) -> Version | None:
+        """The newest visible state of a row, be it that it is gone."""
         visible = [v for v in self.versions.get(key, []) if v.visible <= self.clock()]
-        return visible[-1] if visible and not visible[-1].gone else None
+        return visible[-1] if visible else None
+
+    def told(self, key: str) -> Version | None:
+        """What it answers about a row."""
+        return self.last(key) if self.moods.tombstones else self.current(key)
 
     def connect(self, environ: Mapping[str, str]) -> Connection:
         return connection_for(self.system, environ)
@@ -157,7 +173,7 @@ class Moody:
                 self.between()
 
     def _in(self, window: Window) -> list[Version]:
-        found = [v for v in map(self.current, self.versions) if v is not None]
+        found = [v for v in map(self.told, self.versions) if v is not None]
         found = [v for v in found if window.start is None or v.cursor >= window.start]
         if not self.moods.endless:
             found = [v for v in found if v.cursor < window.end]
@@ -169,7 +185,7 @@ class Moody:
             return
         if self._happens("cut", self.moods.cuts):
             raise SourceUnreachable("the answer broke off in the middle")
-        still = [v for v in told if self.current(v.key) is v]
+        still = [v for v in told if self.told(v.key) is v]
         if still and self._happens("repeated", self.moods.repeats):
             page += self.dice.sample(still, min(2, len(still)))
         if self._happens("lagging", self.moods.lagging):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from bench.reconcile_source import ENVIRON, Moody
 from wfops_pipelines import Policy, flow, history, scoring, sync, table
 from wfops_pipelines.checks.suite import Suite, read_suite
 from wfops_pipelines.core.people import People, Role
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings
@@ -26,7 +27,8 @@ KEPT = ("audit", "audit_head")  # insert-only
 HANDED = """
 create schema if not exists sim;
 create table sim.handed (
-  n serial primary key, act text, rank bigint, seq bigint, key text, version bigint, amount bigint)
+  n serial primary key, act text, rank bigint, seq bigint, key text, version bigint, amount bigint,
+  gone boolean)
 """
 
 
@@ -97,19 +99,26 @@ class Recording:
 def _note(conn: sa.Connection, act: str, parcel: Any) -> None:
     rows = [
         {
-            "act": act, "rank": parcel.seq, "seq": parcel.keep.seq,
-            "key": r["id"], "version": r["n"], "amount": r["amount"],
+            "act": act, "rank": parcel.seq, "seq": parcel.keep.seq, "key": r["id"],
+            "version": ident(parcel.keep.seq, r), "amount": r.get("amount"),
+            "gone": bool(r.get(DELETED)),
         }
         for r in parcel.rows.to_pylist()
     ]  # fmt: skip
     if rows:
         conn.execute(
             sa.text(
-                "insert into sim.handed (act, rank, seq, key, version, amount) "
-                "values (:act, :rank, :seq, :key, :version, :amount)"
+                "insert into sim.handed (act, rank, seq, key, version, amount, gone) "
+                "values (:act, :rank, :seq, :key, :version, :amount, :gone)"
             ),
             rows,
         )
+
+
+def ident(seq: int, row: Mapping[str, Any]) -> int:
+    """What names a staged row's content; below 0 for one that was found missing."""
+    n = row.get("n")
+    return -seq if n is None else int(n)
 
 
 @contextmanager
@@ -149,15 +158,14 @@ class Ground:
             ).scalars()
             conn.execute(sa.text(f"truncate {', '.join(found)} restart identity"))
 
-    def project(self, source: Moody, policy: Policy, cursor: str | None) -> Project:
+    def project(self, source: Moody, policy: Policy, **declared: Any) -> Project:
         def things(page: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
             return page
 
-        declared = sync(
-            source=source, key="id", cursor=cursor, policy=policy,
-            destination=Recording("sim.things"),
-        )(things)  # fmt: skip
-        return Project(self.folder, {"things": declared}, {"things": self.suite}, self.people)
+        made = sync(
+            source=source, key="id", policy=policy, destination=Recording("sim.things"), **declared
+        )(things)
+        return Project(self.folder, {"things": made}, {"things": self.suite}, self.people)
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""Random lives of a sync at a misbehaving source, judged by the source's own record.
+
+`bench/reconcile.py` lives thousands of them; and a life in which the product is broken on purpose
+must be called faulty.
+"""
+
+import contextlib
+
+import pytest
+
+from bench.reconcile import live, lives
+from bench.reconcile_world import ground, quick
+from wfops_pipelines import extraction, publishing, reconciliation
+from wfops_pipelines.destinations import staging
+from wfops_pipelines.store import snapshots
+
+pytestmark = [pytest.mark.components, pytest.mark.slow]
+
+LIVES = 100
+FEW = 40  # of a broken product, until one is found faulty
+
+
+def test_no_life_loses_doubles_leaks_or_miscounts_a_row_or_puts_an_old_one_over_a_new(database_url):
+    found = lives(range(1, LIVES + 1), database_url)
+    assert found.faults == {}
+    for accident in ("crash", "late", "head moved", "cut", "lagging", "edited", "reverted"):
+        assert found.did[accident], f"no life met {accident!r}"
+
+
+def no_guard(patch):
+    original = staging.run
+    guard = f't."{staging.SEQ}" < '
+    patch.setattr(staging, "run", lambda c, sql: original(c, sql.replace(guard, "0 < ")))
+
+
+def no_memory(patch):
+    patch.setattr(snapshots, "seen", lambda *_: set())
+    patch.setattr(snapshots, "newest", lambda *_: {})
+
+
+def no_order(patch):
+    patch.setattr(snapshots, "newest", lambda *_: {})
+
+
+def no_hold(patch):
+    patch.setattr(publishing.snapshots, "held_keys", lambda *_: None)
+
+
+def no_overlap(patch):
+    patch.setattr(extraction, "_since", lambda sync, cursor: cursor)
+
+
+def no_queue(patch):
+    patch.setattr(snapshots, "unsettled_before", lambda *_: False)
+
+
+def no_count(patch):
+    patch.setattr(reconciliation, "_unpublished", lambda *_: 0)
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        (no_guard, "stale"),
+        (no_order, "stale"),
+        (no_memory, "doubled"),
+        (no_hold, "leaked"),
+        (no_overlap, "lost"),
+        (no_queue, "out of turn"),
+        (no_count, "miscounted"),
+    ],
+)
+def test_a_product_without_one_of_its_guards_is_found_out(database_url, monkeypatch, broken, fault):
+    broken(monkeypatch)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(quick())
+        on = stack.enter_context(ground(database_url))
+        for seed in range(1, FEW + 1):
+            kinds = {f.kind for found in live(seed, on).faults.values() for f in found}
+            if fault in kinds:
+                return
+    pytest.fail(f"{FEW} lives, and none was found to have {fault!r} rows")
