@@ -62,7 +62,8 @@ def _column(
     name: str, columns: Columns, allowed: Bools, late: Floats | None, is_key: bool
 ) -> Iterator[Feature]:
     """Features of one column; that keys get longer as they are counted up is no sign."""
-    yield from _measured.missing(name, columns)
+    filler = {"nines"} if is_key else set()  # 9999 is a key like any other
+    yield from (f for f in _measured.missing(name, columns) if f.statistic not in filler)
     yield from _measured.variety(name, columns)
     yield from _compared.values(name, columns)
     last = columns[-1]

@@ -120,4 +120,7 @@ def _basis(count: int, false_holds: float) -> str:
     )
     if count * false_holds >= 1.0:
         return said
-    return f"{said} (by extrapolation: {1 / false_holds:.0f} snapshots are needed to count them)"
+    return (
+        f"{said} (by extrapolation, so it may be a point more: {1 / false_holds:.0f} snapshots "
+        "are needed to count them)"
+    )
