@@ -10,7 +10,7 @@ PYTHON_IN := .venv/bin/python
 READY := .venv/.installed
 PYTEST := $(PYTHON_IN) -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup demo dev test test-fast lint format lock bench browser clean
+.PHONY: help setup demo dev test test-fast test-peers lint format lock bench browser clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,11 @@ test: $(READY) lint ## Check everything: lint, types, all tests, in a real brows
 
 test-fast: $(READY) ## Run the tests that need neither database nor browser.
 	@$(PYTEST) -m "not components and not acceptance and not slow"
+
+test-peers: $(READY) ## Test against Prism with GitHub's OpenAPI file; needs Node.js and npm (460 MB).
+	@mkdir -p .peers/prism && cp tests/peers/prism/package*.json .peers/prism/
+	@npm ci --prefix .peers/prism --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(PYTEST) -n 0 tests/peers/prism_github.py
 
 lint: $(READY) ## Check style and types.
 	@$(PYTHON_IN) -m ruff check

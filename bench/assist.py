@@ -24,7 +24,7 @@ from wfops_pipelines.assist import labels  # noqa: E402
 from wfops_pipelines.sandbox.phrases import TOPICS  # noqa: E402
 
 SEEDS = ROOT / "assets/support_replies/topics.jsonl"
-HELD_OUT, DECISIONS, RUNS, SURE = 600, (0, 10, 25, 50, 100), 10, 0.6
+HELD_OUT, DECISIONS, RUNS, SURE = 600, (0, 10, 25, 50, 100), 5, 0.6
 TOPICS_OF, SEEDS_OF = 9, 12  # of a public set: topics, and seeds of each
 PUBLIC = {"banking77": "banking", "clinc150": "clinc", "hwu64": "hwu"}
 Example = tuple[str, str]

@@ -3,11 +3,11 @@
     nice python bench/sync.py                 # 1,000,000 rows of Parquet, 100,000 over HTTP
     nice python bench/sync.py --rows 200000 --http 50000
 
-Every contestant has a process and a table of its own on the same embedded PostgreSQL, and the same
-fifteen columns. "Gated" is the whole way: extract, stage, examine (a suite, the scorer with 12
-snapshots of history, critical fields, high impact, the difference to the destination), decide,
-publish, audit. The others load and examine nothing. Times are wall clock, memory is the peak of
-the process above what it had before, in copies of the Arrow table.
+Every contestant has a process and a database of its own on the same embedded PostgreSQL, and the
+same fifteen columns; imports are done before. "Gated" is the whole way: extract, stage, examine (a
+suite, the scorer with 12 snapshots of history, critical fields, high impact, the difference to the
+destination), decide, publish, audit. The others load and examine nothing. Times are wall clock,
+memory is the peak of the process above what it had before, in copies of the Arrow table.
 """
 
 from __future__ import annotations
@@ -114,21 +114,32 @@ def gated(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
     from wfops_pipelines import flow
     from wfops_pipelines.core.reviews import Actor
 
-    project, sync, services = _product(url, folder, kind)
     run = flow.Run(Actor("bench", "machine"))
+    _warm(url, folder, kind, run)
+    project, sync, services = _product(url, folder, kind)
     source = sync.source
     if kind != "fresh":
         for n in range(PAST):
             day = NOW - timedelta(days=PAST + 1 - n)
             source.answer(made(PAST_ROWS, n * PAST_ROWS, day, 100 + n))
             flow.run_sync(project, sync, services, run, day)
-    if kind == "update":
+    if kind in ("update", "bare"):
         source.answer(pq.read_table(folder / "first.parquet"))
         flow.run_sync(project, sync, services, run, NOW - timedelta(days=1))
     if kind == "http":
         sync = replace(sync, source=_rest(), rows=_from_json)
         project.syncs["orders"] = sync
     return _measured(project, sync, services, run, kind, rows)
+
+
+def _warm(url: str, folder: Path, kind: str, run: Any) -> None:
+    """Imports, which a served code location has behind it, on a few rows in a database apart."""
+    from wfops_pipelines import flow
+
+    own = database_of(url, f"warm_{kind}")
+    project, sync, services = _product(own, folder / "warm", kind)
+    sync.source.answer(made(100, 0, NOW, 9))
+    flow.run_sync(project, sync, services, run, NOW)
 
 
 def _measured(
@@ -168,7 +179,7 @@ def _product(url: str, folder: Path, kind: str) -> Any:
     from wfops_pipelines.testing import FakeSource
 
     suite = folder / kind / "orders.json"
-    suite.parent.mkdir()
+    suite.parent.mkdir(parents=True)
     suite.write_text(json.dumps({"name": "orders", "expectations": SUITE}))
 
     @sync(
@@ -181,6 +192,7 @@ def _product(url: str, folder: Path, kind: str) -> Any:
             high_impact=(Above("amount_due", 5_000_000),),
             reviewers="team",
             hold_rows_up_to=1.0,
+            undo_hours=None if kind == "bare" else 24,
         ),
     )
     def orders(page: Any) -> Any:
@@ -438,6 +450,7 @@ def compare(url: str, place: Path, rows: int, http_rows: int) -> None:
     raw = child("copy", url, files, rows, "fresh")
     fresh = child("gated", url, files, rows, "fresh")
     update = child("gated", url, files, rows, "update")
+    bare = child("gated", url, files, rows, "bare")
     plain = child("dlt", url, files, rows, "fresh")
     merged = child("dlt", url, files, rows, "update")
     snapshot = child("snapshot", url, files, rows, "fresh")
@@ -447,12 +460,13 @@ def compare(url: str, place: Path, rows: int, http_rows: int) -> None:
             ("gated, into an empty table", rows, fresh, plain["seconds"]),
             ("dlt, ungated, append", rows, plain, plain["seconds"]),
             ("gated, onto the same rows", rows, update, merged["seconds"]),
+            ("  without what undo needs", rows, bare, merged["seconds"]),
             ("dlt, ungated, merge", rows, merged, merged["seconds"]),
         ]
     )
     print("\nits parts; ratio: time against COPY of the same rows as text")
     parts = [(f"gated, {n}, {k}", rows, {"seconds": f[n]}, raw["seconds"])
-             for k, f in (("empty", fresh), ("same rows", update))
+             for k, f in (("empty", fresh), ("same rows", update), ("same, no undo", bare))
              for n in ("stage", "judge", "publish")]  # fmt: skip
     table_of([*parts, ("COPY", rows, raw, raw["seconds"])])
     print("\na snapshot; ratio: time against the bare Parquet file")

@@ -21,7 +21,10 @@ class TextNames(ColumnPairMapMetricProvider):
     @column_pair_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column_A, column_B, **kwargs):
         pairs = zip(column_A, column_B, strict=True)
-        named = [str(name) in str(text) for text, name in pairs]
+        named = [
+            isinstance(name, str) and bool(name.strip()) and name in str(text)
+            for text, name in pairs
+        ]
         return column_A.notna() & pd.Series(named, index=column_A.index, dtype=bool)
 
 

@@ -41,7 +41,7 @@ def test_this_project_is_sound(project):
     ("file", "old", "new", "said"),
     [
         (ASSET, "def crm_contacts(", "def contacts(", "name the function crm_contacts"),
-        (ASSET, "def crm_contacts(page):", "def crm_contacts(page)", "line 13: SyntaxError"),
+        (ASSET, "def crm_contacts(page):", "def crm_contacts(page)", "line 15: SyntaxError"),
         (ASSET, 'reviewers="revops"', 'reviewers="revop"', "did you mean revops"),
         (ASSET, "false_holds=0.02", "false_holds=2", "policy.false_holds: 2 cannot be"),
         (ASSET, "Policy(critical", "Policy(approvals=3, critical", "3 approvals from a group of 1"),

@@ -13,9 +13,27 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines.assist.declared import Classify, Context, Drafting, Row, RowsOf, Tidy
-from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState, prompt_digest
+from wfops_pipelines.assist.declared import (
+    Classify,
+    Context,
+    Drafting,
+    Duplicates,
+    Row,
+    RowsOf,
+    Tidy,
+)
+from wfops_pipelines.core.drafts import (
+    DRAFTS,
+    Draft,
+    Drafted,
+    DraftKind,
+    DraftState,
+    prompt_digest,
+)
+from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
+from wfops_pipelines.core.texts import shortened, visible
+from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.history import published_tables
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts
@@ -24,11 +42,13 @@ from wfops_pipelines.sync import Sync
 
 SNAPSHOTS = 60  # whose published rows teach the labels
 AT_ONCE = 4  # questions to a provider
+LONG = 10_000  # characters of one value that a reviewer is shown as a source
 PATIENCE = 3  # failures of a provider in a row, after which a snapshot no longer asks it
 
 
 _KIND: dict[type, DraftKind] = {
     Classify: DraftKind.LABEL, Drafting: DraftKind.REPLY, Tidy: DraftKind.REPAIR,
+    Duplicates: DraftKind.DUPLICATE,
 }  # fmt: skip
 
 
@@ -60,7 +80,10 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     made: list[Drafted] = []
     for asked in sync.assist:
         if isinstance(asked, Tidy):
-            made += _tidy(asked, sync, named)
+            made += _tidy(asked, sync, named, services)
+            continue
+        if isinstance(asked, Duplicates):
+            made += _duplicates(asked, sync, named, services)
             continue
         proposed = _propose(asked, sync, named, services)
         for row, draft in zip(named, proposed, strict=True):
@@ -71,14 +94,47 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     return Assisted([*named, *loose], tuple(made))
 
 
-def _tidy(asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]]) -> list[Drafted]:
+def _duplicates(
+    asked: Duplicates, sync: Sync, rows: Sequence[dict[str, Any]], services: Services
+) -> list[Drafted]:
+    """Rows that are probably others; a pair that a person let go is not proposed again."""
+    from wfops_pipelines.assist.alike import propose
+
+    try:
+        with services.engine.connect() as conn:
+            there = _newest(conn, sync, services)
+            no = drafts.refused(conn, sync.name, asked.column)
+        proposed = propose(asked, sync.key, rows, there)
+    except Exception as error:
+        failed = _failed(asked, error)
+        return [Drafted(str(row[sync.key]), failed) for row in rows]
+    pairs = zip(rows, proposed, strict=True)
+    made = [Drafted(str(row[sync.key]), draft) for row, draft in pairs if draft is not None]
+    return [d for d in made if (d.key, d.draft.prompt) not in no]
+
+
+def _newest(conn: Connection, sync: Sync, services: Services) -> list[dict[str, Any]]:
+    """The newest published version of each row."""
+    rows: dict[str, dict[str, Any]] = {}
+    for _, table in published_tables(conn, sync, services, limit=SNAPSHOTS):
+        rows |= {str(row[sync.key]): row for row in table.to_pylist()}
+    return [*rows.values()]
+
+
+def _tidy(
+    asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]], services: Services
+) -> list[Drafted]:
     """Repairs that are proposed, and the cell stays; or, of a standing rule, made at once.
+
+    What a person refused for a row with this value is not proposed for it again.
 
     Where a rule crashes the values stay as the source gave them, and the rows wait.
     """
     from wfops_pipelines.assist.repairs import propose
 
     try:
+        with services.engine.connect() as conn:
+            no = set() if asked.standing else drafts.refused(conn, sync.name, asked.column)
         proposed = propose(asked, rows)
     except Exception as error:
         failed = _failed(asked, error)
@@ -87,7 +143,7 @@ def _tidy(asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]]) -> list[Draft
     made = [
         Drafted(str(row[sync.key]), draft, state)
         for row, draft in zip(rows, proposed, strict=True)
-        if draft is not None
+        if draft is not None and (str(row[sync.key]), draft.prompt) not in no
     ]
     if asked.standing:
         by_key = {d.key: d.draft.value for d in made}
@@ -141,8 +197,8 @@ def _texts(
     from wfops_pipelines.assist.provider import provider_from
 
     tables: dict[str, Any] = {}
-    given = [_context(conn, asked, sync, row, tables) for row in rows]
     provider = provider_from(services.environ)
+    given = [_context(conn, asked, sync, row, tables) for row in rows]
     if provider is None:
         return [_rendered(asked, *g) for g in given]
     patience = _Patience()
@@ -163,22 +219,31 @@ def _written(
 
     if patience.failed >= PATIENCE:
         said = f"{provider.model} was not asked any more: {patience.last}"
-        return replace(_rendered(asked, context, sources), fallback=said)
+        return _instead(_rendered(asked, context, sources), said)
     try:
         draft = write(provider, asked, context, sources)
     except ProviderFailed as failure:
         if not failure.orders:
             patience.failed, patience.last = patience.failed + 1, str(failure)
         said = f"the template took over from {provider.model}: {failure}"
-        return replace(_rendered(asked, context, sources), fallback=said)
+        draft = _instead(_rendered(asked, context, sources), said)
+        return replace(draft, tokens=failure.tokens, cost=provider.cost(failure.tokens))
     patience.failed = 0
     return draft
 
 
+def _instead(draft: Draft, said: str) -> Draft:
+    return replace(draft, fallback=f"{said}; {draft.fallback}" if draft.fallback else said)
+
+
 def _rendered(asked: Drafting, context: Context, sources: tuple[tuple[str, str], ...]) -> Draft:
+    """The template's draft; of a row that it cannot be filled in for, none, and the words why."""
     from wfops_pipelines.assist.templates import render
 
-    return render(asked, context, sources)
+    try:
+        return render(asked, context, sources)
+    except SettingsError as error:
+        return replace(_failed(asked, error), sources=sources)
 
 
 def _context(
@@ -196,7 +261,7 @@ def _context(
 
 def _found(conn: Connection, of: RowsOf, row: Row, tables: dict[str, Any]) -> list[dict[str, Any]]:
     match = {theirs: row.get(ours) for theirs, ours in of.match.items()}
-    if any(value is None for value in match.values()):
+    if any(value is None or not str(value).strip() for value in match.values()):
         return []  # nothing belongs to an unknown customer
     return matching(conn, of.table, {**match, **of.where}, of.columns, of.limit, tables) or []
 
@@ -206,11 +271,13 @@ def _shown(row: Row, sync: Sync) -> dict[str, Any]:
 
 
 def _said(row: Row) -> str:
-    return "\n".join(f"{c}: {v}" for c, v in row.items() if v is not None)
+    lines = [f"{c}: {shortened(str(v), LONG)}" for c, v in row.items() if v is not None]
+    return visible("\n".join(lines))
 
 
-def _failed(asked: Drafting | Classify | Tidy, error: Exception) -> Draft:
-    said = f"the assistant failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+def _failed(asked: Drafting | Classify | Tidy | Duplicates, error: Exception) -> Draft:
+    words = visible(" ".join(str(error).split()))[:300]
+    said = f"the assistant failed: {type(error).__name__}: {words}"
     return Draft(
         kind=_KIND[type(asked)],
         column=asked.column,
@@ -223,18 +290,32 @@ def _failed(asked: Drafting | Classify | Tidy, error: Exception) -> Draft:
     )
 
 
-def note_decision(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
-    """Say of the drafts of snapshot `seq` (an edited one's origin) what a final decision made."""
+def note_decision(
+    conn: Connection, decision: Decision, review: Review, seq: int
+) -> dict[str, Json]:
+    """Say of the drafts of snapshot `seq` (an edited one's origin) what a final decision made.
+
+    Returns what the audit trail keeps of it: how many drafts of each column are in which state.
+    """
+    _note(conn, decision, review, seq)
+    found = drafts.outcomes(conn, review.sync, seq)
+    return {"drafts": [list(f) for f in found]} if found else {}
+
+
+def _note(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
     held = review.keys if review.kind is ReviewKind.ROWS else None
     if decision.edits:
         _note_edits(conn, decision, review, seq)
         return
     taken = decision.verb is Verb.APPROVE
+    left_out = held if not taken else decision.exclude
     state = DraftState.ACCEPTED if taken else DraftState.REFUSED
-    drafts.settle(conn, review.sync, seq, state, held, repairs=False)
-    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, held, repairs=True)
+    drafts.settle(conn, review.sync, seq, state, DRAFTS, held)
+    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, [DraftKind.REPAIR], held)
+    drafts.settle(conn, review.sync, seq, DraftState.ACCEPTED, [DraftKind.DUPLICATE], left_out)
+    drafts.settle(conn, review.sync, seq, DraftState.REFUSED, [DraftKind.DUPLICATE], held)
     if taken and decision.exclude:
-        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, decision.exclude, repairs=False)
+        drafts.settle(conn, review.sync, seq, DraftState.REFUSED, DRAFTS, decision.exclude)
 
 
 def _note_edits(conn: Connection, decision: Decision, review: Review, seq: int) -> None:
@@ -247,5 +328,4 @@ def _note_edits(conn: Connection, decision: Decision, review: Review, seq: int) 
             if draft is not None:
                 same = draft.kind is DraftKind.REPAIR and draft.value == value
                 state = DraftState.ACCEPTED if same else DraftState.EDITED
-                repairs = draft.kind is DraftKind.REPAIR
-                drafts.settle(conn, review.sync, seq, state, [edit.key], [column], repairs=repairs)
+                drafts.settle(conn, review.sync, seq, state, [draft.kind], [edit.key], [column])

@@ -77,6 +77,7 @@ def check(
 ) -> None:
     """Validate the project: names, suites, policies, reviewer groups, sensors."""
     from wfops_pipelines.project import open_project
+    from wfops_pipelines.report.show import counted
     from wfops_pipelines.validation import problems
 
     settings = read_settings(start=folder)
@@ -91,10 +92,14 @@ def check(
         typer.echo(f"{len(found)} to repair in {settings.root}", err=True)
         raise typer.Exit(1)
     expectations = sum(len(s.expectations) for s in project.suites.values())
-    typer.echo(
-        f"✓ {settings.root}: {len(project.syncs)} syncs, {expectations} expectations, "
-        f"{len(project.groups)} reviewer groups, {len(project.sensors)} sensors"
-    )
+    counts = {
+        "sync": len(project.syncs),
+        "expectation": expectations,
+        "reviewer group": len(project.groups),
+        "sensor": len(project.sensors),
+    }
+    told = ", ".join(counted(number, noun) for noun, number in counts.items())
+    typer.echo(f"✓ {settings.root}: {told}")
 
 
 @app.command()
@@ -269,6 +274,21 @@ def route(
     _, project, services = _open()
     found = steering.route(review, to, reason, _me(services), project, services)
     typer.echo(f"{found.subject} is decided by {found.group}")
+    _sign(services)
+
+
+@app.command()
+def label(
+    review: ReviewId,
+    cause: Annotated[str, typer.Argument(help="auth, network, schema, …")],
+    reason: Reason,
+) -> None:
+    """Say what a failure really was; the next one like it is proposed as such."""
+    from wfops_pipelines import failing
+
+    _, _, services = _open()
+    found = failing.label(review, cause, reason, _me(services), services)
+    typer.echo(f"{found.subject} failed by {found.label}")
     _sign(services)
 
 

@@ -13,6 +13,7 @@ from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.impact import critical_changes, deletions, high_impact
+from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import living_rows
 from wfops_pipelines.sync import Sync
 
@@ -28,7 +29,8 @@ class Past:
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
-    of finding. published: published rows, for the row model. existing, diff: from the destination;
+    of finding. model: the row model that still serves; published: the rows to fit another one on by
+    where they came from, or only the newest where one serves. existing, diff: from the destination;
     living: how many rows it holds, where the snapshot deletes some and it can say.
     waivers: those that count now. drafts: what was proposed for the snapshot's rows.
     """
@@ -37,7 +39,8 @@ class Past:
     previous_rows: int | None = None
     profiles: Mapping[int, str] = field(default_factory=dict)
     decided: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    published: Sequence[pa.Table] = ()
+    published: Mapping[Source, pa.Table] = field(default_factory=dict)
+    model: Stored | None = None
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
@@ -47,10 +50,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The evidence, and the profile that joins the history if the snapshot is published."""
+    """The evidence, and the profile that joins the history if the snapshot is published.
+
+    `model` is a row model that was fitted for this examination and serves later ones.
+    """
 
     evidence: Evidence
     profile: str | None
+    model: Stored | None = None
 
 
 def examine(
@@ -61,6 +68,7 @@ def examine(
     results: tuple[CheckResult, ...] = ()
     anomaly: dict[str, Json] = {}
     profile: str | None = None
+    model: Stored | None = None
     known = past if isinstance(past, Past) else Past()
     alive = _alive(table, known)
 
@@ -79,13 +87,13 @@ def examine(
         return set_aside(findings_of(results), results, known.waivers)
 
     def anomalies() -> Iterable[Finding]:
-        nonlocal anomaly, profile
+        nonlocal anomaly, profile, model
         from wfops_pipelines.scoring import score
 
         if not alive.num_rows and sync.cursor is not None:
             return ()  # nothing but deletions: there is no row to score
-        scored = score(sync, alive, known.profiles, known.decided, known.published)
-        anomaly, profile = scored.summary, scored.profile
+        scored = score(sync, alive, known.profiles, known.decided, known.model, known.published)
+        anomaly, profile, model = scored.summary, scored.profile, scored.fitted
         return scored.findings
 
     if isinstance(past, Exception):
@@ -111,7 +119,7 @@ def examine(
         diff=known.diff,
         anomaly=anomaly,
     )
-    return Examined(evidence, profile)
+    return Examined(evidence, profile, model)
 
 
 def _alive(table: pa.Table, past: Past) -> pa.Table:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
+from wfops_pipelines.core.drafts import Draft
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.redact import hide, redacted, secrets_of
-from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import (
+    Actor,
+    Review,
+    ReviewKind,
+    ReviewState,
+    check_member,
+    check_reason,
+)
 from wfops_pipelines.core.routing import route_failure
-from wfops_pipelines.errors import FailureKind, SyncFailure
+from wfops_pipelines.errors import BadDecision, FailureKind, SettingsError, SyncFailure
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews
 from wfops_pipelines.sync import Day, Sync
@@ -26,16 +39,21 @@ def report_failure(
 
     Of a partitioned sync each day has its own: deciding retry runs that day again.
     """
-    kind = error.kind if isinstance(error, SyncFailure) else FailureKind.OUR_BUG
+    kind = _kind(error)
     body = _body(sync, step, kind, error, secrets_of(services.environ))
+    proposed = _proposed(body, services) if kind is FailureKind.OUR_BUG else None
+    if proposed is not None:
+        body["proposed"] = proposed.as_json()
+    likely = proposed.value if proposed and proposed.value else kind.value
+    named = kind.value if likely == kind.value else f"probably {likely}"
     if day is not None:
         body["day"] = day.name
     of = f" of {day.name}" if day else ""
-    summary = f"{step}{of} failed ({kind.value}): {str(body['error'])[:400]}"
+    summary = f"{step}{of} failed ({named}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
-    cause = f"{step} failed: {kind.value}"
-    routed = route_failure(kind.value, cause, sync.policy, decided)
+    cause = f"{step} failed: {likely}"
+    routed = route_failure(likely, cause, sync.policy, decided)
     review = Review(
         id=services.id("rv"),
         sync=sync.name,
@@ -52,11 +70,18 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, kind.value, *([day.name] if day else [])])
+        fingerprint = "/".join([step, likely, *([day.name] if day else [])])
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))
     return review
+
+
+def _kind(error: Exception) -> FailureKind:
+    if isinstance(error, SyncFailure):
+        return error.kind
+    # A variable that is missing or wrong is mended by whoever holds the credentials.
+    return FailureKind.AUTH if isinstance(error, SettingsError) else FailureKind.OUR_BUG
 
 
 def _body(
@@ -84,3 +109,51 @@ def _failed(review: Review, body: dict[str, Json], services: Services) -> AuditE
         reason=review.summary,
         details={"review": review.id, **body},
     )
+
+
+def _proposed(body: Mapping[str, Json], services: Services) -> Draft | None:
+    """What the words of an error that does not say its kind probably mean; only a proposal.
+
+    None where even that fails: nothing may stand between a failure and its review request.
+    """
+    try:
+        from wfops_pipelines.assist.failures import failure_text, propose
+
+        with services.engine.connect() as conn:
+            known = reviews.labelled(conn)
+        accepted = [(failure_text(str(b["type"]), str(b["error"])), cause) for b, cause in known]
+        return propose(str(body["type"]), str(body["error"]), accepted)
+    except Exception:
+        return None
+
+
+def accept_label(conn: Connection, review: Review) -> str | None:
+    """A person who decides on a failure accepts its proposed cause, unless they gave another."""
+    if review.kind is not ReviewKind.FAILURE or review.label:
+        return None
+    body = reviews.failure_of(conn, review.id) or {}
+    cause = (body.get("proposed") or {}).get("value")
+    if cause:
+        reviews.label(conn, review.id, str(cause))
+    return cause
+
+
+def label(id: str, cause: str, reason: str, actor: Actor, services: Services) -> Review:
+    """Say what a failure really was; the next one like it is proposed as such.
+
+    Raises BadDecision for what is no failure or no cause, NotAllowed unless `actor` is a member of
+    the group that is asked.
+    """
+    with database.transaction(services.engine) as conn:
+        review = reviews.get(conn, id, lock=True)
+        if review is None or review.kind is not ReviewKind.FAILURE:
+            raise BadDecision(f"review: {id!r} is no failure. List them with `wfops reviews`.")
+        check_member(actor.name, review.group, services.people.members(review.group))
+        if cause not in (causes := [k.value for k in FailureKind]):
+            raise BadDecision(f"cause: {cause!r} is none of {', '.join(causes)}.")
+        reviews.label(conn, review.id, cause)
+        details: dict[str, Json] = {"review": review.id, "cause": cause, "before": review.label}
+        said = check_reason(reason)
+        event = AuditEvent(services.clock(), actor, Action.LABELLED, review.subject, said, details)
+        audit.append(conn, event)
+        return replace(review, label=cause)

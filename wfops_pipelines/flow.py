@@ -23,7 +23,7 @@ from wfops_pipelines.history import read_past
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, files, reviews, snapshots
+from wfops_pipelines.store import audit, database, files, reviews, row_models, snapshots
 from wfops_pipelines.superseding import supersede_older
 from wfops_pipelines.sync import Day, Sync
 
@@ -133,6 +133,8 @@ def _record(
         snapshots.add_evidence(conn, examined.evidence, held)
         if examined.profile is not None and snapshot.edited_by is None:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
+        if examined.model is not None:
+            row_models.keep(conn, sync.name, examined.model)
         snapshots.set_state(conn, sync.name, snapshot.seq, state)
         audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
         if _replaces_all(sync, snapshot):

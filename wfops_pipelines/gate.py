@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from wfops_pipelines import assisting
+from wfops_pipelines import assisting, failing, row_outcomes
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 from wfops_pipelines.core.people import Role
@@ -77,7 +77,7 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
             check_keys(decision, held_rows(conn, sync, review, services))
         if decision.edits:
             return _edit(conn, decision, review, sync, services, channel)
-        return _take(conn, decision, review, override, services, channel)
+        return _take(conn, decision, review, sync, override, services, channel)
 
 
 def sync_of(project: Project, review: Review) -> Sync:
@@ -138,12 +138,13 @@ def _edit(
     _refuse_second(decision, reviews.decisions_on(conn, review.id))
     id, at = services.id("dc"), services.clock()
     edited = stage_edited(conn, sync, review, decision, services)
-    assisting.note_decision(conn, decision, review, edited.rank)
+    noted = assisting.note_decision(conn, decision, review, edited.rank)
+    row_outcomes.note(conn, decision, review, sync.policy, services)
     reviews.record(conn, id, decision, channel, at, final=True)
     reviews.close(conn, review.id, ReviewState.SUPERSEDED, str(decision.actor), at)
     event = _decided(decision, review, id, services, channel, final=True)
     cells: list[Json] = [[key, column] for key, column, _, _ in edited.edits]
-    details: dict[str, Json] = {**event.details, "edited": edited.seq, "cells": cells}
+    details: dict[str, Json] = {**event.details, **noted, "edited": edited.seq, "cells": cells}
     audit.append(conn, replace(event, action=Action.EDITED, details=details))
     return Taken(id, review, decision.verb, True, 0, edited=edited.seq)
 
@@ -152,6 +153,7 @@ def _take(
     conn: Connection,
     decision: Decision,
     review: Review,
+    sync: Sync,
     override: tuple[str, ...],
     services: Services,
     channel: str,
@@ -161,16 +163,20 @@ def _take(
     final = decision.verb not in APPROVING or enough
     id, at = services.id("dc"), services.clock()
     reviews.record(conn, id, decision, channel, at, final=final, override=override)
+    noted: dict[str, Json] = {}
     if final:
+        if cause := failing.accept_label(conn, review):
+            noted = {"cause": cause}
         if review.kind in HOLDS and review.seq is not None:
             of = snapshots.get(conn, review.sync, review.seq).rank
-            assisting.note_decision(conn, decision, review, of)
+            noted = assisting.note_decision(conn, decision, review, of)
+            row_outcomes.note(conn, decision, review, sync.policy, services)
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
         if review.kind in HOLDS or decision.verb is Verb.RETRY or _reverts(decision, review):
             errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
             reviews.post(conn, errand)
     event = _decided(decision, review, id, services, channel, final=final)
-    details: dict[str, Json] = {**event.details, "override": list(override)}
+    details: dict[str, Json] = {**event.details, **noted, "override": list(override)}
     overrides = final and bool(override or decision.break_glass)
     action = Action.OVERRIDDEN if overrides else event.action
     audit.append(conn, replace(event, action=action, details=details))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select
 
+from wfops_pipelines.anomaly import ROWS_VERSION
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Snapshot
 from wfops_pipelines.destinations import Existing, Listing
 from wfops_pipelines.examination import Past
-from wfops_pipelines.ledger import parcel_of, published_rows
+from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import drafts, learning, snapshots, waivers
+from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import living_rows
 from wfops_pipelines.sync import Sync
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TRAINING_SNAPSHOTS = 20
+_REFIT_SHARE = 5  # a model is fitted again when a fifth of its sources is new
 
 
 def read_past(
@@ -37,15 +41,21 @@ def read_past(
 def _past(
     conn: Connection, sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
 ) -> Past:
-    found = published_tables(conn, sync, services, before=snapshot.seq, limit=TRAINING_SNAPSHOTS)
-    published = [alive for _, rows in found if (alive := living_rows(rows)).num_rows]
+    found = sources(conn, sync, before=snapshot.seq, limit=TRAINING_SNAPSHOTS)
+    stored = row_models.newest(conn, sync.name)
+    model = stored if stored is not None and serves(stored, found) else None
+    wanted = found if model is None else found[-1:]
+    published = {
+        s: rows for s, rows in _read(conn, sync, services, wanted).items() if rows.num_rows
+    }
+    last = [*published.values()][-1] if published else None
     usable = sync.key in table.column_names and not table[sync.key].null_count
     parcel = parcel_of(sync, snapshot, table, services)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
     critical = [c for c in sync.policy.critical_fields if c in table.column_names]
     return Past(
-        schema=published[-1].schema if published else None,
-        previous_rows=published[-1].num_rows if published else None,
+        schema=None if last is None else last.schema,
+        previous_rows=None if last is None else last.num_rows,
         profiles={}
         if snapshot.edited_by  # a few rows that a person changed are no day of the source
         else snapshots.published_profiles(
@@ -53,6 +63,7 @@ def _past(
         ),
         decided=learning.counts(conn, sync.name),
         published=published,
+        model=model,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,
         living=_living(conn, sync, table, services),
@@ -72,6 +83,14 @@ def published_tables(
     conn: Connection, sync: Sync, services: Services, *, limit: int, before: int | None = None
 ) -> list[tuple[int, pa.Table]]:
     """(number, published rows) of the last snapshots, oldest first; a lost file is left out."""
+    found = sources(conn, sync, limit=limit, before=before)
+    return [(s.seq, rows) for s, rows in _read(conn, sync, services, found).items()]
+
+
+def sources(
+    conn: Connection, sync: Sync, *, limit: int, before: int | None = None
+) -> tuple[Source, ...]:
+    """What the last published snapshots let go, oldest first; no file is read."""
     p = t.publications.c
     query = select(p.seq, p.digest, p.part).where(p.sync == sync.name, p.reverted_at.is_(None))
     if before is not None:
@@ -80,8 +99,34 @@ def published_tables(
     parts: dict[tuple[int, str], set[str]] = {}
     for row in rows:
         parts.setdefault((int(row.seq), str(row.digest)), set()).add(str(row.part))
-    newest = list(parts.items())[:limit]
-    found = [
-        (seq, published_rows(conn, sync, seq, digest, p, services)) for (seq, digest), p in newest
-    ]
-    return [(seq, table) for seq, table in found[::-1] if table is not None]
+    newest = [*parts.items()][:limit][::-1]
+    refused = refused_rows(conn, sync.name, [seq for (seq, _), _ in newest])
+    return tuple(
+        Source(seq, digest, tuple(sorted(p)), refused.get(seq, 0)) for (seq, digest), p in newest
+    )
+
+
+def _read(
+    conn: Connection, sync: Sync, services: Services, wanted: Sequence[Source]
+) -> dict[Source, pa.Table]:
+    found = {s: published_rows(conn, sync, s.seq, s.digest, set(s.parts), services) for s in wanted}
+    return {s: living_rows(rows) for s, rows in found.items() if rows is not None}
+
+
+def serves(stored: Stored, now: Sequence[Source]) -> bool:
+    """May a stored model still judge rows, when `now` are the sources that it would learn from?
+
+    Not when it is of another version, when rows that it learned from were taken back or put away
+    since, when a person let held rows go (they are normal from now on), or when a fifth of its
+    sources is new.
+    """
+    oldest = now[0].seq if now else 0
+    learned = {s for s in stored.sources if s.seq >= oldest}
+    fresh = [s for s in now if s not in learned]
+    if (
+        stored.version != ROWS_VERSION
+        or not learned <= set(now)
+        or any(HELD in s.parts for s in fresh)
+    ):
+        return False
+    return len(fresh) * _REFIT_SHARE <= len(stored.sources)

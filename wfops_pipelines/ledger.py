@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
@@ -78,6 +79,15 @@ def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
     return frozenset(k for row in conn.execute(query) for k in row[0] or ())
 
 
+def refused_rows(conn: Connection, sync: str, seqs: Sequence[int]) -> dict[int, int]:
+    """How many rows of each of these snapshots a person put away."""
+    q = t.quarantine.c
+    query = select(q.seq, func.sum(q.rows)).where(
+        q.sync == sync, q.seq.in_(seqs), q.part.in_([CLEAN, HELD])
+    )
+    return {int(row[0]): int(row[1]) for row in conn.execute(query.group_by(q.seq))}
+
+
 def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
     """What was published of a snapshot so far."""
     c = t.publications.c
@@ -96,7 +106,8 @@ def parcel_of(sync: Sync, snapshot: Snapshot, rows: pa.Table, services: Services
     """Rows of a snapshot as a destination takes them, with the place for what they replace."""
     keep = None
     if sync.policy.undo_hours is not None:
-        keep = Keep(t.replaced.fullname, snapshot.seq, services.clock())
+        now, hours = services.clock(), sync.policy.undo_hours
+        keep = Keep(t.replaced.fullname, snapshot.seq, now, now - timedelta(hours=2 * hours))
     return Parcel(
         sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at
     )

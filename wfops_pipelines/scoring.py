@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfops_pipelines import anomaly
 from wfops_pipelines.core.findings import Finding, Json, Severity
+from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -19,11 +21,15 @@ REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Findings, the new profile as JSON, and what the evidence keeps about the score."""
+    """Findings, the new profile as JSON, and what the evidence keeps about the score.
+
+    `fitted` is a row model that had to be fitted, to be kept for the next snapshots.
+    """
 
     findings: tuple[Finding, ...]
     profile: str
     summary: dict[str, Json]
+    fitted: Stored | None = None
 
 
 def score(
@@ -31,12 +37,14 @@ def score(
     table: pa.Table,
     history: Mapping[int, str],
     decided: Mapping[str, tuple[int, int]],
-    published: Sequence[pa.Table],
+    stored: Stored | None,
+    published: Mapping[Source, pa.Table],
 ) -> Scored:
     """Score a snapshot against the profiles of published ones, and its rows against their rows.
 
-    The summary holds all that the score came from beside the profiles: whose they are, the
-    weights, the budget and the scorer's version. With them, anybody gets the same bits again.
+    The summary holds all that the scores came from beside the profiles: whose they are, the
+    weights, the budget, the scorer's version, the row model's digest and the sources it can be
+    fitted again from. With them, anybody gets the same bits again.
     """
     new = anomaly.profile(table, key=sync.key, cursor=sync.cursor)
     profiles = [anomaly.Profile.from_json(text) for text in history.values()]
@@ -57,8 +65,11 @@ def score(
         "scorer": anomaly.VERSION,
         "profile": new.version,
     }
-    rows = _rows(sync, table, published)
-    return Scored((*findings, *rows), new.to_json(), summary)
+    fitted = _fit(sync, published) if stored is None else None
+    model = stored or fitted
+    rows = _rows(sync, table, model) if model is not None else []
+    summary["rows"] = _model_json(model)
+    return Scored((*findings, *rows), new.to_json(), summary, fitted)
 
 
 def _finding(found: anomaly.SnapshotFinding, *, held: bool) -> Finding:
@@ -79,16 +90,32 @@ def _finding(found: anomaly.SnapshotFinding, *, held: bool) -> Finding:
     )
 
 
-def _rows(sync: Sync, table: pa.Table, published: Sequence[pa.Table]) -> list[Finding]:
+def _fit(sync: Sync, published: Mapping[Source, pa.Table]) -> Stored | None:
+    """A row model of published rows; None while they are too few to tell odd from new."""
+    if sum(t.num_rows for t in published.values()) < ROWS_TO_LEARN_FROM:
+        return None
+    model = anomaly.fit_rows([*published.values()], key=sync.key)
+    return Stored(anomaly.ROWS_VERSION, tuple(published), model.to_json())
+
+
+def _model_json(model: Stored | None) -> Json:
+    if model is None:
+        return None
+    digest = hashlib.sha256(model.body.encode()).hexdigest()
+    sources: list[Json] = [[s.seq, s.digest, [*s.parts], s.refused] for s in model.sources]
+    return {"model": digest, "version": model.version, "sources": sources}
+
+
+def _rows(sync: Sync, table: pa.Table, stored: Stored) -> list[Finding]:
     """One finding for each row that the budget calls too odd.
 
     The budget is one of snapshots: a row is held when its p-value, multiplied by the number of
     rows (Bonferroni), is within it, so that a normal snapshot has an odd row as rarely as asked.
+    A snapshot without a column that the model knows is held for its schema, not row by row.
     """
-    if sum(t.num_rows for t in published) < ROWS_TO_LEARN_FROM or not table.num_rows:
+    model = anomaly.RowModel.from_json(stored.body)
+    if not table.num_rows or not set(table.column_names) >= set(model.columns):
         return []
-    known = [t for t in published if set(table.column_names) >= set(t.column_names)]
-    model = anomaly.fit_rows(known, key=sync.key)
     scores = anomaly.score_rows(model, table)
     limit = sync.policy.false_holds / table.num_rows
     odd = [i for i, p in enumerate(scores.p_value.tolist()) if p <= limit]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
-    from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
+    from wfops_pipelines.assist.declared import Classify, Drafting, Duplicates, Tidy
     from wfops_pipelines.core.snapshot import Diff
     from wfops_pipelines.destinations import Existing, Parcel, Written
     from wfops_pipelines.sources import Window
@@ -83,7 +83,7 @@ class Sync:
     owners: tuple[str, ...]
     rows: Transform
     words: str
-    assist: tuple[Drafting | Classify | Tidy, ...] = ()
+    assist: tuple[Drafting | Classify | Tidy | Duplicates, ...] = ()
     deleted: str | None = None
     missing: Literal["keep", "delete"] = "keep"
     days_from: date | None = None
@@ -137,7 +137,7 @@ def sync(
     schedule: str | None = None,
     group: str | None = None,
     owners: Sequence[str] = (),
-    assist: Sequence[Drafting | Classify | Tidy] = (),
+    assist: Sequence[Drafting | Classify | Tidy | Duplicates] = (),
     deleted: str | None = None,
     missing: Literal["keep", "delete"] = "keep",
     days_from: str | None = None,
@@ -187,4 +187,6 @@ def instant(value: str | int | float | datetime | None) -> datetime | None:
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if moment.tzinfo is UTC:
+        return moment
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -10,8 +10,8 @@ from wfops_pipelines.project import Project
 from wfops_pipelines.sync import Sync
 
 RESERVED = (
-    "decide", "decide_many", "release", "pause", "resume", "comment", "assign", "route", "reopen",
-    "waive", "undo", "all",
+    "decide", "decide_many", "release", "pause", "resume", "comment", "assign", "route", "label",
+    "reopen", "waive", "undo", "all",
 )  # fmt: skip
 
 

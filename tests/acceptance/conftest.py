@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,32 @@ def start(state: Path, *options: str, notify: str = "") -> Demo:
     demo = Demo(process, state)
     threading.Thread(target=demo.listen, daemon=True).start()
     return demo
+
+
+@contextmanager
+def served(root: Path, **more: str) -> Iterator[Demo]:
+    """`wfops dev` on the project at `root`, with `more` in its environment, until the end."""
+    from wfops_pipelines.dev.cluster import remove
+
+    env = {**os.environ, **more, "PYTHONUNBUFFERED": "1"}
+    env.pop("WFOPS_POSTGRES_URL", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wfops_pipelines", "dev", "--port", "0"],
+        cwd=root,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    running = Demo(process, root / ".wfops")
+    threading.Thread(target=running.listen, daemon=True).start()
+    try:
+        running.hear("^Ctrl-C stops everything")
+        yield running
+    finally:
+        if process.poll() is None:
+            running.stop()
+        remove(root / ".wfops")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.conftest import ROOT, Demo
+from tests.acceptance.conftest import ROOT, served
 from wfops_pipelines.dagster_client import DagsterClient, LaunchRefused
 from wfops_pipelines.dev.ports import free_port
 
@@ -79,27 +79,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(project: Path) -> Iterator[str]:
     """`wfops dev` that believes a proxy only; its address."""
-    from wfops_pipelines.dev.cluster import remove
-
-    env = {**os.environ, "WFOPS_PROXY_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
-    env.pop("WFOPS_POSTGRES_URL", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wfops_pipelines", "dev", "--port", "0"],
-        cwd=project,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    running = Demo(process, project / ".wfops")
-    threading.Thread(target=running.listen, daemon=True).start()
-    try:
-        running.hear("^Ctrl-C stops everything")
-        yield re.search(r"^Dagster UI\s+(\S+)$", running.text, re.M).group(1)
-    finally:
-        if process.poll() is None:
-            running.stop()
-        remove(project / ".wfops")
+    with served(project, WFOPS_PROXY_SECRET=SECRET) as running:
+        yield running.ui
 
 
 @pytest.fixture(scope="module")

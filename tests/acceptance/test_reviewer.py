@@ -82,6 +82,56 @@ def test_the_groups_are_told_and_the_link_only_leads(demo: Demo, hook: Webhook, 
     assert demo.query(waiting) == before
 
 
+def editor_of(page: Page) -> str:
+    """What the Launchpad's editor holds (long lines and all)."""
+    editor = page.locator(".CodeMirror, .cm-editor").first
+    expect(editor).to_contain_text("evidence:")
+    return editor.inner_text()
+
+
+def test_a_draft_stands_beside_its_sources_and_is_edited_in_the_launchpad(demo: Demo, page: Page):
+    review, seq = pending(demo, "support_replies", "whole")
+    row = staged(demo, "support_replies", seq)[0]
+    page.goto(f"/wfops/r/{review}")
+    draft = page.locator(f"#draft-{row['ticket_id']}")
+    for source in ("row", "customer", "invoices"):
+        expect(draft.get_by_text(source, exact=True).first).to_be_visible()
+    expect(draft).to_contain_text(row["question"].split("\n")[0])
+    expect(draft).to_contain_text(f"Hello {row['customer_name']},")
+    expect(draft.locator("h4", has_text="topic")).to_contain_text("% sure")
+    page.screenshot(path=screenshots(demo) / "draft.png")
+    draft.get_by_role("link", name="Edit in the Launchpad").click()
+    assert f"Hello {row['customer_name']}," in editor_of(page)
+    assert demo.query("select count(*) from wfops.deliveries") == [(0,)]
+
+
+def test_a_repair_is_proposed_with_its_reason_and_prefilled(demo: Demo, page: Page):
+    review, _ = pending(demo, "crm_contacts", "rows")
+    page.goto(f"/wfops/r/{review}")
+    expect(page.get_by_text("country could be tidied").first).to_be_visible()
+    expect(page.locator("table.rows th", has_text="Confidence")).to_be_visible()
+    page.get_by_role("link", name="Make all repairs").click()
+    assert '"country"' in editor_of(page)
+
+
+def test_a_hold_is_routed_by_the_policy_and_says_why(demo: Demo, page: Page):
+    review, _ = pending(demo, "billing_invoices", "whole")
+    page.goto(f"/wfops/r/{review}")
+    expect(page.get_by_text("for the group data (a rule of the policy")).to_be_visible()
+    page.get_by_role("link", name="Send to another group").click()
+    expect(page.locator(".CodeMirror, .cm-editor").first).to_contain_text(review)
+
+
+def test_the_dashboard_shows_how_true_the_confidence_was(demo: Demo, page: Page):
+    page.goto("/wfops/dashboard")
+    expect(page.get_by_role("heading", name="Is the confidence true?")).to_be_visible()
+    expect(page.get_by_text("Brier score")).to_be_visible()
+    assert page.locator("svg.curve circle").count() > 0
+    found = page.request.get("/wfops/api/dashboard").json()
+    assert found["reliability"]["brier"] < 0.25
+    assert "# EOF" in page.request.get("/wfops/metrics").text()
+
+
 def test_a_high_impact_invoice_is_approved_and_arrives_as_it_was_staged(demo: Demo, page: Page):
     review, seq = pending(demo, "billing_invoices", "rows")
     ((key,),) = demo.query(f"select keys ->> 0 from wfops.reviews where id = '{review}'")

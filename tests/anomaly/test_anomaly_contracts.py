@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from anomaly_demo_streams import crm_contacts
 
-from wfops_pipelines.anomaly import Profile, profile, score_snapshot, weight, weights
+from wfops_pipelines.anomaly import Profile, basis, profile, score_snapshot, weight, weights
 
 
 def seen(table: pa.Table) -> Profile:
@@ -76,8 +76,12 @@ def test_too_little_history_still_holds_what_is_out_of_all_proportion() -> None:
     assert score_snapshot(HISTORY[:3], seen(TABLES[3].slice(0, 9))).findings[0].statistic == "rows"
 
 
-def test_the_basis_says_when_a_budget_can_only_be_extrapolated() -> None:
-    assert "extrapolation" in score_snapshot(HISTORY[:7], HISTORY[7]).basis
+@pytest.mark.parametrize("length", [5, 8])
+def test_the_basis_says_before_the_fact_when_a_budget_can_only_be_extrapolated(length: int) -> None:
+    said = basis(HISTORY[:length], false_holds=0.05)
+    assert "it may be a point more: 20 snapshots are needed" in said
+    assert score_snapshot(HISTORY[:length], HISTORY[7], false_holds=0.05).basis == said
+    assert "extrapolation" not in basis(HISTORY[:length], false_holds=0.3)
 
 
 def test_approvals_damp_a_kind_and_rejections_bring_it_back() -> None:

@@ -67,9 +67,14 @@ def test_a_reply_to_the_wrong_customer_or_with_anothers_address_fails():
         ticket(2, "api", reply=good.replace("Ann Bell", "Bob")),
         ticket(3, "api", reply=good.replace("ann@", "bob@")),
         ticket(4, "api", reply=good + "We promise a refund."),
+        ticket(5, "api", reply=good + "See evil.example/pay."),
+        ticket(6, "api", reply=good + "<a href=x>pay</a>"),
+        ticket(7, "api", reply=good.replace("Ann Bell", "None"), customer_name=None),
+        ticket(8, "api", reply=good.replace("Ann Bell", ""), customer_name=""),
     )
     assert failed == {
-        "reply_text_to_name": ("2",),
+        "reply_text_to_name": ("2", "7", "8"),
         "reply_text_to_have_no_other_address": ("3",),
-        "reply_avoids_pattern": ("4",),
+        "reply_promises_nothing": ("4",),
+        "reply_has_no_links": ("5", "6"),
     }

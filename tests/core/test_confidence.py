@@ -126,3 +126,15 @@ def test_the_order_in_which_decisions_are_given_does_not_matter():
     shuffled = rng.sample(some, len(some))
     review = hold("rule a is met")
     assert confidence(review, record(some)) == confidence(review, record(shuffled))
+
+
+def test_approvals_of_invoices_say_little_about_a_first_anomaly():
+    routine = [hold(state=YES, cause="high_impact: an invoice above 5,000.00")] * 40
+    first = hold(cause="anomaly: amount; anomaly: price")
+    found = confidence(first, record(routine))
+    assert found.words == (
+        "nothing of the kind yet; 40 of 40 of this sync were approved, for other reasons"
+    )
+    assert found.chance == pytest.approx(0.75)
+    kin = [hold(state=NO, cause="anomaly: stock")] * 4
+    assert confidence(first, record([*routine, *kin])).chance < 0.4

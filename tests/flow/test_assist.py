@@ -144,6 +144,46 @@ def test_an_assistant_that_fails_holds_its_rows_and_loses_none(assisted, text):
     assert bench.rows("id, reply") == [(1, None)]
 
 
+HOSTILE = {
+    "markup": "<script>alert(1)</script>", "template": "{{ 7 * 7 }}{% raw %}",
+    "hidden": "a\x00b\u202e\u200bc\x1b[31m", "escape": "\\x00'; drop table wfops.drafts; --",
+}  # fmt: skip
+
+
+def test_hostile_texts_are_staged_drafted_and_sent_as_mere_text(assisted):
+    bench = assisted("Dear {{ row.name }}, you wrote: {{ row.note }}")
+    rows = [{**record(n), "note": note} for n, note in enumerate(HOSTILE.values(), 1)]
+    review = bench.held(rows)
+    hidden = kept(bench)[2].draft.value
+    assert hidden == "Dear Ann, you wrote: a\ufffdb\ufffd\ufffdc\ufffd[31m"
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("3",)))
+    sent = {text[len("Dear Ann, you wrote: ") :] for _, text in bench.rows("id, reply")}
+    assert sent == {HOSTILE["markup"], HOSTILE["template"], HOSTILE["escape"]}
+    assert "\x00" not in str(kept(bench))
+
+
+def test_a_row_that_cannot_be_drafted_for_leaves_the_others_their_drafts(assisted):
+    bench = assisted("{% if row.note == 'odd' %}{{ row.none_such }}{% endif %}Dear {{ row.name }}")
+    long = {**record(3), "name": "x" * 9000}
+    review = bench.held([record(1), {**record(2), "note": "odd"}, long])
+    assert [d.draft.value for d in kept(bench)] == ["Dear Ann", None, None]
+    assert "2 rows without a proposal" in review.summary
+    assert "none_such" in kept(bench)[1].draft.fallback
+    assert "more than 8,000 characters" in kept(bench)[2].draft.fallback
+    assert len(kept(bench)[2].draft.sources[0][1]) < 10_000
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_nothing_belongs_to_a_customer_without_a_name(assisted, blank):
+    bench = assisted("Dear you {{ customer }}")
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("create schema crm"))
+        conn.execute(sa.text("create table crm.people (name text, city text)"))
+        conn.execute(sa.text("insert into crm.people values ('', 'Ulm'), ('  ', 'Bonn')"))
+    bench.held([{**record(1), "name": blank}])
+    assert kept(bench)[0].draft.value == "Dear you []"
+
+
 @pytest.mark.slow
 def test_a_label_is_proposed_where_it_is_sure_and_left_to_a_person_where_not(assisted, seed):
     bench = assisted(

@@ -47,11 +47,14 @@ def test_only_the_untidy_row_waits_and_it_stays_as_it_came(make_bench):
     bench = tidying(make_bench)
     review = bench.held([record(1, "Ann"), record(2, " Bo ")])
     assert (review.kind, review.keys) == (ReviewKind.ROWS, ("2",))
-    assert "name could be tidied in 1 row by rule trim 1: “ Bo ” → “Bo”" in review.summary
+    assert "name could be tidied in 1 row by rule trim 2: “ Bo ” → “Bo”" in review.summary
     assert bench.rows("id, name") == [(1, "Ann")]
     bench.release(bench.decide(review, Verb.APPROVE))
     assert bench.rows("id, name") == [(1, "Ann"), (2, " Bo ")]
     assert [d.state for d in kept(bench)] == [DraftState.REFUSED]
+    same = bench.run([record(2, " Bo ", 5), record(3, "Cy", 5)]).judged[0]
+    assert same.review is None, "what was refused for this value is not proposed again"
+    assert bench.held([record(2, "  Bo", 9), record(3, "Cy", 9)]).keys == ("2",)
 
 
 def test_the_page_makes_the_repair_in_one_launch_and_somebody_else_approves(make_bench):

@@ -221,7 +221,7 @@ def test_any_reverts_in_any_order_leave_what_would_be_without_them(make_bench, p
         conn.execute(sa.text("drop schema if exists shop cascade"))
     names = (
         "streams staged_rows evidence profiles reviews decisions outbox publications quarantine "
-        "replaced notifications waivers drafts snapshots"
+        "replaced notifications waivers drafts row_models snapshots"
     )
     tables = ", ".join(f"wfops.{n}" for n in names.split())
     with bench.services.engine.begin() as conn:

@@ -140,7 +140,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "words"), BROKEN)
+@pytest.mark.parametrize(
+    ("name", "content", "words"), BROKEN, ids=[f"{n}-{name}" for n, (name, *_) in enumerate(BROKEN)]
+)
 def test_a_broken_file_is_said_with_the_place(tmp_path, name, content, words):
     put(tmp_path, name, content)
     said = refused(files("shop", name), tmp_path, SyncFailure)
@@ -221,6 +223,17 @@ def test_times_finer_than_a_microsecond_are_not_rounded(tmp_path):
     assert "field at" in refused(files("shop", "x.parquet"), tmp_path)
     as_text = files("shop", "x.parquet", types={"at": str})
     assert read(as_text, tmp_path) == [{"at": "1970-01-01 00:00:00.000000001"}]
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("s"), pa.date64()])
+def test_times_beyond_what_python_knows_are_said_and_can_be_read_as_text(tmp_path, kind):
+    far = 253_402_300_800 * {"us": 10**6, "s": 1}.get(getattr(kind, "unit", ""), 1000)
+    moments = pa.array([0, far], pa.int64()).cast(kind)
+    pq.write_table(pa.table({"id": [1, 2], "at": moments}), tmp_path / "x.parquet")
+    said = refused(files("shop", "x.parquet"), tmp_path)
+    assert "x.parquet, from row 1 on, field at: holds times that Python cannot express" in said
+    as_text = read(files("shop", "x.parquet", types={"at": str}), tmp_path)
+    assert as_text[1]["at"].startswith("10000-01-01")
 
 
 @given(
@@ -481,7 +494,7 @@ def test_a_wrong_setting_is_said_with_its_repair(environ, words):
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("s3://bucket/x", "s3fs"), ("nope://x", "no such kind")]
+    ("url", "words"), [("gs://bucket/x", "gcsfs"), ("nope://x", "no such kind")]
 )
 def test_a_store_that_needs_another_package_says_which(url, words):
     with pytest.raises(SettingsError, match=words):

@@ -114,8 +114,9 @@ def test_a_sync_from_a_table_stages_only_what_is_new(make_bench, erp):
     ],
 )
 def test_a_wrong_table_or_column_is_said_and_is_never_sql(erp, source, words):
-    with pytest.raises(SourceMalformed, match=words):
+    with pytest.raises(SourceMalformed, match=words) as caught:
         ids(source, EVERYTHING, erp)
+    assert caught.value.exchange == {"method": "SELECT", "url": source.table}
     assert len(ids(ORDERS, EVERYTHING, erp)) == 100
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wfops_pipelines.anomaly.nouns import (
+    ROWS_VERSION,
     ColumnProfile,
     Profile,
     RowModel,
@@ -26,9 +27,10 @@ from wfops_pipelines.anomaly.nouns import (
 )
 from wfops_pipelines.anomaly.weights import weight, weights
 
-VERSION = 1  # of the scorer: the same version gives the same bits for the same profiles
+VERSION = 2  # of the scorer: the same version gives the same bits for the same profiles
 
 __all__ = [
+    "ROWS_VERSION",
     "VERSION",
     "ColumnProfile",
     "Profile",

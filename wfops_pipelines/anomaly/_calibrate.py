@@ -8,7 +8,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 PSEUDO = 8.0
-PRIOR_SPREAD = 0.50
+TYPICAL, TYPICAL_WEIGHT = -0.15, 20.0  # log score of normal snapshots, development streams
+PRIOR_SPREAD = 0.35
+FARTHEST = 0.60
 _FLOOR = 0.3
 
 
@@ -17,14 +19,17 @@ def p_value(history: Floats, recombined: Floats, new: float) -> float:
 
     `history` are the scores that the old snapshots got, each without having been learned from;
     `recombined` those of made-up normal ones, which count as `PSEUDO` more with a spread of
-    their own or `PRIOR_SPREAD`, whichever is larger.
+    their own or `PRIOR_SPREAD`, whichever is larger. Scores are in the same unit everywhere, so
+    that what is typical of other syncs steadies the centre (as `TYPICAL_WEIGHT` snapshots), and
+    an old storm day counts as no more than `FARTHEST` above the median: it must not hide the next.
     """
     from scipy.special import stdtr
 
     old, made = np.log(history + _FLOOR), np.log(recombined + _FLOOR)
-    n = len(old)
-    centre = (old.sum() + PSEUDO * made.mean()) / (n + PSEUDO)
+    old = np.minimum(old, np.median(old) + FARTHEST)
+    n, known = len(old), len(old) + PSEUDO + TYPICAL_WEIGHT
+    centre = (old.sum() + PSEUDO * made.mean() + TYPICAL_WEIGHT * TYPICAL) / known
     prior = max(float(made.std()), PRIOR_SPREAD)
-    variance = (((old - centre) ** 2).sum() + PSEUDO * prior**2) / (n + PSEUDO - 1)
-    t = (np.log(new + _FLOOR) - centre) / np.sqrt(variance * (1 + 1 / (n + PSEUDO)))
-    return float(np.clip(stdtr(n + PSEUDO - 1, -t), 1e-12, 1.0))
+    variance = (((old - centre) ** 2).sum() + (known - n) * prior**2) / (known - 1)
+    t = (np.log(new + _FLOOR) - centre) / np.sqrt(variance * (1 + 1 / known))
+    return float(np.clip(stdtr(known - 1, -t), 1e-12, 1.0))

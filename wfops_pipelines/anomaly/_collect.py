@@ -9,11 +9,15 @@ import numpy.typing as npt
 
 from wfops_pipelines.anomaly import _compared, _measured, _timed
 from wfops_pipelines.anomaly._features import Feature, share, volume
+from wfops_pipelines.anomaly._novel import novelties
 from wfops_pipelines.anomaly._sides import Bools
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
 
 Columns = Sequence[ColumnProfile | None]
 Floats = npt.NDArray[np.float64]
+
+_FEW_RANKED = 5
+_NEARLY = 0.9999
 
 
 def by_column(profiles: Sequence[Profile]) -> dict[str, Columns]:
@@ -28,8 +32,10 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
     clock, late = _timed.newest(profiles, columns)
     found = list(_table(profiles))
     for name, one in columns.items():
-        found += _column(name, one, allowed, None if name == clock else late)
+        is_key = name == profiles[-1].key
+        found += _column(name, one, allowed, None if name == clock else late, is_key)
     found += _pairs(profiles)
+    found.append(novelties(found, len(profiles)))
     return [f for f in found if _varies(f)], _timed.weekdays(late)
 
 
@@ -40,21 +46,32 @@ def _table(profiles: Sequence[Profile]) -> Iterator[Feature]:
     yield share(None, "repeated rows", "duplicates", repeats, rows)
     entries = _compared.Entries.of([p.row_sketch for p in profiles])
     total = entries.totals()
-    again = entries.totals(entries.seen())
+    again = total - entries.fresh()
     yield share(
         None, "rows of earlier snapshots", "duplicates", again, np.where(total > 0, total, np.nan)
     )
+    nulls = [p.null_patterns for p in profiles]
+    if nulls[-1] is not None:
+        patterns = _compared.Entries.of(nulls)
+        what = "combinations of nulls"
+        yield _compared.unseen(None, what, "missing", patterns)
+        yield _compared.distance(None, what, "missing", patterns.table())
 
 
-def _column(name: str, columns: Columns, allowed: Bools, late: Floats | None) -> Iterator[Feature]:
-    yield from _measured.missing(name, columns)
+def _column(
+    name: str, columns: Columns, allowed: Bools, late: Floats | None, is_key: bool
+) -> Iterator[Feature]:
+    """Features of one column; that keys get longer as they are counted up is no sign."""
+    filler = {"nines"} if is_key else set()  # 9999 is a key like any other
+    yield from (f for f in _measured.missing(name, columns) if f.statistic not in filler)
     yield from _measured.variety(name, columns)
     yield from _compared.values(name, columns)
     last = columns[-1]
     if last is not None and last.kind in ("text", "nested"):
-        yield from _measured.spelling(name, columns)
-        yield from _measured.sizes(name, columns, lengths=True)
-        yield from _compared.textual(name, columns)
+        if not is_key:
+            yield from _measured.spelling(name, columns)
+            yield from _measured.sizes(name, columns, lengths=True)
+        yield from _compared.textual(name, columns, is_key)
     if _timed.is_timed(columns):
         yield from _timed.times(name, columns, late)
         yield from _compared.clocked(name, columns)
@@ -65,12 +82,23 @@ def _column(name: str, columns: Columns, allowed: Bools, late: Floats | None) ->
 
 def _pairs(profiles: Sequence[Profile]) -> Iterator[Feature]:
     new = profiles[-1]
+    same = all(p.schema == new.schema for p in profiles)
     for pair in new.pairs:
         a, b = (new.columns[int(at)].name for at in pair.split("<"))
         counts = np.array([p.pairs.get(pair, (np.nan,) * 3) for p in profiles], np.float64).T
-        if [p.schema for p in profiles].count(new.schema) == len(profiles):
+        if same and new.key not in (a, b):  # the order of a growing key flips some day
             yield share(a, f"below {b}", "relations", counts[1], counts[0])
             yield share(a, f"equal to {b}", "relations", counts[2], counts[0])
+        if same:
+            yield _ranked(a, b, [p.ranks.get(pair, (np.nan, 0)) for p in profiles])
+
+
+def _ranked(a: str, b: str, found: Sequence[tuple[float, int]]) -> Feature:
+    raw, count = np.array(found, np.float64).T
+    raw = np.where(count > _FEW_RANKED, raw, np.nan)
+    x = np.arctanh(np.clip(raw, -1.0, 1.0) * _NEARLY)
+    said = f"rank correlation with {b}"
+    return Feature(a, said, "relations", "correlation", raw, x, 1.0 / np.maximum(count, 1.0))
 
 
 def _varies(feature: Feature) -> bool:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from wfops_pipelines.anomaly._features import Feature, quantiles, share
 from wfops_pipelines.anomaly._sides import Bools
 from wfops_pipelines.anomaly._sketches import unpack
+from wfops_pipelines.anomaly._timed import is_timed
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Sketch
 
 Floats = npt.NDArray[np.float64]
@@ -56,15 +57,33 @@ class Entries:
             self.snapshot, self.count if only is None else self.count * only, self.snapshots
         ).astype(np.float64)
 
-    def seen(self) -> npt.NDArray[np.bool_]:
-        """Which entries have a key that the compared side (see `_sides`) has, too."""
+    def distance(self) -> Ints:
+        """How many snapshots away the compared side (see `_sides`) has the key; far if nowhere."""
         new = self.snapshots - 1
-        old = self.snapshot < new
-        first, last = np.full(len(self.keys), new + 1), np.full(len(self.keys), -1)
-        np.minimum.at(first, self.key[old], self.snapshot[old])
-        np.maximum.at(last, self.key[old], self.snapshot[old])
-        early = self.snapshot < new // 2
-        return np.where(early, last[self.key] > self.snapshot, first[self.key] < self.snapshot)
+        far = self.snapshots + 1
+        order = np.lexsort((self.snapshot, self.key))
+        key, at = self.key[order], self.snapshot[order]
+        step = np.where(key[1:] == key[:-1], at[1:] - at[:-1], far)
+        before = np.concatenate([[far], step])
+        after = np.concatenate([np.where(at[1:] == new, far, step), [far]])[: len(before)]
+        out = np.empty(len(order), np.int64)
+        out[order] = np.where(at < new // 2, after, before)[: len(order)]
+        return out
+
+    def fresh(self) -> Floats:
+        """Counts of the keys that the compared side lacks, as if all sides were equally long.
+
+        A short side has seen less. How fast what is unseen dwindles with the length of a side is
+        read off the history, as a power of the length.
+        """
+        distance, reach = self.distance(), reaches(self.snapshots - 1)
+        total = np.maximum(self.totals(), 1e-300)
+        hits = self.totals(distance > reach[self.snapshot])
+        shares = [
+            (self.totals(distance > n) / total)[:-1][reach[:-1] >= n].mean()
+            for n in _lengths(self.snapshots - 1)
+        ]
+        return hits * dwindling(shares, _lengths(self.snapshots - 1), reach)
 
     def table(self) -> Floats:
         """Counts as (keys, snapshots)."""
@@ -76,8 +95,31 @@ class Entries:
 def unseen(name: str | None, what: str, kind: str, entries: Entries) -> Feature:
     """Share of the rows with a value that no snapshot on the compared side has."""
     total = entries.totals()
-    fresh = total - entries.totals(entries.seen())
-    return share(name, f"unseen {what}", kind, fresh, np.where(total > 0, total, np.nan))
+    of = np.where(total > 0, total, np.nan)
+    return share(name, f"unseen {what}", kind, entries.fresh(), of)
+
+
+def reaches(history: int) -> Ints:
+    """How many snapshots the compared side of each snapshot has, the new one last."""
+    at = np.arange(history + 1)
+    return np.where(at < history // 2, history - 1 - at, at)
+
+
+def _lengths(history: int) -> Ints:
+    """Lengths of sides that several snapshots of a history have."""
+    return np.unique(np.linspace(max(history // 4, 1), max(history * 3 // 4, 1), 4).astype(int))
+
+
+def dwindling(shares: Sequence[float], lengths: Ints, reach: Ints) -> Floats:
+    """What a count from a side of `reach` snapshots would be from the whole history's length."""
+    known = np.maximum(np.asarray(shares, np.float64), 1e-4)
+    if len(lengths) < 2:
+        return np.ones(len(reach))
+    x, y = np.log(lengths), np.log(known)
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    longest = float(reach[-1])
+    factor = (longest / np.maximum(reach, 1)) ** float(np.clip(slope, -1.5, 0.0))
+    return np.asarray(factor)
 
 
 def known_side(counts: Floats) -> Floats:
@@ -89,7 +131,7 @@ def known_side(counts: Floats) -> Floats:
     return np.where(np.arange(new + 1) < new // 2, after, before)
 
 
-def distance(name: str, what: str, kind: str, counts: Floats) -> Feature:
+def distance(name: str | None, what: str, kind: str, counts: Floats) -> Feature:
     """Total variation distance to the compared side, against what chance alone would give."""
     total = np.maximum(counts.sum(0), 1.0)
     known = known_side(counts)
@@ -124,29 +166,35 @@ def shares(
         [np.nan if c is None or not c.counts["present"] else c.counts["present"] for c in columns]
     )
     mass = counts[:, :-1].sum(1)
+    mass = np.where((counts[:, :-1] > 0).sum(1) > 1, mass, 0.0)
+    known = known_side(counts) > 0
     for at in np.lexsort((keys, -mass))[:SHARES_AT_MOST]:
         if mass[at] >= 0.003 * mass.sum() and mass[at] > 2:
             label = labels.get(f"{keys[at]:016x}", "a value")
-            yield share(name, f"share of '{label}'", "values", counts[at], total)
+            of = np.where(known[at], total, np.nan)  # elsewhere it counts as unseen
+            yield share(name, f"share of '{label}'", "values", counts[at], of)
 
 
 def values(name: str, columns: Columns) -> Iterator[Feature]:
     entries = Entries.of([None if c is None else c.sketches["values"] for c in columns])
     yield unseen(name, "values", "values", entries)
     few = all(c is None or len(c.sketches["values"].keys) <= 8 * _FEW for c in columns)
-    if few:
+    if few and not is_timed(columns):
         counts = entries.table()
         yield distance(name, "values", "values", counts)
         yield from shares(name, columns, entries.keys, counts)
 
 
-def textual(name: str, columns: Columns) -> Iterator[Feature]:
+def textual(name: str, columns: Columns, is_key: bool) -> Iterator[Feature]:
+    """What is new in the spelling and in its mix; keys grow, so of them only what is new."""
     for sketch, what in (("shapes", "patterns"), ("words", "words"), ("pairs", "letter pairs")):
+        if is_key and sketch == "words":
+            continue
         chosen = [None if c is None else c.sketches.get(sketch) for c in columns]
         if any(s is not None for s in chosen):
             entries = Entries.of(chosen)
             yield unseen(name, what, "text", entries)
-            if len(entries.keys) <= _DENSE:
+            if len(entries.keys) <= _DENSE and not is_key:
                 yield distance(name, what, "text", entries.table())
 
 
@@ -166,17 +214,29 @@ def ranged(name: str, columns: Columns, allowed: Bools) -> Iterator[Feature]:
         ]
     )
     ends = np.array([[r[0], r[-1]] if len(r) else [np.nan, np.nan] for r in rows])
-    low = np.array([np.nanmin(ends[a, 0], initial=np.inf) for a in allowed])
-    high = np.array([np.nanmax(ends[a, 1], initial=-np.inf) for a in allowed])
-    below = np.array(
-        [(r < lo).mean() if len(r) else np.nan for r, lo in zip(rows, low, strict=True)]
-    )
-    above = np.array(
-        [(r > hi).mean() if len(r) else np.nan for r, hi in zip(rows, high, strict=True)]
-    )
+    reach = reaches(len(rows) - 1)
+    below = _beyond([-r for r in rows], -ends[:, 0], allowed, reach)
+    above = _beyond(rows, ends[:, 1], allowed, reach)
     yield share(name, "below the known range", "numbers", below * count, count, True)
     yield share(name, "above the known range", "numbers", above * count, count, True)
     yield _kolmogorov(name, rows, allowed, count)
+
+
+def _beyond(rows: list[Floats], ends: Floats, allowed: Bools, reach: Ints) -> Floats:
+    """Share above all of the compared side, as if all sides were equally long."""
+
+    def above(near: Bools) -> Floats:
+        high = [np.nanmax(ends[a], initial=-np.inf) for a in near]
+        return np.array(
+            [(r > h).mean() if len(r) else 0.0 for r, h in zip(rows, high, strict=True)]
+        )
+
+    at = np.arange(len(rows))
+    half = np.maximum((reach + 1) // 2, 1)
+    near = allowed & (np.abs(at[:, None] - at[None, :]) <= half[:, None])
+    whole, part = above(allowed), above(near)
+    lengths = np.array([1, 2])
+    return whole * dwindling([part[:-1].mean(), whole[:-1].mean()], lengths, reach)
 
 
 def _kolmogorov(name: str, rows: list[Floats], allowed: Bools, count: Floats) -> Feature:
@@ -195,7 +255,9 @@ def _kolmogorov(name: str, rows: list[Floats], allowed: Bools, count: Floats) ->
     mean = weights @ below / np.maximum(weights.sum(1, keepdims=True), 1.0)
     gap = np.abs(below - mean).max(1, initial=0.0)
     raw = np.where(there, gap, np.nan)
-    x = np.log(gap * np.sqrt(np.where(there, count, np.nan)) + 0.3)
+    others = weights @ np.where(there, np.nan_to_num(count), 0.0)
+    size = 1.0 / (1.0 / np.where(there, count, np.nan) + 1.0 / np.maximum(others, 1.0))
+    x = np.log(gap * np.sqrt(size) + 0.3)
     return Feature(
         name, "shape of the distribution", "numbers", "%", raw, x, np.full(len(rows), 0.09), True
     )

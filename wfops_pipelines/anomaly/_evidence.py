@@ -24,7 +24,7 @@ PRIOR_DEGREES = 8.0
 MOST_DEGREES = 20.0
 CROWDING = 0.7
 MOST_EVIDENCE = 30.0
-_LOWEST_DISPERSION = 0.3
+_LOWEST_DISPERSION = 0.1
 _SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5}
 
 
@@ -55,10 +55,16 @@ def evidence(
     t = np.abs(ratio) / np.sqrt(dispersion)
     one_sided = np.array([f.one_sided for f in features])
     t = np.where(one_sided[:, None] & (ratio < 0), 0.0, t)
-    decades = np.where(absent, 0.0, _tail(t, degrees))
+    decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), _most(features)))
     decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
     decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
+
+
+def _most(features: Sequence[Feature]) -> Floats:
+    whole = np.full(len(features[0].x), np.inf)
+    most = np.array([whole if f.most is None else f.most for f in features])
+    return np.where(np.isnan(most), 0.0, most)
 
 
 def _crowding(features: Sequence[Feature]) -> Floats:
@@ -82,19 +88,21 @@ def _row_means(x: Floats) -> Floats:
 def _predict(
     x: Floats, noise: Floats, allowed: Bools, days: Sequence[int]
 ) -> tuple[Floats, Floats]:
-    """Prediction and standardised error of each feature by its best predictor."""
-    best = np.full(len(x), np.inf)
+    """Prediction and standardised error of each feature by its best predictor.
+
+    The best for an old snapshot is chosen without its own error, as it is for the new one.
+    """
+    best = np.full(x.shape, np.inf)
     predicted, ratio = np.zeros_like(x), np.zeros_like(x)
     for name, weights in predictors(allowed, days).items():
         guess = product(x, weights)
         error = (x - guess) / np.sqrt(noise + product(noise, weights**2))
-        loss = 0.5 * np.log(error[:, :-1] ** 2 + 0.5).sum(1) + _SWITCH[name]
+        own = 0.5 * np.log(error**2 + 0.5)
+        own[:, -1] = 0.0
+        loss = own.sum(1, keepdims=True) - own + _SWITCH[name]
         better = loss < best
         best = np.where(better, loss, best)
-        predicted, ratio = (
-            np.where(better[:, None], guess, predicted),
-            np.where(better[:, None], error, ratio),
-        )
+        predicted, ratio = np.where(better, guess, predicted), np.where(better, error, ratio)
     return predicted, ratio
 
 

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_BRACKET = 2.0
+_SLACK = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -17,7 +20,8 @@ class Feature:
 
     `raw` is what people read, in `unit`; `x` the same on a scale on which noise is even; `noise`
     the variance that the number of rows alone gives `x`. Absent: NaN in all three. `one_sided`
-    statistics are unusual only when they are larger than predicted.
+    statistics are unusual only when they are larger than predicted. `most` is the evidence (in
+    decades) that the statistic cannot exceed, however far it jumped.
     """
 
     column: str | None
@@ -28,6 +32,7 @@ class Feature:
     x: Floats
     noise: Floats
     one_sided: bool = False
+    most: Floats | None = None
 
 
 def share(
@@ -53,6 +58,35 @@ def quantiles(points: Floats, at: Sequence[float]) -> Floats:
     if not len(points):
         return np.full(len(at), np.nan)
     return np.asarray(np.interp(np.asarray(at) * (len(points) - 1), np.arange(len(points)), points))
+
+
+def quantile_noise(points: Floats, level: float, count: float) -> float:
+    """Variance of a sample quantile of `count` values, read off the order statistics around it.
+
+    A local density would call the quantile of a column with few values exact, although it jumps
+    from one value to the next when a few rows come or go.
+    """
+    if not len(points) or not count > 0:
+        return float("nan")
+    reach = _BRACKET * np.sqrt(level * (1 - level) / count)
+    low, high = quantiles(points, (max(level - reach, 0.0), min(level + reach, 1.0)))
+    return float(((high - low) / (2 * _BRACKET)) ** 2)
+
+
+def crossing(rows: Sequence[Floats], level: float, usual: float, count: Floats) -> Floats:
+    """Decades that a quantile's distance from its `usual` value can be worth at most.
+
+    Where few values occur, a quantile jumps far when a few rows cross the level. What counts is
+    how far the share of rows below (or above) the usual value is from that level.
+    """
+    from scipy.special import log_ndtr
+
+    ends = [(np.searchsorted(r, usual, "right"), np.searchsorted(r, usual, "left")) for r in rows]
+    size = np.array([max(len(r), 1) for r in rows], np.float64)
+    upto, below = (np.arcsin(np.sqrt(np.array(e) / size)) for e in zip(*ends, strict=True))
+    middle_of = np.arcsin(np.sqrt(level))
+    z = 2.0 * np.sqrt(count) * np.maximum(np.maximum(middle_of - upto, below - middle_of), 0.0)
+    return np.asarray(-log_ndtr(-z) / np.log(10.0) + _SLACK)
 
 
 def middle(values: Floats) -> float:

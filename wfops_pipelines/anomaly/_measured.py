@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature, middle, quantiles, share
+from wfops_pipelines.anomaly._features import (
+    Feature,
+    crossing,
+    middle,
+    quantile_noise,
+    quantiles,
+    share,
+)
 from wfops_pipelines.anomaly.nouns import ColumnProfile
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +43,6 @@ _SHARES = (
 )
 _CLASSES = ("lower", "upper", "digits", "spaces", "wide", "control", "marks")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_AROUND = 0.05
 _FEW = 120
 _SMALLEST = 1e-100
 
@@ -85,14 +91,16 @@ def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
     q = np.array([quantiles(r, _QUANTILES) for r in rows])
     centre, scale = _frame(q[:-1])
     count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
+    even = [np.arcsinh((r - centre) / scale) for r in rows]
     for at, level in enumerate(_QUANTILES):
-        noise = _quantile_noise(rows, level, centre, scale) / count
+        noise = 1e-9 + np.array(
+            [quantile_noise(r, level, n) for r, n in zip(even, count, strict=True)]
+        )
         label = "median" if level == 0.5 else f"{level:.0%} quantile"
         x = np.arcsinh((q[:, at] - centre) / scale)
-        yield Feature(name, prefix + label, kind, unit, q[:, at], x, noise)
-    yield from _moments(
-        name, prefix, kind, unit, [np.arcsinh((r - centre) / scale) for r in rows], rows, count
-    )
+        most = crossing(rows, level, middle(q[:-1, at]), count)
+        yield Feature(name, prefix + label, kind, unit, q[:, at], x, noise, most=most)
+    yield from _moments(name, prefix, kind, unit, even, rows, count)
 
 
 def _moments(
@@ -110,9 +118,16 @@ def _moments(
     raw_spread = np.array([r.std() if len(r) else np.nan for r in rows])
     floor = max(middle(spread[:-1]), 1e-6)
     yield Feature(name, prefix + "mean", kind, unit, raw_mean, mean, (spread**2 + 1e-9) / count)
-    yield Feature(
-        name, prefix + "spread", kind, unit, raw_spread, np.log(spread + 0.05 * floor), 0.7 / count
-    )
+    x, wild = np.log(spread + 0.05 * floor), np.maximum((_tailed(even) - 1.0) / 4.0, 0.7)
+    yield Feature(name, prefix + "spread", kind, unit, raw_spread, x, wild / count)
+
+
+def _tailed(even: list[Floats]) -> float:
+    """Kurtosis of the history's values: few far ones make a deviation jump from day to day."""
+    rows = [r - r.mean() for r in even[:-1] if len(r)]
+    second = np.array([(r**2).mean() for r in rows])
+    fourth = np.array([(r**4).mean() for r in rows])
+    return float(fourth.sum() / max(float((second**2).sum()), 1e-300)) if rows else 3.0
 
 
 def _points(column: ColumnProfile | None, lengths: bool) -> Floats:
@@ -128,11 +143,3 @@ def _frame(q: Floats) -> tuple[float, float]:
         if scale > _SMALLEST:
             return centre, scale
     return centre, 1.0
-
-
-def _quantile_noise(rows: list[Floats], level: float, centre: float, scale: float) -> Floats:
-    """Variance of a sample quantile times n: level (1 - level) / density squared."""
-    ends = (max(level - _AROUND, 0.0), min(level + _AROUND, 1.0))
-    near = np.arcsinh((np.array([quantiles(r, ends) for r in rows]) - centre) / scale)
-    density = (near[:, 1] - near[:, 0]) / (ends[1] - ends[0])
-    return level * (1 - level) * density**2 + 1e-9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wfops_pipelines.anomaly._columns import LABELS, LIMITS
-from wfops_pipelines.anomaly._profile import ROW_SKETCH
+from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH
 from wfops_pipelines.anomaly._sketches import distinct, merge_points, merge_sketches, unpack
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch
 from wfops_pipelines.errors import SchemaRefused
@@ -23,6 +23,8 @@ def merge(a: Profile, b: Profile) -> Profile:
         columns=columns,
         row_sketch=rows,
         pairs={name: _add(a.pairs[name], b.pairs[name]) for name in a.pairs},
+        ranks={name: _mean(a.ranks[name], b.ranks[name]) for name in a.ranks if name in b.ranks},
+        null_patterns=_patterns(a.null_patterns, b.null_patterns),
         key=a.key,
         cursor=a.cursor,
     )
@@ -30,6 +32,15 @@ def merge(a: Profile, b: Profile) -> Profile:
 
 def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def _mean(a: tuple[float, int], b: tuple[float, int]) -> tuple[float, int]:
+    n = a[1] + b[1]
+    return (a[0] * a[1] + b[0] * b[1]) / max(n, 1), n
+
+
+def _patterns(a: Sketch | None, b: Sketch | None) -> Sketch | None:
+    return merge_sketches(a, b, NULL_PATTERNS) if a is not None and b is not None else None
 
 
 def _digest(a: str, b: str) -> str:

@@ -16,7 +16,7 @@ from wfops_pipelines.anomaly._rows_channels import cells
 from wfops_pipelines.anomaly._rows_rules import Judge, Rules, calibrate, judge, learn
 from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
 from wfops_pipelines.anomaly._trees import Trees, path_scores
-from wfops_pipelines.anomaly.nouns import Packed, RowModel
+from wfops_pipelines.anomaly.nouns import ROWS_VERSION, Packed, RowModel
 from wfops_pipelines.errors import SchemaRefused
 
 Floats = npt.NDArray[np.float64]
@@ -142,7 +142,7 @@ def p_values(nulls: Floats, score: Floats) -> Floats:
 
 def _pack(live: Live) -> RowModel:
     arrays: dict[str, Packed] = {"nulls": pack(live.nulls)}
-    meta: dict[str, Any] = {"version": 1, "key": live.key, "columns": []}
+    meta: dict[str, Any] = {"version": ROWS_VERSION, "key": live.key, "columns": []}
     for at, (name, one) in enumerate(live.columns.items()):
         rules = one.rules
         meta["columns"].append(

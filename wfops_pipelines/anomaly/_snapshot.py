@@ -68,10 +68,10 @@ def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
 
 
 def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
-    """Strongest first; order between columns after what a column shows by itself."""
+    """Strongest first; what is of several columns after what a column shows by itself."""
     now = proof.decades[:, -1]
     out = []
-    blame = np.array([f.kind == "relations" for f in proof.features], np.bool_)
+    blame = np.array([f.kind in ("relations", "novelty") for f in proof.features], np.bool_)
     rank = np.where(blame & (now[~blame].max(initial=0.0) > now / 2), now / 2, now)
     for at in np.argsort(-rank, kind="stable")[:_LISTED]:
         if now[at] < _ENOUGH:
@@ -120,4 +120,7 @@ def _basis(count: int, false_holds: float) -> str:
     )
     if count * false_holds >= 1.0:
         return said
-    return f"{said} (by extrapolation: {1 / false_holds:.0f} snapshots are needed to count them)"
+    return (
+        f"{said} (by extrapolation, so it may be a point more: {1 / false_holds:.0f} snapshots "
+        "are needed to count them)"
+    )

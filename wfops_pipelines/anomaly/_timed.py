@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature, middle, quantiles
+from wfops_pipelines.anomaly._features import Feature, middle, quantile_noise, quantiles
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
 
 Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
+_CLOSE = 1e-6
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
 
@@ -23,26 +24,31 @@ def is_timed(columns: Columns) -> bool:
 
 
 def time_quantiles(columns: Columns) -> Floats:
-    empty = np.zeros(0)
-    rows = [empty if c is None else np.frombuffer(c.points, np.float64) for c in columns]
-    return np.array([quantiles(r, _LEVELS) for r in rows])
+    return np.array([quantiles(r, _LEVELS) for r in _seconds(columns)])
+
+
+def _seconds(columns: Columns) -> list[Floats]:
+    return [np.zeros(0) if c is None else np.frombuffer(c.points, np.float64) for c in columns]
 
 
 def times(name: str, columns: Columns, anchor: Floats | None) -> Iterator[Feature]:
     """Ends and middle of the times: on the calendar, and behind the newest time of the cursor."""
-    q = time_quantiles(columns)
+    q, rows = time_quantiles(columns), _seconds(columns)
     width = middle((q[:, 2] - q[:, 0])[:-1])
     step = middle(np.abs(np.diff(q[:-1, 1]))) if len(q) > 2 else 0.0
     unit = max(width, step, 1.0)
     count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
     for at, label in enumerate(_NAMES):
-        noise = np.full(len(q), (0.3, 0.5, 0.3)[at] ** 2) * (width / unit) ** 2 / count + 1e-9
+        exact = np.array(
+            [quantile_noise(r, _LEVELS[at], n) for r, n in zip(rows, count, strict=True)]
+        )
+        noise = exact / unit**2 + _CLOSE
         yield Feature(name, label, "times", "time", q[:, at], q[:, at] / unit, noise)
         if anchor is not None:
             behind = anchor - q[:, at]
-            even = np.arcsinh(behind / max(width, 60.0))
+            even, wide = np.arcsinh(behind / max(width, 60.0)), exact / max(width, 60.0) ** 2
             yield Feature(
-                name, f"{label} behind the newest", "times", "duration", behind, even, noise
+                name, f"{label} behind the newest", "times", "duration", behind, even, wide + _CLOSE
             )
     before = np.concatenate([[np.nan], q[:-1, 2]])
     for at, label in ((0, "gap since the last snapshot"), (2, "step since the last snapshot")):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
+_READABLE = (1, 2)  # the first knew no null patterns and no rank correlations
+ROWS_VERSION = 1  # of row models: the same version gives the same bits for the same rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ class Profile:
 
     `duplicates` counts rows that occur earlier in the snapshot, `key_duplicates` the same for
     the key. `digest` identifies the content regardless of row order. `pairs` holds, for two
-    comparable columns, how often both are there, the first is smaller, and they are equal.
+    comparable columns, how often both are there, the first is smaller, and they are equal;
+    `ranks` their rank correlation (-1 to 1) and the rows it is of. `null_patterns` counts which
+    columns are null together.
     """
 
     rows: int
@@ -110,6 +114,8 @@ class Profile:
     columns: tuple[ColumnProfile, ...]
     row_sketch: Sketch
     pairs: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    ranks: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    null_patterns: Sketch | None = None
     key: str | None = None
     cursor: str | None = None
     version: int = PROFILE_VERSION
@@ -144,7 +150,9 @@ class Profile:
                 "key": self.key,
                 "cursor": self.cursor,
                 "pairs": {name: list(counts) for name, counts in self.pairs.items()},
+                "ranks": {name: list(found) for name, found in self.ranks.items()},
                 "row_sketch": self.row_sketch.as_json(),
+                "null_patterns": self.null_patterns and self.null_patterns.as_json(),
                 "columns": [column.as_json() for column in self.columns],
             },
             ensure_ascii=True,
@@ -160,10 +168,13 @@ class Profile:
         """
         try:
             body = json.loads(text)
-            if body["version"] != PROFILE_VERSION:
+            if body["version"] not in _READABLE:
                 raise SnapshotDamaged(f"profile version {body['version']}: profile it again")
             body["pairs"] = {name: tuple(counts) for name, counts in body["pairs"].items()}
+            body["ranks"] = {name: tuple(found) for name, found in body.get("ranks", {}).items()}
             body["row_sketch"] = Sketch.from_json(body["row_sketch"])
+            nulls = body.get("null_patterns")
+            body["null_patterns"] = nulls and Sketch.from_json(nulls)
             body["columns"] = tuple(ColumnProfile.from_json(c) for c in body["columns"])
             return cls(**body)
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -235,6 +246,11 @@ class RowModel:
     meta: Mapping[str, Any]
     arrays: Mapping[str, Packed]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a table must have to be scored."""
+        return tuple(str(column["name"]) for column in self.meta["columns"])
+
     def to_json(self) -> str:
         """A line of JSON; `RowModel.from_json` gives an equal model back."""
         arrays = {
@@ -247,10 +263,12 @@ class RowModel:
         """The model that `to_json` wrote.
 
         Raises:
-            SnapshotDamaged: the text is no row model.
+            SnapshotDamaged: the text is no row model, or one of another version.
         """
         try:
             body = json.loads(text)
+            if body["meta"]["version"] != ROWS_VERSION:
+                raise SnapshotDamaged(f"row model version {body['meta']['version']}: fit it again")
             arrays = {
                 n: Packed(d, tuple(s), b64decode(b)) for n, (d, s, b) in body["arrays"].items()
             }

@@ -73,6 +73,29 @@ class Tidy:
     standing: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Rows that are probably another row, by how alike `columns` are (`at_least`, of 100)."""
+
+    columns: tuple[str, ...]
+    at_least: float
+
+    @property
+    def column(self) -> str:
+        """What its drafts are filed under; no column has this name."""
+        return f"duplicate by {', '.join(self.columns)}"
+
+
+def duplicates(columns: Sequence[str], *, at_least: float = 93.0) -> Duplicates:
+    """Propose to leave out rows that are probably the same as one that is there already.
+
+    duplicates(("first_name", "last_name", "company")): two rows with different keys whose texts
+    are `at_least` this much alike (of 100) in the mean, and none much less. The row waits; whoever
+    decides leaves it out, or lets it go, and then the pair is not proposed again.
+    """
+    return Duplicates(tuple(columns), at_least)
+
+
 def tidy(
     column: str,
     rule: str,

@@ -11,27 +11,34 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from wfops_pipelines.assist.declared import Classify, Row
 from wfops_pipelines.core.drafts import Draft, DraftKind, prompt_digest
+from wfops_pipelines.core.texts import visible
 from wfops_pipelines.errors import SettingsError
 
 Example = tuple[str, str]  # text, label
 FOLDS = 5
 MOST = 4000  # examples; the newest count
+CONTRADICTION = 0.1  # of the seeds, got wrong since
+LONGEST = 10_000  # characters of a text that are read
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A fitted classifier. `name` says what it was trained on; the same training, the same name."""
+    """A fitted classifier. `name` says what it was trained on; the same training, the same name.
+
+    on_seeds: the share of the seeds that it gets right when it has not seen them.
+    """
 
     name: str
     labels: tuple[str, ...]
     temperature: float
+    on_seeds: float
     _pipeline: Any
 
     def predict(self, texts: Sequence[str]) -> list[list[tuple[str, float]]]:
@@ -63,21 +70,44 @@ def seeds(file: Path) -> tuple[Example, ...]:
 
 
 def fit(seed: Sequence[Example], accepted: Sequence[Example] = ()) -> Model:
-    """Train on the seed and on what people accepted; labels that only few rows have wait."""
-    counts = Counter(label for _, label in (*seed, *accepted))
-    known = [e for e in accepted if counts[e[1]] >= FOLDS]
-    return _fit((*seed, *known[-MOST:]), len(known))
+    """Train on the seed and on what people accepted; labels that only few rows have wait.
+
+    One text counts once, with its newest label, so that a flood of copies teaches no more than one.
+    Accepted rows with which the seeds themselves are got wrong are set aside: then either a run of
+    decisions was careless, or the seed file is out of date, and a person mends one of them.
+    """
+    newest = {text.casefold().strip(): (text, label) for text, label in accepted}
+    counts = Counter(label for _, label in (*seed, *newest.values()))
+    known = [e for e in newest.values() if counts[e[1]] >= FOLDS][-MOST:]
+    model = _fit((*seed, *known), len(known))
+    alone = _fit(tuple(seed), 0) if known else model
+    if model.on_seeds < alone.on_seeds - CONTRADICTION:
+        said = f"{alone.name}; {len(known)} accepted rows contradict the seeds and were set aside"
+        return replace(alone, name=said)
+    return model
 
 
 @lru_cache(maxsize=8)
 def _fit(examples: tuple[Example, ...], accepted: int) -> Model:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # on matrices this small, threads take 25 times as long
+        return _trained(examples, accepted)
+
+
+def _trained(examples: tuple[Example, ...], accepted: int) -> Model:
     texts, labels = [t for t, _ in examples], [label for _, label in examples]
     pipeline = _pipeline()
     pipeline.fit(texts, labels)
     classes = tuple(str(c) for c in pipeline.classes_)
     version = hashlib.sha256(json.dumps(examples).encode()).hexdigest()[:8]
     name = f"classifier of {len(examples) - accepted} seeds and {accepted} accepted rows {version}"
-    return Model(name, classes, _temperature(texts, labels, classes), pipeline)
+    scores = _out_of_fold(texts, labels)
+    truth = [classes.index(label) for label in labels]
+    right = [int(row.argmax()) == t for row, t in zip(_softmax(scores), truth, strict=True)]
+    seeds = right[: len(right) - accepted]
+    on_seeds = sum(seeds) / len(seeds)
+    return Model(name, classes, _temperature(scores, truth), on_seeds, pipeline)
 
 
 def propose(asked: Classify, rows: Sequence[Row], accepted: Sequence[Example]) -> list[Draft]:
@@ -91,7 +121,7 @@ def propose(asked: Classify, rows: Sequence[Row], accepted: Sequence[Example]) -
 
 
 def text_of(row: Row, columns: Sequence[str]) -> str:
-    return "\n".join(str(row.get(c) or "") for c in columns)
+    return "\n".join(str(row.get(c) or "")[:LONGEST] for c in columns)
 
 
 def _draft(
@@ -109,21 +139,34 @@ def _draft(
         why=why,
         model=model.name,
         prompt=prompt_digest([model.name, text]),
-        sources=tuple((c, str(row.get(c) or "")) for c in asked.text),
+        sources=tuple((c, visible(str(row.get(c) or ""))[:LONGEST]) for c in asked.text),
     )
 
 
 def _pipeline() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
 
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
-    return make_pipeline(make_union(words, letters), LogisticRegression(C=8.0, max_iter=2000))
+    return make_pipeline(make_union(words, letters), _logistic())
 
 
-def _temperature(texts: list[str], labels: list[str], classes: Sequence[str]) -> float:
+def _logistic() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=8.0, solver="newton-cg", max_iter=2000)
+
+
+def _out_of_fold(texts: list[str], labels: list[str]) -> Any:
+    """The score of each label for each text, from models that have not seen the text."""
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    return cross_val_predict(_pipeline(), texts, labels, cv=folds, method="decision_function")
+
+
+def _temperature(scores: Any, known: Sequence[int]) -> float:
     """What makes the out-of-fold answers as sure as they are right (least log loss).
 
     As many more answers as there are labels count as guesses: a small seed that is never wrong
@@ -131,17 +174,15 @@ def _temperature(texts: list[str], labels: list[str], classes: Sequence[str]) ->
     """
     import numpy as np
     from scipy.optimize import minimize_scalar
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    scores = cross_val_predict(_pipeline(), texts, labels, cv=folds, method="decision_function")
-    truth = np.array([classes.index(label) for label in labels])
+    truth = np.array(known)
+    classes = int(_softmax(scores[:1]).shape[1])
 
     def loss(log_t: float) -> float:
         chances = _softmax(scores / np.exp(log_t))
         logs = -np.log(chances + 1e-12)
         right = float(logs[np.arange(len(truth)), truth].mean())
-        return right + len(classes) / len(truth) * float(logs.mean())
+        return right + classes / len(truth) * float(logs.mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
+from wfops_pipelines.assist.declared import Classify, Drafting, Duplicates, Tidy
 from wfops_pipelines.errors import SettingsError
 
 Problem = tuple[str, str, str]  # field, what is wrong, repair
@@ -21,8 +21,12 @@ def problems(
     """
     seen: list[str] = []
     for asked in assistants:
-        if not isinstance(asked, Classify | Drafting | Tidy):
-            yield "assist", f"{asked!r} is no assistant", "use classify(…), draft(…) or tidy(…)"
+        if not isinstance(asked, Classify | Drafting | Tidy | Duplicates):
+            yield (
+                "assist",
+                f"{asked!r} is no assistant",
+                "use classify(…), draft(…), tidy(…) or duplicates(…)",
+            )
             continue
         if asked.column in (*taken, *seen):
             said = f"the column {asked.column!r} is the key, the cursor or another assistant's"
@@ -35,6 +39,8 @@ def problems(
                 yield from _drafting(asked, masked)
             case Tidy():
                 yield from _tidy(asked, hidden)
+            case Duplicates():
+                yield from _duplicates(asked, hidden)
 
 
 def _classify(asked: Classify) -> Iterator[Problem]:
@@ -58,6 +64,15 @@ def _tidy(asked: Tidy, hidden: Sequence[str]) -> Iterator[Problem]:
     if asked.column in hidden and not asked.standing:
         said = f"nobody could see what is proposed for {asked.column!r}, which is masked"
         yield "assist.column", said, "make the rule standing, or unmask the column"
+
+
+def _duplicates(asked: Duplicates, hidden: Sequence[str]) -> Iterator[Problem]:
+    if not asked.columns or isinstance(asked.columns, str) or not 50 < asked.at_least <= 100:
+        said = f"duplicates of {asked.columns!r} at {asked.at_least} compare nothing"
+        yield "assist", said, 'duplicates(("name", "company"), at_least=93)'
+    if secret := [c for c in asked.columns if c in hidden]:
+        said = f"nobody could see what is compared in {secret[0]!r}, which is masked"
+        yield "assist.columns", said, "compare other columns, or unmask it"
 
 
 def _drafting(asked: Drafting, masked: Mapping[str, Sequence[str]]) -> Iterator[Problem]:

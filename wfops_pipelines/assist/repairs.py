@@ -14,12 +14,13 @@ from typing import Any
 
 from wfops_pipelines.assist.declared import Row, Tidy
 from wfops_pipelines.core.drafts import Draft, DraftKind, prompt_digest
+from wfops_pipelines.core.texts import hides, visible
 
-VERSION = 1  # of the rules: another one may tidy otherwise
+VERSION = 2  # of the rules: another one may tidy otherwise
 SURE, APART = 86.0, 6.0  # of 100: how alike a spelling must be, and how much more than the next
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATES = ("%d.%m.%Y", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
-_BLANKS = re.compile(r"[\s\u200b\ufeff]+")
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 Found = tuple[str, str] | None  # the tidy form, and why
 
 
@@ -31,7 +32,9 @@ def propose(asked: Tidy, rows: Sequence[Row]) -> list[Draft | None]:
 def tidied(asked: Tidy, value: str) -> Found:
     """The tidy form of `value`, and why; None where there is nothing to do."""
     found = RULES[asked.rule](value, asked)
-    return None if found is None or found[0] == value or not found[0] else found
+    if found is None or found[0] == value or not found[0] or hides(found[0]):
+        return None
+    return found
 
 
 def _draft(asked: Tidy, value: Any) -> Draft | None:
@@ -46,7 +49,7 @@ def _draft(asked: Tidy, value: Any) -> Draft | None:
         why=found[1],
         model=f"rule {asked.rule} {VERSION}",
         prompt=prompt_digest([asked.rule, VERSION, asked.region, list(asked.accepted), value]),
-        sources=((asked.column, value),),
+        sources=((asked.column, visible(value)),),
     )
 
 
@@ -144,6 +147,33 @@ def _countries() -> dict[str, str]:
     return found
 
 
+def _currency(value: str, _: Tidy) -> Found:
+    text = _plain(value).casefold().rstrip(".")
+    code = _currencies().get(text)
+    return (code, "its code (ISO 4217)") if code else None
+
+
+@cache
+def _currencies() -> dict[str, str]:
+    """Ways to write a currency that mean one only: "$", "kr" and "dollar" are several."""
+    from iso4217 import Currency
+
+    found = {
+        "€": "EUR",
+        "euros": "EUR",
+        "us$": "USD",
+        "₹": "INR",
+        "₺": "TRY",
+        "₪": "ILS",
+        "₴": "UAH",
+    }
+    for currency in Currency:
+        name = currency.currency_name.casefold()
+        found |= {currency.code.casefold(): currency.code, name: currency.code}
+        found.setdefault(f"{name}s", currency.code)
+    return found
+
+
 _SHORT = {
     "GB": "United Kingdom", "US": "United States", "RU": "Russia", "KR": "South Korea",
     "KP": "North Korea", "VN": "Vietnam", "CZ": "Czechia", "TR": "Türkiye", "CD": "DR Congo",
@@ -158,5 +188,6 @@ RULES: dict[str, Callable[[str, Tidy], Found]] = {
     "phone": _phone,
     "date": _date,
     "country": _country,
+    "currency": _currency,
     "spelling": _spelling,
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.assist.declared import Context, Drafting
 from wfops_pipelines.core.drafts import Draft, DraftKind, prompt_digest
+from wfops_pipelines.core.texts import visible
 from wfops_pipelines.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ def render(asked: Drafting, context: Context, sources: tuple[tuple[str, str], ..
 
     template, version = _template(asked.template, asked.template.stat().st_mtime_ns)
     try:
-        text = template.render(row=context.row, **context.found).strip()
-    except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
+        text = visible(template.render(row=context.row, **context.found).strip())
+    except (TemplateError, LookupError, ArithmeticError, TypeError, ValueError) as error:
         raise SettingsError(f"{asked.template}: cannot be filled in ({error}). Mend it.") from error
+    if len(text) > LONGEST:
+        raise SettingsError(f"{asked.template}: gives more than {LONGEST:,} characters for it.")
     return Draft(
         kind=DraftKind.REPLY,
         column=asked.column,
-        value=text[:LONGEST],
+        value=text or None,
         confidence=None,
         why="a template: the same text for every row like it",
         model=f"template {asked.template.name} {version}",

@@ -29,6 +29,7 @@ class Action(Enum):
     COMMENTED = "review.commented"
     ASSIGNED = "review.assigned"
     ROUTED = "review.routed"  # another group decides
+    LABELLED = "review.labelled"  # a person said what a failure really was
     SUPERSEDED = "review.superseded"  # a newer whole extraction made it moot
     REOPENED = "review.reopened"
     REMINDED = "review.reminded"  # the machine asked its group once more

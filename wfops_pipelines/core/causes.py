@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Finding
@@ -30,3 +30,18 @@ def kind_of(finding: Finding) -> str:
         return check  # its name says the column already
     what = finding.details.get("rule") or finding.column
     return f"{check}: {what}" if what else check
+
+
+def causes_of_rows(reasons: Iterable[Finding]) -> Mapping[str, str]:
+    """For each row that holding findings name, by its key: the kinds of those."""
+    found: dict[str, list[Finding]] = {}
+    for finding in reasons:
+        for key in finding.keys:
+            found.setdefault(key, []).append(finding)
+    known: dict[tuple[int, ...], str] = {}  # thousands of rows have a few causes between them
+    causes = {}
+    for key, some in found.items():
+        these = tuple(map(id, some))
+        causes[key] = known.setdefault(these, "") or cause_of_findings(some)
+        known[these] = causes[key]
+    return causes

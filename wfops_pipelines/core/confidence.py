@@ -1,7 +1,8 @@
 """How probably a reviewer approves a hold, from what was decided on holds like it before.
 
-A share with a prior (beta-binomial): holds of the same cause count in full, the sync's other
-decisions as four, and where there are none, one half as two. With little history it says so. From
+A share with a prior (beta-binomial): holds of the same cause count in full; those with findings of
+the same checks make the prior, worth four decisions; the sync's decisions about anything else count
+as two at most beside one half as two. With little history it says so. From
 thirty decisions on, the share is corrected by how such shares came true before: a logistic curve
 through what was predicted of each decision from those before it (Platt, Probabilistic Outputs for
 Support Vector Machines, 1999; with a prior that leaves the share as it is).
@@ -41,22 +42,25 @@ class Record:
     """What people decided on holds: by cause, and by sync."""
 
     causes: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    kin: dict[tuple[str, str], Tally] = field(default_factory=dict)
     syncs: dict[str, Tally] = field(default_factory=dict)
     foretold: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
     curves: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, review: Review) -> None:
         """Count a decision, after noting what was expected of it."""
-        same, sync = self.tallies(review)
+        tallies = self.tallies(review)
         approved = review.state is ReviewState.APPROVED
-        self.foretold.setdefault(review.sync, []).append((_share(same, sync), approved))
-        self.causes.setdefault((review.sync, cause(review)), same).add(review.state)
-        self.syncs.setdefault(review.sync, sync).add(review.state)
+        self.foretold.setdefault(review.sync, []).append((_share(*tallies), approved))
+        self.causes.setdefault((review.sync, cause(review)), tallies[0]).add(review.state)
+        self.kin.setdefault((review.sync, _checks(review)), tallies[1]).add(review.state)
+        self.syncs.setdefault(review.sync, tallies[2]).add(review.state)
 
-    def tallies(self, review: Review) -> tuple[Tally, Tally]:
-        """Decisions on holds of the same cause, and on all of the sync."""
+    def tallies(self, review: Review) -> tuple[Tally, Tally, Tally]:
+        """Decisions on holds of the same cause, of the same checks, and on all of the sync."""
         same = self.causes.get((review.sync, cause(review)), Tally())
-        return same, self.syncs.get(review.sync, Tally())
+        kin = self.kin.get((review.sync, _checks(review)), Tally())
+        return same, kin, self.syncs.get(review.sync, Tally())
 
     def curve(self, sync: str) -> tuple[float, float] | None:
         """Slope and height of the correction; None before there is enough to bend it."""
@@ -105,8 +109,8 @@ def confidence(review: Review, known: Record) -> Confidence | None:
     """None for what is no hold."""
     if review.kind not in HOLDS:
         return None
-    same, sync = known.tallies(review)
-    chance, words = _share(same, sync), _words(same, sync)
+    same, kin, sync = known.tallies(review)
+    chance, words = _share(same, kin, sync), _words(same, kin, sync)
     curve = known.curve(review.sync)
     if curve is None:
         return Confidence(chance, words)
@@ -115,10 +119,21 @@ def confidence(review: Review, known: Record) -> Confidence | None:
     return Confidence(calibrated, f"{words}; calibrated on {sync.decided} decisions")
 
 
-def _share(same: Tally, sync: Tally) -> float:
-    others = Tally(sync.decided - same.decided, sync.approved - same.approved)
-    prior = (others.approved + EVEN_WEIGHT / 2) / (others.decided + EVEN_WEIGHT)
+def _share(same: Tally, kin: Tally, sync: Tally) -> float:
+    """Never 0 or 1: each step leans on the one before it."""
+    decided, approved = sync.decided - kin.decided, sync.approved - kin.approved
+    weight = min(decided, EVEN_WEIGHT)
+    other = weight * approved / decided if decided else 0.0
+    anything = (other + EVEN_WEIGHT / 2) / (weight + EVEN_WEIGHT)
+    decided, approved = kin.decided - same.decided, kin.approved - same.approved
+    prior = (approved + EVEN_WEIGHT * anything) / (decided + EVEN_WEIGHT)
     return (same.approved + SYNC_WEIGHT * prior) / (same.decided + SYNC_WEIGHT)
+
+
+def _checks(review: Review) -> str:
+    """The checks that held it: "anomaly" of "anomaly: amount; anomaly: price"."""
+    parts = cause(review).split("; ")
+    return "; ".join(sorted({p.partition(":")[0] if ":" in p else "expectation" for p in parts}))
 
 
 def _platt(past: list[tuple[float, bool]]) -> tuple[float, float]:
@@ -156,9 +171,13 @@ def attention(review: Review, chance: float, now: datetime) -> float:
     return (1 + math.log10(1 + rows)) * (1.5 - chance) * (1 + days)
 
 
-def _words(same: Tally, sync: Tally) -> str:
+def _words(same: Tally, kin: Tally, sync: Tally) -> str:
     if same.decided:
         return f"{same.approved} of {same.decided} like it were approved"
+    if kin.decided:
+        said = f"{kin.approved} of {kin.decided} of this sync with findings of its checks"
+        return f"none like it yet; {said} were approved"
     if sync.decided:
-        return f"none like it yet; {sync.approved} of {sync.decided} of this sync were approved"
+        said = f"{sync.approved} of {sync.decided} of this sync were approved, for other reasons"
+        return f"nothing of the kind yet; {said}"
     return "nothing was decided yet: even"

@@ -18,7 +18,10 @@ class DraftKind(Enum):
     REPLY = "reply"  # text that goes out to somebody
     LABEL = "label"  # one of a set of words
     REPAIR = "repair"  # another value for a cell
-    ROUTE = "route"  # a reviewer group
+    DUPLICATE = "duplicate"  # the row is another one already; the value is its key
+
+
+DRAFTS = (DraftKind.REPLY, DraftKind.LABEL)  # what stands in the staged row already
 
 
 class DraftState(Enum):
@@ -39,7 +42,7 @@ class Draft:
     that it is right, None where nothing measured it. why: in words. model: what proposed it.
     prompt: the SHA-256 of all that it was given. sources: (name, text) of what it was made from.
     fallback: why the embedded default proposed it, where a provider should have. tokens: read and
-    written by a provider.
+    written by a provider. cost: of those, in the money of its prices.
     """
 
     kind: DraftKind
@@ -52,6 +55,7 @@ class Draft:
     sources: tuple[tuple[str, str], ...] = ()
     fallback: str = ""
     tokens: tuple[int, int] = (0, 0)
+    cost: float = 0.0
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -65,6 +69,7 @@ class Draft:
             "sources": [list(s) for s in self.sources],
             "fallback": self.fallback,
             "tokens": list(self.tokens),
+            "cost": self.cost,
         }
 
     @classmethod
@@ -97,9 +102,11 @@ def draft_findings(drafts: Sequence[Drafted], keys: frozenset[str]) -> list[Find
     """
     here = [d for d in drafts if d.key in keys]
     repairs = [d for d in here if d.draft.kind is DraftKind.REPAIR]
-    drafted = [d for d in here if d.draft.kind is not DraftKind.REPAIR]
+    drafted = [d for d in here if d.draft.kind in DRAFTS]
+    twice = [d for d in here if d.draft.kind is DraftKind.DUPLICATE]
     return [
         *[_finding(c, some) for c, some in _by_column(drafted)],
+        *[_twice(some) for _, some in _by_column(twice, DraftState.PROPOSED)],
         *[_repair(c, some) for c, some in _by_column(repairs, DraftState.PROPOSED)],
         *[_repair(c, some) for c, some in _by_column(repairs, DraftState.APPLIED)],
     ]
@@ -113,6 +120,24 @@ def _by_column(
         if state in (None, drafted.state):
             found.setdefault(drafted.draft.column, []).append(drafted)
     return list(found.items())
+
+
+def _twice(found: Sequence[Drafted]) -> Finding:
+    first = found[0]
+    if first.draft.fallback:
+        return _repair(first.draft.column, found)
+    pairs: list[Json] = [[d.key, d.draft.value, d.draft.why] for d in found]
+    return Finding(
+        check="duplicates",
+        severity=Severity.CRITICAL,
+        sentence=(
+            f"{counted_rows(len(found))} may be there already under another key: "
+            f"{first.key} is like {first.draft.value} ({first.draft.why})"
+        ),
+        measured=len(found),
+        keys=tuple(d.key for d in found),
+        details={"pairs": pairs, "rule": first.draft.column},
+    )
 
 
 def _repair(column: str, found: Sequence[Drafted]) -> Finding:

@@ -68,6 +68,20 @@ def edit_launchpad(review: Review, edits: Mapping[str, Mapping[str, str | None]]
     return _launchpad("decide", config)
 
 
+def leave_out_launchpad(review: Review, keys: Sequence[str]) -> str:
+    """The Launchpad of `decide` that approves all rows but these."""
+    config = (
+        f"review: {review.id}\n"
+        f"evidence: {review.evidence_hash}\n"
+        "decision: approve\n"
+        "# these stay in quarantine\n"
+        f"exclude: {json.dumps([*keys])}\n"
+        "# why; the audit trail keeps it\n"
+        "reason: \n"
+    )
+    return _launchpad("decide", config)
+
+
 def decide_many_launchpad(reviews: Sequence[Review]) -> str:
     """The Launchpad of the job `decide_many` for review requests with one cause."""
     listed = "".join(f"- {{review: {r.id}, evidence: {r.evidence_hash}}}\n" for r in reviews)

@@ -82,6 +82,7 @@ class Review:
     """One review request. `keys` are the held rows' keys (empty for the whole snapshot).
 
     cause: why, without figures, keys or values: the same for the next one like it.
+    label: of a failure, the cause that a person gave it or accepted.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Review:
     reopened_by: str = ""
     routed: str = ""
     cause: str = ""
+    label: str = ""
 
     @property
     def subject(self) -> str:

@@ -63,6 +63,7 @@ JUDGEMENT = (
     "edited",
     "drafted",
     "preparation",
+    "duplicates",
 )
 
 

@@ -1,5 +1,7 @@
 """Where released rows go."""
 
+from wfops_pipelines.destinations.database import DatabaseTable, database_table
+from wfops_pipelines.destinations.files import FileTable, file_table
 from wfops_pipelines.destinations.parcel import (
     Existing,
     Keep,
@@ -12,7 +14,9 @@ from wfops_pipelines.destinations.rest import RestDestination, rest_destination
 from wfops_pipelines.destinations.table import TableDestination, table
 
 __all__ = [
+    "DatabaseTable",
     "Existing",
+    "FileTable",
     "Keep",
     "Listing",
     "Parcel",
@@ -20,6 +24,8 @@ __all__ = [
     "Reverted",
     "TableDestination",
     "Written",
+    "database_table",
+    "file_table",
     "rest_destination",
     "table",
 ]

@@ -45,6 +45,7 @@ def copy_in(conn: Connection, target: str, rows: pa.Table) -> None:
     """COPY all of `rows` into the table `target` (quoted already), a batch at a time."""
     names = ", ".join(map(quote, rows.column_names))
     sql = f"copy {target} ({names}) from stdin with (format csv)"
+    conn.exec_driver_sql("set local time zone 'UTC'", {})
     raw: Any = conn.connection.cursor()
     with raw as cursor, ThreadPoolExecutor(1) as ahead:
         cursor.copy_expert(sql, _Reader(ahead, rows), BATCH * 64)
@@ -71,7 +72,7 @@ class _Reader:
         if batch is None:
             return b""
         sink = pa.BufferOutputStream()
-        csv.write_csv(for_copy(pa.Table.from_batches([batch])), sink, _options())
+        csv.write_csv(_zoneless(for_copy(pa.Table.from_batches([batch]))), sink, _options())
         return bytes(sink.getvalue())
 
 
@@ -81,12 +82,34 @@ def _options() -> Any:
     return csv.WriteOptions(include_header=False)
 
 
+def _zoneless(rows: pa.Table) -> pa.Table:
+    """Instants without their zone, for a session in UTC: Arrow writes them 20 times faster."""
+    import pyarrow as pa
+
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            rows = rows.set_column(i, field.name, rows[i].cast(pa.timestamp("us")))
+    return rows
+
+
 def for_copy(rows: pa.Table) -> pa.Table:
     """Columns in types that Arrow writes as CSV and PostgreSQL reads without loss.
 
-    Binary becomes hexadecimal text, nested values JSON text, and times microseconds. Raises
-    ArrowInvalid for times that microseconds cannot hold.
+    Binary becomes hexadecimal text, the rest is `settled`.
     """
+    import pyarrow as pa
+
+    rows = settled(rows)
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_large_binary(field.type):
+            digits = [hexadecimal(c) for c in rows[i].chunks]
+            rows = rows.set_column(i, field.name, pa.chunked_array(digits, pa.large_string()))
+    return rows
+
+
+def settled(rows: pa.Table) -> pa.Table:
+    """Columns in the few types that databases know: nested values as JSON text, times to the
+    microsecond. Raises ArrowInvalid for times that microseconds cannot hold."""
     for i, field in enumerate(rows.schema):
         fitting = _fitting(rows[i], field.type)
         if fitting is not rows[i]:
@@ -100,15 +123,15 @@ def _fitting(column: pa.ChunkedArray, type_: pa.DataType) -> Any:
 
     if pt.is_dictionary(type_):
         return _fitting(column.cast(type_.value_type), type_.value_type)
-    if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_):
-        return pa.chunked_array([hexadecimal(c) for c in column.chunks], pa.large_string())
+    if pt.is_binary(type_) or pt.is_fixed_size_binary(type_):
+        return column.cast(pa.large_binary())
     if pt.is_nested(type_):
-        return pa.array([_json(v) for v in column.to_pylist()], pa.string())
+        return pa.chunked_array([[_json(v) for v in column.to_pylist()]], pa.string())
     if pt.is_timestamp(type_):
         return column.cast(pa.timestamp("us", "UTC" if type_.tz else None))
     if pt.is_date64(type_):
         return column.cast(pa.date32())
-    if pt.is_time64(type_) and type_.unit == "ns":
+    if pt.is_time(type_):
         return column.cast(pa.time64("us"))
     if pt.is_float32(type_) or pt.is_float16(type_):
         return column.cast(pa.float64())  # the value itself, not the shortest text for it
@@ -118,12 +141,12 @@ def _fitting(column: pa.ChunkedArray, type_: pa.DataType) -> Any:
 
 
 def hexadecimal(array: pa.Array) -> pa.Array:
-    r"""Binary values as PostgreSQL writes them: `\x00ff`."""
+    r"""Large binary values as PostgreSQL writes them: `\x00ff`."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = pa.concat_arrays([array.cast(pa.large_binary())])  # without an offset
+    plain = pa.concat_arrays([array])  # without an offset
     _, offsets, data = plain.buffers()
     ends = np.frombuffer(offsets, np.int64)[: len(plain) + 1]
     text = (b"" if data is None else memoryview(data)[ends[0] : ends[-1]].hex().encode()) or b""

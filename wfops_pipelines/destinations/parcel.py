@@ -72,14 +72,14 @@ class Parcel:
         import pyarrow.compute as pc
 
         rows = self.rows.select(self.columns)
-        return rows.filter(pc.invert(self._gone())) if self.marked else rows
+        return rows.filter(pc.invert(self.tombstones())) if self.marked else rows
 
     def gone(self) -> pa.Array:
         """The keys of its tombstones."""
         import pyarrow as pa
 
         keys = self.rows[self.key].combine_chunks()
-        return keys.filter(self._gone()) if self.marked else pa.array([], keys.type)
+        return keys.filter(self.tombstones()) if self.marked else pa.array([], keys.type)
 
     @property
     def digest(self) -> str:
@@ -87,9 +87,13 @@ class Parcel:
         text = "\0".join((self.sync, str(self.seq), *self.keys()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _gone(self) -> Any:
+    def tombstones(self) -> pa.Array:
+        """For each row, whether it is a tombstone."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
+        if not self.marked:
+            return pa.repeat(pa.scalar(False), len(self.rows))
         return pc.fill_null(self.rows[DELETED].combine_chunks(), False)
 
 

@@ -60,7 +60,6 @@ class TableDestination:
         if parcel.key not in held:
             return Diff(inserted=living.num_rows)
         with self._refusing(parcel):
-            run(conn, "set local time zone 'UTC'")
             deleted = self._count(conn, parcel, held, gone) if len(gone) else 0
             stage(conn, living)
             found = compared(conn, self.quoted, held, replace(parcel, rows=living), critical)
@@ -70,6 +69,7 @@ class TableDestination:
         with self._refusing(parcel):
             self._one_at_a_time(conn)
             held = self._prepare(conn, parcel)
+            run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
             if self._empty(conn):
                 return self._fill(conn, parcel)
             stage(conn, parcel.rows, held)

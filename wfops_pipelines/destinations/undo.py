@@ -23,14 +23,14 @@ class Target(Protocol):
 
 
 def keep_replaced(conn: Connection, target: Target, parcel: Parcel, keep: Keep) -> None:
-    """Copy the rows that the upsert is about to change; they stay locked until it has."""
+    """Copy the rows that the upsert is about to change; the table is locked until it has."""
     key = _quoted(parcel.key)
     _run(
         conn,
         f"insert into {keep.table} (sync, seq, key, before, at) "
         f"select %(sync)s, %(seq)s, t.{key}::text, to_jsonb(t), %(at)s "
         f"from {escaped(target.quoted)} t join {STAGING} s on s.{key} = t.{key} "
-        f"where t.{_quoted(SEQ)} < %(rank)s for update of t on conflict do nothing",
+        f"where t.{_quoted(SEQ)} < %(rank)s on conflict do nothing",
         parcel,
         keep,
     )

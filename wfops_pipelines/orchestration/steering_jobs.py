@@ -1,6 +1,6 @@
 """The acts beside a decision, as jobs.
 
-`pause`, `resume`, `comment`, `assign`, `route`, `reopen`, `waive`, `end_waiver`, `revert`.
+`pause`, `resume`, `comment`, `assign`, `route`, `label`, `reopen`, `waive`, `end_waiver`, `revert`.
 """
 
 import warnings
@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import steering, undoing, waiving, workbench
+from wfops_pipelines import failing, steering, undoing, waiving, workbench
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import NotAllowed, WfopsError
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -55,6 +55,13 @@ def _route(config: Mapping[str, Any], actor: Actor) -> str:
     return f"{found.subject} is decided by {found.group}"
 
 
+def _label(config: Mapping[str, Any], actor: Actor) -> str:
+    """Say what a failure really was; the next one like it is proposed as such."""
+    services = workbench.services()
+    found = failing.label(config["review"], config["cause"], config["reason"], actor, services)
+    return f"{found.subject} failed by {found.label}"
+
+
 def _reopen(config: Mapping[str, Any], actor: Actor) -> str:
     """Ask again about rows that were rejected."""
     new = steering.reopen(config["review"], config["reason"], actor, workbench.services())
@@ -92,6 +99,7 @@ def _revert(config: Mapping[str, Any], actor: Actor) -> str:
 
 _TO = dg.Field(str, description="a member of the reviewer group, or nobody")
 _GROUP = dg.Field(str, description="a group that the sync's policy names")
+_CAUSE = dg.Field(str, description="auth, rate_limit, network, schema, bad_data, …")
 _TEXT = dg.Field(str, description="the remark; the audit trail keeps it")
 _SYNC_ONLY = dg.Field(str, description="the sync's name")
 _NUMBER = dg.Field(int, description="the number of the snapshot")
@@ -110,6 +118,7 @@ _ACTS: dict[str, tuple[Act, dict[str, Any]]] = {
     "comment": (_comment, {"review": _REVIEW, "text": _TEXT}),
     "assign": (_assign, {"review": _REVIEW, "to": _TO, "reason": _REASON}),
     "route": (_route, {"review": _REVIEW, "to": _GROUP, "reason": _REASON}),
+    "label": (_label, {"review": _REVIEW, "cause": _CAUSE, "reason": _REASON}),
     "reopen": (_reopen, {"review": _REVIEW, "reason": _REASON}),
     "waive": (_waive, {**_WAIVER, "reason": _REASON}),
     "revert": (_revert, {"sync": _SYNC_ONLY, "snapshot": _NUMBER, "reason": _REASON}),

@@ -11,8 +11,10 @@ from wfops_pipelines.sources.connection import (
     oauth2,
 )
 from wfops_pipelines.sources.files import FileSource, files
+from wfops_pipelines.sources.nested import flatten
 from wfops_pipelines.sources.paging import (
     CursorPaging,
+    HeaderCursorPaging,
     HeaderLinkPaging,
     LinkPaging,
     OffsetPaging,
@@ -20,7 +22,7 @@ from wfops_pipelines.sources.paging import (
     Paging,
     SinglePage,
 )
-from wfops_pipelines.sources.presets import hubspot, stripe, zendesk
+from wfops_pipelines.sources.presets import github, hubspot, salesforce, stripe, zendesk
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
 from wfops_pipelines.sources.sql import SqlSource, sql_table
 from wfops_pipelines.sources.window import TimeFormat, Window
@@ -30,6 +32,7 @@ __all__ = [
     "Connection",
     "CursorPaging",
     "FileSource",
+    "HeaderCursorPaging",
     "HeaderLinkPaging",
     "LinkPaging",
     "OAuth2",
@@ -47,9 +50,12 @@ __all__ = [
     "bearer",
     "connection_for",
     "files",
+    "flatten",
+    "github",
     "hubspot",
     "oauth2",
     "rest_api",
+    "salesforce",
     "sql_table",
     "stripe",
     "zendesk",

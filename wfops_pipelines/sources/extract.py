@@ -12,6 +12,7 @@ from wfops_pipelines.sources.failures import Asked
 from wfops_pipelines.sources.insisting import insisting, plain_patience
 from wfops_pipelines.sources.paging import (
     CursorPaging,
+    HeaderCursorPaging,
     HeaderLinkPaging,
     LinkPaging,
     OffsetPaging,
@@ -35,7 +36,7 @@ def extract(source: RestSource, window: Window, connection: Connection) -> Itera
     asked = Asked(source.system, source.path, source.retries.attempts, connection.token)
     asked.hide(*(value for name, value in source.params if is_secret_name(name)))
     client = _client(source, connection, asked)
-    trail = Trail(source, connection, asked)
+    trail = Trail(source, window, connection, asked)
     try:
         for page in _dlt_pages(client, source, window, asked):
             yield trail.follow(page)
@@ -89,6 +90,8 @@ def _paginator(paging: Paging) -> BasePaginator:
             return dlt_paging.JSONResponseCursorPaginator(paging.path, paging.param)
         case LinkPaging():
             return dlt_paging.JSONLinkPaginator(paging.path)
+        case HeaderCursorPaging():
+            return dlt_paging.HeaderCursorPaginator(paging.header, paging.param)
         case HeaderLinkPaging():
             return dlt_paging.HeaderLinkPaginator(paging.rel)
         case OffsetPaging():

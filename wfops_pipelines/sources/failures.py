@@ -75,7 +75,7 @@ class Asked:
         return SourceUnreachable(
             f"{self.words}: {problem} (attempts: {self.attempts}). Repair: check that "
             f"{variables(self.system)[0]} is right and the vendor's status page; then retry",
-            self.evidence(),
+            self.evidence(insisted=True),
         )
 
     def status(self, answer: Response) -> SyncFailure:
@@ -87,7 +87,7 @@ class Asked:
             return SourceRateLimited(
                 f"{self.words} {said}{wish} (attempts: {self.attempts}). Repair: retry later, "
                 f"sync less often, or ask the vendor for a higher limit",
-                self.evidence(),
+                self.evidence(insisted=True),
             )
         if status in (401, 403):
             return self.refused(said)
@@ -119,8 +119,8 @@ class Asked:
         ending = "…" if len(text) > _LONGEST_QUOTE else ""
         return f" ({text[:_LONGEST_QUOTE]}{ending})"
 
-    def evidence(self) -> dict[str, Json] | None:
-        """Return the newest exchange without secrets."""
+    def evidence(self, *, insisted: bool = False) -> dict[str, Json] | None:
+        """Return the newest exchange without secrets; `insisted` when all attempts were made."""
         if self.last is None:
             return None
         request, answer = self.last
@@ -133,7 +133,7 @@ class Asked:
                 status=answer.status_code, headers=answer.headers, body=_content(answer),
             )  # fmt: skip
             told |= skew(answer.headers.get("Date"), time.time())
-        return {**told, "attempts": self.attempts}
+        return {**told, "attempts": self.attempts} if insisted else told
 
 
 def limited(status: int, headers: Mapping[str, str]) -> bool:

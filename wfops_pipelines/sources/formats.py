@@ -156,8 +156,21 @@ def _exactly(line: str) -> Any:
 
 def _parquet(handle: IO[bytes], how: Reading) -> Placed:
     for number, batch in parquet_batches(handle, how):
-        for at, record in enumerate(batch.to_pylist(), number + 1):
+        for at, record in enumerate(_listed(batch, number), number + 1):
             yield f"row {at}", record
+
+
+def _listed(batch: pa.RecordBatch, number: int) -> list[dict[str, Any]]:
+    columns = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            columns[name] = column.to_pylist()
+        except (ValueError, OverflowError):
+            raise Broken(
+                "holds times that Python cannot express, as those after the year 9999",
+                "declare the column as str", place=f"from row {number + 1} on", field=name,
+            ) from None  # fmt: skip
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def parquet_batches(handle: IO[bytes], how: Reading) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -167,12 +180,13 @@ def parquet_batches(handle: IO[bytes], how: Reading) -> Iterator[tuple[int, pa.R
 
     number = 0
     try:
-        file = pq.ParquetFile(_seekable(handle), pre_buffer=False)
+        file = pq.ParquetFile(_seekable(handle), pre_buffer=False, page_checksum_verification=True)
         _header(file.schema_arrow.names, "the schema")
         for batch in file.iter_batches(batch_size=how.rows):
+            batch.validate(full=True)  # damaged text and offsets would only be met much later
             yield number, _plain(batch, how, number)
             number += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno):
             raise  # the store's, not Arrow's
         place = f"row {number + 1}" if number else ""
@@ -194,9 +208,12 @@ def _plain(batch: pa.RecordBatch, how: Reading, number: int) -> pa.RecordBatch:
     import pyarrow as pa
 
     for at, field in enumerate(batch.schema):
-        if not pa.types.is_timestamp(field.type) or field.type.unit != "ns":
+        if pa.types.is_temporal(field.type) and field.name in how.texts:
+            wanted = pa.string()
+        elif pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+            wanted = pa.timestamp("us", field.type.tz)
+        else:
             continue
-        wanted = pa.string() if field.name in how.texts else pa.timestamp("us", field.type.tz)
         try:
             batch = batch.set_column(at, field.name, batch.column(at).cast(wanted))
         except pa.ArrowInvalid:

@@ -15,22 +15,33 @@ class CursorPaging:
     """The answer holds a cursor at `path`; the next request sends it as the parameter `param`.
 
     `path` may end in `[-1].id`: the last record's id is the cursor. `more` is the path of a
-    boolean that must be there and decides whether to go on. `announced` is the path of an object
-    that is only there when more follows (then the cursor must be there too).
+    boolean that must be there and decides whether to go on, `done` of one that says the contrary.
+    `announced` is the path of an object that is only there when more follows (then the cursor must
+    be there too). A token in the answer (`nextPageToken`) is a cursor as well.
     """
 
     path: str
     param: str
     more: str | None = None
     announced: str | None = None
+    done: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPaging:
-    """The answer holds the next page's address at `path`; `more` as in CursorPaging."""
+    """The answer holds the next page's address at `path`; `more` and `done` as in CursorPaging."""
 
     path: str
     more: str | None = None
+    done: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCursorPaging:
+    """The cursor is in a header of the answer, absent at the end; sent as the parameter `param`."""
+
+    header: str
+    param: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +76,11 @@ class SinglePage:
 
 
 Paging: TypeAlias = (
-    CursorPaging | LinkPaging | HeaderLinkPaging | OffsetPaging | PageNumberPaging | SinglePage
+    CursorPaging
+    | LinkPaging
+    | HeaderCursorPaging
+    | HeaderLinkPaging
+    | OffsetPaging
+    | PageNumberPaging
+    | SinglePage
 )

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from wfops_pipelines.sources.paging import CursorPaging, LinkPaging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from wfops_pipelines.sources.connection import Auth, OAuth2, bearer
+from wfops_pipelines.sources.paging import CursorPaging, HeaderLinkPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
 from wfops_pipelines.sources.window import TimeFormat
 
 
 def hubspot(
-    system: str, path: str, *, timeout: float = 30.0, retries: Retries | None = None
+    system: str,
+    path: str,
+    *,
+    filters: bool = True,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
 ) -> RestSource:
-    """A HubSpot-style list: records under `results`, each with its `properties`."""
+    """A HubSpot-style list: records under `results`, each with its `properties`.
+
+    filters: whether the list can be asked for what changed. HubSpot's own object lists cannot: with
+    False all is read, and what changed in the window is kept.
+    """
     return rest_api(
         system,
         path,
         records="results",
         paging=CursorPaging("paging.next.after", "after", announced="paging.next"),
-        updated_after="updatedAfter",
-        updated_before="updatedBefore",
+        updated_after="updatedAfter" if filters else None,
+        updated_before="updatedBefore" if filters else None,
+        updated_at=None if filters else "updatedAt",
         page_size=("limit", 100),
         timeout=timeout,
         retries=retries,
@@ -25,16 +40,25 @@ def hubspot(
 
 
 def stripe(
-    system: str, path: str, *, timeout: float = 30.0, retries: Retries | None = None
+    system: str,
+    path: str,
+    *,
+    window: Literal["updated", "created"] | None = "updated",
+    timeout: float = 30.0,
+    retries: Retries | None = None,
 ) -> RestSource:
-    """A Stripe-style list: records under `data`, amounts in minor units, times in unix seconds."""
+    """A Stripe-style list: records under `data`, amounts in minor units, times in unix seconds.
+
+    window: the time that the API filters by. Stripe itself knows only `created`, for objects that
+    do not change any more (charges, events); None reads all, for those that do.
+    """
     return rest_api(
         system,
         path,
         records="data",
         paging=CursorPaging("data[-1].id", "starting_after", more="has_more"),
-        updated_after="updated[gte]",
-        updated_before="updated[lt]",
+        updated_after=f"{window}[gte]" if window else None,
+        updated_before=f"{window}[lt]" if window else None,
         times=TimeFormat.UNIX_SECONDS,
         page_size=("limit", 100),
         timeout=timeout,
@@ -43,18 +67,90 @@ def stripe(
 
 
 def zendesk(
-    system: str, path: str, *, timeout: float = 30.0, retries: Retries | None = None
+    system: str,
+    path: str,
+    *,
+    filters: bool = True,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
 ) -> RestSource:
-    """A Zendesk-style list: records under the object's name, as in `/api/v2/tickets.json`."""
+    """A Zendesk-style list: records under the object's name, as in `/api/v2/tickets.json`.
+
+    filters: as for `hubspot`; Zendesk's own lists cannot, either.
+    """
     return rest_api(
         system,
         path,
         records=path.rsplit("/", 1)[-1].removesuffix(".json"),
         paging=LinkPaging("links.next", more="meta.has_more"),
-        updated_after="updated_after",
-        updated_before="updated_before",
+        updated_after="updated_after" if filters else None,
+        updated_before="updated_before" if filters else None,
+        updated_at=None if filters else "updated_at",
         times=TimeFormat.ISO_SECONDS,
         page_size=("page[size]", 100),
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def salesforce(
+    system: str,
+    table: str,
+    fields: Sequence[str],
+    *,
+    cursor: str = "SystemModstamp",
+    deleted: bool = False,
+    version: str = "v62.0",
+    auth: Auth | OAuth2 = bearer,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
+) -> RestSource:
+    """A Salesforce-style query: `salesforce("sf", "Contact", ("Id", "Email", "SystemModstamp"))`.
+
+    deleted: also what lies in the bin, with `IsDeleted` true where that is among the fields.
+
+    Raises:
+        ValueError: a table or field that is no name.
+    """
+    for name in (table, cursor, *fields):
+        if not re.fullmatch(r"[A-Za-z][\w.]*", name, re.ASCII):
+            raise ValueError(f"salesforce({system!r}): {name!r} is no name of a table or field")
+    columns = ", ".join(dict.fromkeys([*fields, cursor]))
+    window = f"{cursor} >= {{start}} AND {cursor} < {{end}}"
+    return rest_api(
+        system,
+        f"/services/data/{version}/{'queryAll' if deleted else 'query'}",
+        records="records",
+        paging=LinkPaging("nextRecordsUrl", done="done"),
+        where=("q", f"SELECT {columns} FROM {table} WHERE {window} ORDER BY {cursor}, Id"),
+        auth=auth,
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def github(
+    system: str,
+    path: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    timeout: float = 30.0,
+    retries: Retries | None = None,
+) -> RestSource:
+    """A GitHub-style list: the answer is the list, the next page's address in the Link header.
+
+    Sorted by creation, which does not change: by update, a row that changes between two pages
+    would push another over their border, unread. `params` as `{"state": "all"}` for issues.
+    """
+    return rest_api(
+        system,
+        path,
+        records="",
+        paging=HeaderLinkPaging(),
+        updated_after="since",
+        times=TimeFormat.ISO_SECONDS,
+        page_size=("per_page", 100),
+        params={"sort": "created", "direction": "asc", **(params or {})},
         timeout=timeout,
         retries=retries,
     )

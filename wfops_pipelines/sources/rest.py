@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from wfops_pipelines.sources.connection import Auth, Connection, OAuth2, bearer, connection_for
 from wfops_pipelines.sources.paging import Paging
-from wfops_pipelines.sources.window import TimeFormat, Window
+from wfops_pipelines.sources.window import EPOCH, TimeFormat, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class RestSource:
     """One list endpoint. Holds no connection and no token, and makes no I/O before `pages`.
 
     `timeout` is in seconds, for connecting and between two pieces of an answer. `params` are sent
-    with every request, besides the window and the page size.
+    with every request, besides the window and the page size. See `rest_api` for the rest.
     """
 
     system: str
@@ -38,6 +39,8 @@ class RestSource:
     paging: Paging
     updated_after: str | None = None
     updated_before: str | None = None
+    where: tuple[str, str] | None = None
+    updated_at: str | None = None
     times: TimeFormat = TimeFormat.ISO_MILLIS
     page_size: tuple[str, int] | None = None
     params: tuple[tuple[str, str], ...] = ()
@@ -48,7 +51,7 @@ class RestSource:
     @property
     def windowed(self) -> bool:
         """Whether only what changed inside the window is read."""
-        return self.updated_after is not None
+        return any(way is not None for way in (self.updated_after, self.where, self.updated_at))
 
     def connect(self, environ: Mapping[str, str]) -> Connection:
         """Read the system's address and token. Raises SettingsError with the repair."""
@@ -76,6 +79,11 @@ class RestSource:
             found[self.updated_after] = self.times.write(window.start)
         if self.updated_before:
             found[self.updated_before] = self.times.write(window.end)
+        if self.where:
+            name, text = self.where
+            start = self.times.write(window.start or EPOCH)
+            ends = {"{start}": start, "{end}": self.times.write(window.end)}
+            found[name] = re.sub(r"\{(start|end)\}", lambda m: ends[m[0]], text)
         return found
 
 
@@ -87,6 +95,8 @@ def rest_api(
     paging: Paging,
     updated_after: str | None = None,
     updated_before: str | None = None,
+    where: tuple[str, str] | None = None,
+    updated_at: str | None = None,
     times: TimeFormat = TimeFormat.ISO_MILLIS,
     page_size: tuple[str, int] | None = None,
     params: Mapping[str, str] | None = None,
@@ -103,6 +113,10 @@ def rest_api(
         paging: how the API says that there is more.
         updated_after: parameter for the window's start (inclusive); None reads everything.
         updated_before: parameter for the window's end (exclusive); None when the API has none.
+        where: for APIs with a query language: a parameter and its text, in which `{start}` and
+            `{end}` become the window's ends, as `("q", "… WHERE Changed >= {start}")`.
+        updated_at: for APIs that cannot filter: dotted path of a record's last change. All is read,
+            and what did not change in the window is left out here.
         times: how the API wants the window's ends.
         page_size: parameter and value, for example `("limit", 100)`.
         params: sent with every request.
@@ -123,6 +137,8 @@ def rest_api(
         paging=paging,
         updated_after=updated_after,
         updated_before=updated_before,
+        where=where,
+        updated_at=updated_at,
         times=times,
         page_size=page_size,
         params=tuple((params or {}).items()),

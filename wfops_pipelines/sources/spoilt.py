@@ -69,7 +69,8 @@ def _failed(system: str, name: str, error: Exception) -> SyncFailure:
     url = variables(system)[0]
     credentials = f"{url.removesuffix('URL')}CREDENTIALS"
     said = f"{system}: {name}: {type(error).__name__}" + (f" ({status})" if status else "")
-    if isinstance(error, PermissionError) or status in (401, 403):
+    unsigned = "Credentials" in type(error).__name__  # botocore's, when it finds none
+    if isinstance(error, PermissionError) or status in (401, 403) or unsigned:
         repair = f"check that {credentials} (or this user) may read it; then retry"
         return SourceRefused(f"{said}. Repair: {repair}", told)
     if status == 429:

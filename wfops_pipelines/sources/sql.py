@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.exchange import exchange
 from wfops_pipelines.errors import (
     SettingsError,
     SourceMalformed,
@@ -108,11 +109,16 @@ class SqlSource:
         said = " ".join(text.replace(str(engine.url.password or "\0"), "***").split())[:200]
         name = variables(self.system)[0]
         what = f"{self.system}: table {self.table}: {said}"
+        told = exchange("SELECT", self.table)
         if any(words in said.lower() for words in _REFUSED):
-            return SourceRefused(f"{what}. Repair: check user and rights in {name}; then retry")
+            return SourceRefused(
+                f"{what}. Repair: check user and rights in {name}; then retry", told
+            )
         if isinstance(error, OperationalError) and "no such" not in said:
-            return SourceUnreachable(f"{what}. Repair: check that {name} is right; then retry")
-        return SourceMalformed(f"{what}. Repair: correct the table or the cursor in the sync")
+            return SourceUnreachable(
+                f"{what}. Repair: check that {name} is right; then retry", told
+            )
+        return SourceMalformed(f"{what}. Repair: correct the table or the cursor in the sync", told)
 
 
 def sql_table(

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.sources.answers import translated
+from wfops_pipelines.sources.cells import moment
 from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
 from wfops_pipelines.sources.origin import foreign
 from wfops_pipelines.sources.paging import CursorPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource
+from wfops_pipelines.sources.window import TimeFormat, Window
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import PageData
@@ -26,8 +28,11 @@ _MISSING = object()
 class Trail:
     """Checks each page against those before it."""
 
-    def __init__(self, source: RestSource, connection: Connection, asked: Asked) -> None:
+    def __init__(
+        self, source: RestSource, window: Window, connection: Connection, asked: Asked
+    ) -> None:
         self.ended = False
+        self._window = window
         self._source, self._asked = source, asked
         self._base_url = connection.base_url
         self._requests: set[str] = set()
@@ -48,7 +53,25 @@ class Trail:
         self.ended = not self._more(body, page)
         if not self.ended:
             self._refuse_bad_next(page)
-        return records
+        return records if self._source.updated_at is None else self._changed(records)
+
+    def _changed(self, records: Records) -> Records:
+        """The records of the window; the rest is there because the API cannot filter."""
+        path, window = self._source.updated_at or "", self._window
+        unit = 1000 if self._source.times is TimeFormat.UNIX_MILLIS else 1
+        found = []
+        for record in records:
+            value = find(record, path)
+            if value is None:  # a record without a time is evidence: the examiners report it
+                found.append(record)
+                continue
+            try:
+                at = moment(value / unit if type(value) is int else value)
+            except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+                raise self._asked.malformed(f"a record has no time at {path!r}") from None
+            if at < window.end and (window.start is None or at >= window.start):
+                found.append(record)
+        return found
 
     def _records(self, body: Any) -> Records:
         where = self._source.records
@@ -79,11 +102,12 @@ class Trail:
         paging = self._source.paging
         if isinstance(paging, CursorPaging) and paging.announced:
             return find(body, paging.announced) not in (_MISSING, None)
-        if isinstance(paging, CursorPaging | LinkPaging) and paging.more:
-            more = find(body, paging.more)
-            if not isinstance(more, bool):
-                raise self._asked.malformed(f"the answer has no true or false {paging.more!r}")
-            return more
+        if isinstance(paging, CursorPaging | LinkPaging) and (paging.more or paging.done):
+            where = paging.more or paging.done or ""
+            said = find(body, where)
+            if not isinstance(said, bool):
+                raise self._asked.malformed(f"the answer has no true or false {where!r}")
+            return said if paging.more else not said
         return None
 
     def _refuse_bad_next(self, page: PageData[Any]) -> None:

@@ -54,15 +54,15 @@ class TimeFormat(Enum):
                 return str(_count(moment, timedelta(milliseconds=1)))
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _count(moment: datetime, unit: timedelta) -> int:
-    return -((_EPOCH - moment) // unit)
+    return -((EPOCH - moment) // unit)
 
 
 def _rounded_up(moment: datetime, unit: timedelta) -> datetime:
-    return _EPOCH + _count(moment, unit) * unit
+    return EPOCH + _count(moment, unit) * unit
 
 
 def _utc(moment: datetime) -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from wfops_pipelines.core.drafts import Draft, Drafted, DraftKind, DraftState
+from wfops_pipelines.core.drafts import DRAFTS, Draft, Drafted, DraftKind, DraftState
 from wfops_pipelines.store import tables as t
 
 
@@ -47,27 +47,46 @@ def repairs(conn: Connection, sync: str) -> dict[str, dict[DraftState, int]]:
     return found
 
 
+def outcomes(conn: Connection, sync: str, seq: int) -> list[tuple[str, str, int]]:
+    """(column, state, how many) of a snapshot's drafts."""
+    c = t.drafts.c
+    query = select(c.column, c.state, func.count()).where(c.sync == sync, c.seq == seq)
+    rows = conn.execute(query.group_by(c.column, c.state).order_by(c.column, c.state))
+    return [(str(r[0]), str(r[1]), int(r[2])) for r in rows]
+
+
+def refused(conn: Connection, sync: str, column: str) -> set[tuple[str, str]]:
+    """(row key, prompt) of repairs and duplicates of a column that people refused."""
+    c = t.drafts.c
+    query = select(c.key, c.body["prompt"].astext).where(
+        c.sync == sync, c.column == column, c.state == DraftState.REFUSED.value
+    )
+    return {(str(r[0]), str(r[1])) for r in conn.execute(query)}
+
+
 def settle(
     conn: Connection,
     sync: str,
     seq: int,
     state: DraftState,
+    kinds: Iterable[DraftKind],
     keys: Iterable[str] | None,
     columns: Iterable[str] | None = None,
-    *,
-    repairs: bool,
 ) -> None:
-    """Say what a decision made of drafts, or of repairs; of all rows, or of those with `keys`.
+    """Say what a decision made of drafts of these kinds: of all rows, or of those with `keys`.
 
-    A repair is decided once; a draft may be accepted by one person and refused by the next, unless
-    somebody has edited it.
+    A repair or a duplicate is decided once; a draft may be accepted by one person and refused by
+    the next, unless somebody has edited it.
     """
     c = t.drafts.c
-    where = [c.sync == sync, c.seq == seq]
-    if repairs:
-        where += [c.kind == DraftKind.REPAIR.value, c.state == DraftState.PROPOSED.value]
-    else:
-        where += [c.kind != DraftKind.REPAIR.value, c.state != DraftState.EDITED.value]
+    again = [k.value for k in DRAFTS]
+    where = [
+        c.sync == sync,
+        c.seq == seq,
+        c.kind.in_([k.value for k in kinds]),
+        (c.kind.in_(again) & (c.state != DraftState.EDITED.value))
+        | (c.kind.not_in(again) & (c.state == DraftState.PROPOSED.value)),
+    ]
     if keys is not None:
         where.append(c.key.in_(list(keys)))
     if columns is not None:

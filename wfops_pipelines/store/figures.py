@@ -94,13 +94,14 @@ def decisions(conn: Connection, sync: str | None, since: datetime) -> Sequence[R
 
 
 def drafts(conn: Connection, sync: str | None, since: datetime) -> Sequence[Row[Any]]:
-    """(sync, column, state, n, read, written): what became of drafts; tokens of a provider."""
+    """(sync, column, state, n, read, written, cost): what became of drafts; a provider's tokens."""
     return _all(
         conn,
         """
         select sync, "column", state, count(*) as n,
-          coalesce(sum((body->'tokens'->>0)::bigint), 0) as read,
-          coalesce(sum((body->'tokens'->>1)::bigint), 0) as written
+          coalesce(sum((body->'tokens'->>0)::bigint), 0)::bigint as read,
+          coalesce(sum((body->'tokens'->>1)::bigint), 0)::bigint as written,
+          coalesce(sum((body->>'cost')::float8), 0) as cost
         from wfops.drafts where (cast(:sync as text) is null or sync = :sync) and at >= :since
         group by 1, 2, 3 order by 1, 2, 3
         """,

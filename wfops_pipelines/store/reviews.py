@@ -89,6 +89,19 @@ def failure_of(conn: Connection, id: str) -> dict[str, Any] | None:
     return None if text is None else dict(json.loads(text))
 
 
+def label(conn: Connection, id: str, cause: str) -> None:
+    """Keep the cause that a person gave to a failure, or accepted."""
+    conn.execute(update(t.reviews).where(t.reviews.c.id == id).values(label=cause))
+
+
+def labelled(conn: Connection, limit: int = 1000) -> list[tuple[dict[str, Any], str]]:
+    """(what failed, the cause that a person gave it), oldest first."""
+    c = t.reviews.c
+    query = select(c.failure, c.label).where(c.label.is_not(None), c.failure.is_not(None))
+    rows = conn.execute(query.order_by(c.opened_at.desc(), c.id.desc()).limit(limit)).all()
+    return [(dict(json.loads(r.failure)), str(r.label)) for r in rows[::-1]]
+
+
 def of_snapshot(conn: Connection, sync: str, seq: int) -> Review | None:
     """The newest review request about held rows of a snapshot."""
     query = (
@@ -309,6 +322,7 @@ def _review(row: Row[Any]) -> Review:
         reopened_by=row.reopened_by or "",
         routed=row.routed or "",
         cause=row.cause or "",
+        label=row.label or "",
     )
 
 

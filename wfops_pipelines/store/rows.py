@@ -209,7 +209,7 @@ def _exact(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    if isinstance(value, datetime) and value.tzinfo is not UTC:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     return value
 

@@ -98,6 +98,17 @@ profiles = Table(
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 
+row_models = Table(
+    "row_models",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the newest publication learned from
+    Column("version", BigInteger, nullable=False),
+    Column("sources", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
+)
+
 reviews = Table(
     "reviews",
     metadata,
@@ -125,6 +136,7 @@ reviews = Table(
     _time("reminded_at"),
     Column("routed", Text),  # why this group is asked, where it is not simply the policy's
     Column("cause", Text),  # the kinds of its findings, without figures
+    Column("label", Text),  # the cause that a person gave to a failure
 )
 Index(
     "reviews_one_pending_failure",
@@ -285,6 +297,18 @@ drafts = Table(  # what a model or template proposed for a cell, and what became
     _time("at", nullable=False),
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
+
+row_outcomes = Table(  # what a person's decision made of flagged rows, by their findings
+    "row_outcomes",
+    metadata,
+    Column("review", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("let_go", BigInteger, nullable=False),
+    Column("kept", BigInteger, nullable=False),
+    _time("at", nullable=False),
+)
+Index("row_outcomes_by_sync", row_outcomes.c.sync, row_outcomes.c.at)
 
 audit = Table(
     "audit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -109,5 +110,9 @@ def _found(request: Request) -> Dashboard | None:
 
 
 def _json(body: Any, status: int = 200) -> Response:
-    text = json.dumps(body, default=str, ensure_ascii=False)
+    text = json.dumps(body, default=_plain, ensure_ascii=False)
     return Response(text, status, headers=HEADERS, media_type="application/json")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

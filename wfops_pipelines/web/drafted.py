@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
-from wfops_pipelines.core.drafts import Drafted, DraftKind, DraftState
-from wfops_pipelines.core.reviews import Review, ReviewState
+from wfops_pipelines.core.drafts import DRAFTS, Drafted, DraftKind, DraftState
+from wfops_pipelines.core.reviews import Review, ReviewState, Verb
 from wfops_pipelines.store import drafts
 from wfops_pipelines.sync import Sync
 
+MOST_LEFT_OUT = 100
 MOST_REPAIRS = 40  # rows in one link: addresses have an end
 
 
@@ -46,14 +47,19 @@ def _drafts_of(
             "state": d.state.value,
             "now": now.get(d.draft.column),
             "repair": d.draft.kind is DraftKind.REPAIR,
-            "edited": d.draft.kind is not DraftKind.REPAIR
+            "twice": d.draft.kind is DraftKind.DUPLICATE,
+            "edited": d.draft.kind in DRAFTS
             and d.draft.column not in masked
             and now.get(d.draft.column) != d.draft.value,
             "masked": d.draft.column in masked,
         }
         for d in found
     ]
-    values = {d.draft.column: _to_edit(d, now) for d in found if d.state is not DraftState.APPLIED}
+    values = {
+        d.draft.column: _to_edit(d, now)
+        for d in found
+        if d.state is not DraftState.APPLIED and d.draft.kind is not DraftKind.DUPLICATE
+    }
     sources = dict.fromkeys(s for d in found for s in d.draft.sources)
     whole = next((text for name, text in sources if name == "row"), "")
     return {
@@ -85,3 +91,20 @@ def repairs_link(conn: Connection, sync: Sync | None, review: Review, seq: int) 
         if here and open_ and draft.value is not None and len(edits) < MOST_REPAIRS:
             edits.setdefault(drafted.key, {})[draft.column] = draft.value
     return links.edit_launchpad(review, edits) if edits else None
+
+
+def leave_out_link(conn: Connection, sync: Sync | None, review: Review, seq: int) -> str | None:
+    """The Launchpad that lets all held rows go but the probable duplicates; None without any."""
+    if sync is None or review.state is not ReviewState.PENDING:
+        return None
+    keys = [
+        d.key
+        for d in drafts.of_snapshot(conn, sync.name, seq)
+        if d.draft.kind is DraftKind.DUPLICATE and d.state is DraftState.PROPOSED
+        if d.draft.value is not None and (not review.keys or d.key in review.keys)
+    ]
+    if not 0 < len(keys) <= MOST_LEFT_OUT:
+        return None
+    if set(keys) == set(review.keys):
+        return links.decide_launchpad(review, Verb.REJECT)  # nothing is left to approve
+    return links.leave_out_launchpad(review, keys)

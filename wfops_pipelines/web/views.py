@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from wfops_pipelines import row_outcomes
 from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.row_confidence import RowRecord
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, reviews, snapshots
+from wfops_pipelines.store import row_outcomes as outcomes
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
-from wfops_pipelines.web.drafted import drafts_view, repairs_link
+from wfops_pipelines.web.drafted import drafts_view, leave_out_link, repairs_link
 from wfops_pipelines.web.plots import plot
 
 if TYPE_CHECKING:
@@ -73,15 +76,24 @@ def review_view(
     }
     if review.kind is ReviewKind.FAILURE or review.seq is None:
         failure = reviews.failure_of(conn, review.id) or {}
-        advice = ADVICE.get(failure.get("kind", ""), "")
-        return {**common, "failure": failure, "advice": advice, "trail": _trail(conn, review)}
+        proposed = failure.get("proposed") or {}
+        kind = review.label or proposed.get("value") or failure.get("kind", "")
+        told = {
+            "failure": failure,
+            "advice": ADVICE.get(kind, ""),
+            "proposed": proposed,
+            "relabel": links.act_launchpad("label", review.id, "cause", "reason"),
+        }
+        return {**common, **told, "trail": _trail(conn, review)}
     seen = snapshot_view(conn, project, services, review.sync, review.seq) or {}
     held = _held_rows(project.syncs.get(review.sync), services, review, seen)
+    _add_confidence(conn, project.syncs.get(review.sync), review, held)
     proposed = drafts_view(conn, project.syncs.get(review.sync), review, seen, held)
     common = {**common, "failure": None, "trail": _trail(conn, review), "held": held}
     seq = seen["snapshot"].rank if seen else review.seq
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
-    return {**common, "drafts": proposed, "repairs": repairs, **seen}
+    twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
+    return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
 
 
 def snapshot_view(
@@ -141,11 +153,18 @@ def _held_rows(
 ) -> dict[str, Any]:
     """The held rows as they were staged, with the reasons of each; the flagged ones first."""
     if sync is None or not seen:
-        return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": []}
+        return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
     try:
         table = files.read(services.folder(sync.name), seen["snapshot"].digest)
     except SnapshotDamaged as damage:
-        return {"columns": [], "rows": [], "more": 0, "problem": str(damage), "impact": []}
+        return {
+            "columns": [],
+            "rows": [],
+            "more": 0,
+            "problem": str(damage),
+            "impact": [],
+            "told": [],
+        }
     if review.keys:
         table = select_rows(table, sync.key, frozenset(review.keys), frozenset())
     why = _reasons([*seen["findings"], *seen["more_findings"]])
@@ -158,7 +177,23 @@ def _held_rows(
         "more": more,
         "problem": None,
         "impact": _impact(table, sync),
+        "told": [],
     }
+
+
+def _add_confidence(
+    conn: Connection, sync: Sync | None, review: Review, held: dict[str, Any]
+) -> None:
+    """To each flagged row the chance that it is let go as it is; the most doubtful first."""
+    if sync is None or review.seq is None or review.state is not ReviewState.PENDING:
+        return
+    why = row_outcomes.causes(conn, sync.name, review.seq, sync.policy)
+    known = RowRecord(outcomes.of_sync(conn, sync.name))
+    for row in held["rows"]:
+        row["confidence"] = known.confidence(why[row["key"]]) if row["key"] in why else None
+    held["rows"].sort(key=lambda r: r["confidence"].chance if r["confidence"] else 2.0)
+    words = dict.fromkeys(r["confidence"].words for r in held["rows"] if r["confidence"])
+    held["told"] = list(words)[:3]
 
 
 def _impact(table: pa.Table, sync: Sync) -> list[tuple[str, str]]:
@@ -203,6 +238,7 @@ def _row(row: Mapping[str, Any], sync: Sync, why: Reasons) -> dict[str, Any]:
         "flagged": {column for column, _ in reasons},
         "reasons": [words for _, words in reasons],
         "key": key,
+        "confidence": None,
     }
 
 

@@ -1,0 +1,129 @@
+"""Rows of a parcel against what a destination holds, column by column, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.core.snapshot import Diff
+from wfops_pipelines.destinations.copying import settled
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ
+from wfops_pipelines.destinations.parcel import Parcel, Written
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Each row of a parcel beside what is held of it.
+
+    old: the held rows in the parcel's order, null throughout where there is none. there, lives,
+    late, gone: for each row, as arrays of booleans: something is held; it was not deleted; it is
+    not older than the parcel; the parcel's row is a tombstone.
+    """
+
+    rows: pa.Table
+    key: str
+    old: pa.Table
+    there: Any
+    lives: Any
+    late: Any
+    gone: Any
+
+    def written(self) -> Written:
+        """What publishing the parcel does."""
+        ok = ~self.late
+        return Written(
+            inserted=int((ok & ~self.gone & ~self.lives).sum()),
+            updated=int((ok & ~self.gone & self.lives).sum()),
+            stale=int(self.late.sum()),
+            deleted=int((ok & self.gone & self.lives).sum()),
+        )
+
+    def diff(self, critical: Iterable[str]) -> Diff:
+        """What publishing the parcel would change, with the changes of critical columns."""
+        would, alike = self.written(), ~self.late & ~self.gone & self.lives
+        differs = {
+            c: alike & _differs(self.rows[c], self.old, c)
+            for c in self.rows.column_names
+            if c != self.key
+        }
+        updated = int(sum(differs.values()).clip(0, 1).sum()) if differs else 0
+        living = int((~self.gone).sum())
+        changes = self._changes({c: differs[c] for c in critical if c in differs})
+        return Diff(
+            would.inserted, updated, living - would.inserted - updated, would.deleted, changes
+        )
+
+    def _changes(self, watched: dict[str, Any]) -> tuple[Any, ...]:
+        import numpy as np
+
+        if not watched:
+            return ()
+        found = []
+        for i in np.flatnonzero(sum(watched.values())).tolist():
+            key = str(self.rows[self.key][i].as_py())
+            for column, changed in watched.items():
+                if changed[i]:
+                    known = column in self.old.column_names
+                    old = self.old[column][i].as_py() if known else None
+                    found.append((key, column, _shown(old), _shown(self.rows[column][i].as_py())))
+        return tuple(found)
+
+
+def meet(parcel: Parcel, held: pa.Table) -> Met:
+    """Pair a parcel with the `held` rows, which have the columns SEQ and DELETED_AT, too."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    rows, key = settled(parcel.rows.select(parcel.columns)), parcel.key
+    mine, theirs = _alike(rows[key], held[key])
+    at = pc.index_in(mine, theirs.combine_chunks())
+    old = held.take(at)
+    there = np.asarray(at.is_valid())
+    lives = there & np.asarray(old[DELETED_AT].is_null())
+    late = np.asarray(pc.fill_null(pc.greater_equal(old[SEQ], parcel.seq), False))
+    gone = np.asarray(parcel.tombstones())
+    return Met(rows, key, old, there, lives, late, gone)
+
+
+def _differs(new: Any, held: pa.Table, column: str) -> Any:
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if column not in held.column_names:
+        return np.asarray(new.is_valid())
+    new, old = _alike(new, held[column])
+    unequal = pc.fill_null(pc.not_equal(new, old), False)
+    if str(new.type) == "double":
+        both = pc.and_(pc.fill_null(pc.is_nan(new), False), pc.fill_null(pc.is_nan(old), False))
+        unequal = pc.and_not(unequal, both)
+    return np.asarray(unequal) | (np.asarray(new.is_null()) != np.asarray(old.is_null()))
+
+
+def _alike(new: Any, old: Any) -> tuple[Any, Any]:
+    """Both in one type: the new one's, or text where the old values do not fit it."""
+    import pyarrow as pa
+
+    if new.type == old.type:
+        return new, old
+    try:
+        return new, old.cast(new.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return as_text(new), as_text(old)
+
+
+def as_text(column: Any) -> Any:
+    """A column of any type as text, nulls as nulls."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.chunked_array([[_shown(v) for v in column.to_pylist()]], pa.string())
+
+
+def _shown(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,238 @@
+"""A table of any database that SQLAlchemy knows, in a transaction of its own over there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.core.exchange import without_secrets
+from wfops_pipelines.core.redact import secrets_of
+from wfops_pipelines.core.snapshot import Diff
+from wfops_pipelines.destinations.connection import setting, variables
+from wfops_pipelines.destinations.names import DELETED_AT
+from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.errors import (
+    DestinationDenied,
+    DestinationRefused,
+    DestinationUnreachable,
+    SettingsError,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlalchemy import Connection, Engine
+
+    from wfops_pipelines.destinations.comparing import Met
+    from wfops_pipelines.destinations.database_rows import Tables
+
+_DENIED = ("password authentication failed", "access denied", "permission denied", "no password")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseTable:
+    """A table of the database at `WFOPS_<SYSTEM>_URL`; made on first use, new columns added.
+
+    What is written there is committed there, before the product's own transaction. A ledger row in
+    the same transaction over there makes repeating it harmless, and tells again what it did.
+    """
+
+    system: str
+    schema: str | None
+    name: str
+
+    @property
+    def words(self) -> str:
+        return f"table {'.'.join(filter(None, (self.schema, self.name)))} of {self.system}"
+
+    def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing:  # noqa: ARG002
+        with self._open(parcel.environ) as there:
+            tables = self._tables(parcel)
+            if parcel.key not in tables.columns_there(there):
+                return Existing({})
+            met = self._meet(there, tables, parcel)
+            picked = [c for c in met.old.column_names if c in columns or c == parcel.key]
+            rows = zip(parcel.keys(), met.old.select(picked).to_pylist(), met.lives, strict=True)
+            return Existing({key: row for key, row, lives in rows if lives})
+
+    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:  # noqa: ARG002
+        with self._open(parcel.environ) as there:
+            tables = self._tables(parcel)
+            if parcel.key not in tables.columns_there(there):
+                return Diff(inserted=len(parcel.rows) - len(parcel.gone()))
+            return self._meet(there, tables, parcel).diff(critical)
+
+    def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
+        tables = self._tables(parcel)
+        with self._open(parcel.environ) as there, there.begin():
+            self._prepare(there, tables)
+        with self._open(parcel.environ) as there, there.begin():
+            return self._once(there, tables, parcel)
+
+    def revert(self, conn: Connection, parcel: Parcel) -> Reverted:  # noqa: ARG002
+        """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
+        from wfops_pipelines.destinations import database_undo
+
+        tables = self._tables(parcel)
+        with self._open(parcel.environ) as there, there.begin():
+            entry = self._entry(there, tables, parcel)
+            if entry is not None and entry.reverted:
+                return Reverted(**json.loads(entry.counts))
+            done = database_undo.put_back(there, tables, parcel)
+            if entry is not None:
+                self._write_down(there, tables, parcel, asdict(done), reverted=True)
+            return done
+
+    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+        """The keys of all rows that are not deleted, typed as the table holds them."""
+        import pyarrow as pa
+        from sqlalchemy import MetaData, Table, inspect, select
+
+        with self._open(environ) as there:
+            if not inspect(there).has_table(self.name, self.schema):
+                return pa.array([], pa.string())
+            found = Table(self.name, MetaData(schema=self.schema), autoload_with=there)
+            query = select(found.c[key])
+            if DELETED_AT in found.c:
+                query = query.where(found.c[DELETED_AT].is_(None))
+            keys: list[Any] = list(there.execute(query).scalars())
+            return pa.array(keys, None if keys else pa.string())
+
+    def _tables(self, parcel: Parcel) -> Tables:
+        from wfops_pipelines.destinations.database_rows import Tables
+
+        return Tables(self.schema, self.name, parcel)
+
+    def _meet(self, there: Connection, tables: Tables, parcel: Parcel) -> Met:
+        from wfops_pipelines.destinations.comparing import meet
+        from wfops_pipelines.destinations.database_rows import held
+
+        return meet(parcel, held(there, tables, parcel, tables.columns_there(there)))
+
+    def _once(self, there: Connection, tables: Tables, parcel: Parcel) -> Written:
+        from wfops_pipelines.destinations.database_rows import keep, write
+
+        entry = self._entry(there, tables, parcel)
+        if entry is not None and not entry.reverted:
+            return Written(**json.loads(entry.counts))
+        self._write_down(there, tables, parcel, {}, reverted=False)  # first: it locks out others
+        met = self._meet(there, tables, parcel)
+        self._check(there, met)
+        keep(there, tables, parcel, met)
+        write(there, tables, parcel, met)
+        done = met.written()
+        self._write_down(there, tables, parcel, asdict(done), reverted=False)
+        return done
+
+    def _entry(self, there: Connection, tables: Tables, parcel: Parcel) -> Any:
+        from sqlalchemy import select
+
+        c = tables.ledger.c
+        mine = (c.sync == parcel.sync, c.seq == parcel.seq, c.parcel == parcel.digest)
+        return there.execute(select(tables.ledger).where(*mine)).one_or_none()
+
+    def _write_down(
+        self, there: Connection, tables: Tables, parcel: Parcel, counts: Any, *, reverted: bool
+    ) -> None:
+        from sqlalchemy import delete, insert
+
+        mine = {"sync": parcel.sync, "seq": parcel.seq, "parcel": parcel.digest}
+        c = tables.ledger.c
+        there.execute(delete(tables.ledger).where(*(c[n] == v for n, v in mine.items())))
+        row = {**mine, "reverted": reverted, "counts": json.dumps(counts)}
+        there.execute(insert(tables.ledger).values(row))
+
+    def _prepare(self, there: Connection, tables: Tables) -> None:
+        """Make the tables, or the columns that the target lacks; some databases commit that."""
+        from sqlalchemy.schema import CreateColumn, CreateSchema
+
+        if self.schema and there.dialect.name == "postgresql":
+            there.execute(CreateSchema(self.schema, if_not_exists=True))
+        held = tables.columns_there(there)
+        tables.target.metadata.create_all(there, tables.own, checkfirst=True)
+        quoted = there.dialect.identifier_preparer.format_table(tables.target)
+        word = "add" if there.dialect.name in ("mssql", "oracle") else "add column"
+        for column in tables.target.columns if held else ():
+            if column.name not in held:
+                ddl = str(CreateColumn(column).compile(dialect=there.dialect))
+                there.exec_driver_sql(f"alter table {quoted} {word} {ddl}", {})
+
+    def _check(self, there: Connection, met: Met) -> None:
+        """A database without NaN would keep null, or fail, one row after the other."""
+        import pyarrow.compute as pc
+
+        if there.dialect.name == "postgresql":
+            return
+        for field in met.rows.schema:
+            if str(field.type) == "double" and pc.any(pc.is_nan(met.rows[field.name])).as_py():
+                raise DestinationRefused(
+                    f"{self.words}: {field.name} holds NaN, which {there.dialect.name} does not "
+                    "keep. Let the sync's function return null instead."
+                )
+
+    @contextmanager
+    def _open(self, environ: Mapping[str, str]) -> Iterator[Connection]:
+        """A connection over there; what it says is a DestinationRefused."""
+        import pyarrow as pa
+        from sqlalchemy.exc import SQLAlchemyError
+
+        engine = self._engine(environ)
+        try:
+            with engine.connect() as there:
+                yield there
+        except (SQLAlchemyError, pa.ArrowInvalid, ValueError, OverflowError) as error:
+            raise self._refused(error, environ, engine) from None
+        finally:
+            engine.dispose()
+
+    def _engine(self, environ: Mapping[str, str]) -> Engine:
+        from sqlalchemy import create_engine, make_url
+        from sqlalchemy.exc import ArgumentError
+        from sqlalchemy.pool import NullPool
+
+        name = variables(self.system)[0]
+        try:
+            url = make_url(setting(name, self.system, environ))
+        except (ArgumentError, ValueError):
+            example = f"export {name}=postgresql://user:password@host/database"
+            raise SettingsError(f"{name}: not a database's address. Repair: {example}") from None
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg2")
+        batches = {"executemany_mode": "values_plus_batch"} if "psycopg2" in url.drivername else {}
+        return create_engine(url, poolclass=NullPool, hide_parameters=True, **batches)
+
+    def _refused(
+        self, error: Exception, environ: Mapping[str, str], engine: Engine
+    ) -> DestinationRefused:
+        from sqlalchemy.exc import OperationalError
+
+        secrets = [*secrets_of(environ), str(engine.url.password or "")]
+        text = str(getattr(error, "orig", None) or error)
+        said = without_secrets(" ".join(text.split()), secrets)[:300]
+        facts = {"table": self.words, "dialect": engine.dialect.name, "said": said}
+        name = variables(self.system)[0]
+        if any(words in said.lower() for words in _DENIED):
+            return DestinationDenied(
+                f"{self.words}: {said}. Check user and rights in {name}; then retry.", facts
+            )
+        if isinstance(error, OperationalError) and "no such" not in said:
+            return DestinationUnreachable(
+                f"{self.words}: {said}. Check that {name} is right and the database is up; "
+                "then retry.", facts
+            )  # fmt: skip
+        return DestinationRefused(
+            f"{self.words} refused the rows: {said}. Repair the table or the sync; then retry.",
+            facts,
+        )
+
+
+def database_table(system: str, name: str) -> DatabaseTable:
+    """A table of an internal database, as `database_table("erp", "sales.orders")`.
+
+    `WFOPS_<SYSTEM>_URL` is SQLAlchemy's address of it; drivers other than PostgreSQL's and SQLite's
+    must be installed. SQLite knows no schemas: name the table alone.
+    """
+    schema, _, rest = name.rpartition(".")
+    return DatabaseTable(system, schema or None, rest)

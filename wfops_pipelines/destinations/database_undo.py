@@ -1,0 +1,68 @@
+"""Put back what a publication replaced in a table of any database, in its own transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, select, update
+
+from wfops_pipelines.destinations.database_rows import Tables, of_keys
+from wfops_pipelines.destinations.database_types import read, type_of, written
+from wfops_pipelines.destinations.names import SEQ
+from wfops_pipelines.destinations.parcel import Parcel, Reverted
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
+    """Rows that this parcel changed get their former values, rows that it added are deleted."""
+    assert parcel.keep is not None
+    target, keys = tables.target, parcel.rows[parcel.key].to_pylist()
+    query = select(tables.key).where(target.c[SEQ] == parcel.seq).with_for_update()
+    mine = {row[0] for row in of_keys(conn, tables.key, query, keys)}
+    images = _images(conn, tables, parcel, [str(k) for k in keys], later=False)
+    before = {key: read(text) for (_, key), text in images.items()}
+    restored = deleted = 0
+    for key in mine:
+        image = before.get(str(key))
+        if image is None:
+            conn.execute(delete(target).where(tables.key == key))
+            deleted += 1
+        else:
+            values = {c: bindparam(None, v, type_of(v)) for c, v in image.items()}
+            conn.execute(update(target).where(tables.key == key).values(values))
+            restored += 1
+    _forget(conn, tables, parcel, before, [str(k) for k in keys])
+    return Reverted(restored, deleted, len(keys) - restored - deleted)
+
+
+def _forget(
+    conn: Connection, tables: Tables, parcel: Parcel, before: dict[str, Any], keys: list[str]
+) -> None:
+    """What was reverted must not come back when a later publication is reverted, too."""
+    assert parcel.keep is not None
+    r = tables.replaced
+    for (seq, key), text in _images(conn, tables, parcel, keys, later=True).items():
+        image = read(text)
+        if image.get(SEQ) != parcel.seq:
+            continue
+        this = (r.c.sync == parcel.sync) & (r.c.seq == seq) & (r.c.key == key)
+        if key in before:
+            merged = written({**image, **before[key]})
+            conn.execute(update(r).where(this).values(before=merged))
+        else:
+            conn.execute(delete(r).where(this))
+    mine = (r.c.sync == parcel.sync) & (r.c.seq == parcel.keep.seq)
+    conn.execute(delete(r).where(mine & (r.c.key == bindparam("k"))), [{"k": k} for k in keys])
+
+
+def _images(
+    conn: Connection, tables: Tables, parcel: Parcel, keys: list[str], *, later: bool
+) -> dict[tuple[int, str], str]:
+    """What was kept for these keys: by this snapshot, or by others."""
+    assert parcel.keep is not None
+    r = tables.replaced
+    whose = r.c.seq != parcel.keep.seq if later else r.c.seq == parcel.keep.seq
+    query = select(r.c.seq, r.c.key, r.c.before).where(r.c.sync == parcel.sync, whose)
+    return {(int(s), str(k)): str(b) for s, k, b in of_keys(conn, r.c.key, query, keys)}
