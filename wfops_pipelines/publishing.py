@@ -59,6 +59,8 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
         snapshot = snapshots.get(conn, sync.name, seq, lock=True)
         if snapshot.state is not SnapshotState.CLEARED or _must_wait(conn, sync, snapshot):
             return None
+        if controls.paused(conn, sync.name):
+            return None
         held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
         done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=held)
         snapshots.set_state(conn, sync.name, seq, SnapshotState.SETTLED)
