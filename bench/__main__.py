@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("expectations.py", "anomaly.py", "detection.py", "audit.py", "assist.py")
+BENCHES = ("expectations.py", "anomaly.py", "detection.py", "audit.py", "assist.py", "reconcile.py")
 
 
 def main() -> int:

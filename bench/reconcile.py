@@ -122,7 +122,10 @@ def run_all(seeds: Sequence[int], workers: int, *, full: bool) -> Outcome:
         for one in started:
             one.start()
         for n in range(len(chunks)):
-            total.add(_next(done, started))
+            found = _next(done, started)
+            total.add(found)
+            for seed, faults in found.faults.items():
+                print(f"seed {seed}: {faults[0].kind}: {faults[0].words}", file=sys.stderr)
             if n % 10 == 9:
                 spent = time.monotonic() - begun
                 failing = len(total.faults)

@@ -79,21 +79,29 @@ class Life:
     # at the source
 
     def happen(self) -> None:
-        """Some rows change, and time passes."""
+        """Some rows change, some of them twice, and time passes."""
         for _ in range(self.dice.randint(0, 4)):
-            self.change()
+            key = self.change()
+            if self.dice.random() < 0.4:
+                self.clock.advance(seconds=self.dice.choice((1, 60, 960)))
+                self.change(key)
             if self.dice.random() < 0.7:
                 self.clock.advance(seconds=self.dice.choice((0, 1, 30, 300)))
         self.clock.advance(seconds=self.dice.choice((1, 60, 600, 1800, 5400)))
 
-    def change(self) -> None:
-        key, dice = self.dice.choice(KEYS), self.dice
+    def change(self, of: str | None = None) -> str:
+        key, dice = of or self.dice.choice(KEYS), self.dice
         if self.source.current(key) is not None and dice.random() < 0.1:
             self.did["deleted"] += 1
-            return self.source.delete(key)
-        if dice.random() < 0.2 and self.source.undo(key):
+            self.source.delete(key)
+        elif dice.random() < 0.3 and self.source.undo(key):
             self.did["to and fro"] += 1
-            return None
+        else:
+            self._write(key)
+        return key
+
+    def _write(self, key: str) -> None:
+        dice = self.dice
         late, ahead = timedelta(0), timedelta(0)
         if dice.random() < 0.25:
             late = timedelta(minutes=dice.choice((1, 10, 40, 58, 90, 300)))
@@ -102,7 +110,7 @@ class Life:
             ahead = timedelta(hours=dice.choice((1, 5)))
             self.did["dated ahead"] += 1
         amount = dice.randint(1, LIMIT) if dice.random() < 0.6 else LIMIT + dice.randint(1, 50)
-        return self.source.write(key, amount, dice.choice("xyz"), late, ahead)
+        self.source.write(key, amount, dice.choice("xyz"), late, ahead)
 
     # the machine
 
@@ -372,7 +380,7 @@ def _moods(dice: random.Random, incremental: bool, deletes: bool) -> Moods:
         offset=dice.random() < 0.15,
         endless=dice.random() < 0.3,
         tombstones=incremental and deletes,
-        lagging=0.1 if incremental else 0,
+        lagging=0.25 if incremental else 0,
     )
 
 

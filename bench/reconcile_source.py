@@ -14,7 +14,7 @@ from wfops_pipelines.sources import Connection, Window, connection_for
 from wfops_pipelines.testing import FrozenClock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-KEYS = "abcdefg"
+KEYS = "abcdef"
 ENVIRON = {"WFOPS_MOODY_URL": "http://127.0.0.1:9", "WFOPS_MOODY_TOKEN": "not-a-secret"}
 
 
@@ -199,7 +199,7 @@ class Moody:
             if v.cursor < version.cursor and v.visible <= self.clock() and not v.gone
             and (window.start is None or v.cursor >= window.start)
         ]  # fmt: skip
-        return older[-1] if older else None
+        return self.dice.choice(older) if older else None
 
     def _happens(self, mood: str, share: float) -> bool:
         happens = self.dice.random() < share

@@ -32,6 +32,7 @@ from wfops_pipelines.core.drafts import (
 )
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.core.texts import shortened, visible
 from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.history import published_tables
@@ -72,11 +73,12 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     """Let each assistant of the sync propose, in their order; a later one sees earlier proposals.
 
     Rows without a key get none: no draft could name them, and the missing key holds everything.
+    Nothing is proposed for a row that the source has deleted.
     """
     if not sync.assist or not rows:
         return Assisted(rows)
-    named = [dict(r) for r in rows if r.get(sync.key) is not None]
-    loose = [dict(r) for r in rows if r.get(sync.key) is None]
+    named = [dict(r) for r in rows if r.get(sync.key) is not None and not r.get(DELETED)]
+    loose = [dict(r) for r in rows if r.get(sync.key) is None or r.get(DELETED)]
     made: list[Drafted] = []
     for asked in sync.assist:
         if isinstance(asked, Tidy):
@@ -118,7 +120,7 @@ def _newest(conn: Connection, sync: Sync, services: Services) -> list[dict[str, 
     rows: dict[str, dict[str, Any]] = {}
     for _, table in published_tables(conn, sync, services, limit=SNAPSHOTS):
         rows |= {str(row[sync.key]): row for row in table.to_pylist()}
-    return [*rows.values()]
+    return [row for row in rows.values() if not row.get(DELETED)]
 
 
 def _tidy(

@@ -184,6 +184,14 @@ def test_nothing_belongs_to_a_customer_without_a_name(assisted, blank):
     assert kept(bench)[0].draft.value == "Dear you []"
 
 
+def test_nothing_is_drafted_for_a_row_that_the_source_deleted(assisted):
+    bench = assisted()
+    gone = replace(bench.sync, deleted="gone")
+    bench.project = replace(bench.project, syncs={"things": gone})
+    bench.held([{**record(1), "gone": False}, {**record(2), "gone": True}])
+    assert [d.key for d in kept(bench)] == ["1"]
+
+
 @pytest.mark.slow
 def test_a_label_is_proposed_where_it_is_sure_and_left_to_a_person_where_not(assisted, seed):
     bench = assisted(

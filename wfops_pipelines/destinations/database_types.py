@@ -113,7 +113,7 @@ def type_of(value: Any) -> TypeEngine[Any]:
         case bool():
             return Boolean()
         case int():
-            return BigInteger()
+            return BigInteger() if -(2**63) <= value < 2**63 else Exact()
         case float():
             return Double()
         case Decimal():
