@@ -149,7 +149,7 @@ def sync(
     Dagster asset group; the source's system when not given. owners: e-mails or `team:` names.
     assist: what is drafted or labelled for each new row, as `wfops_pipelines.assist` declares it.
     deleted: column that says that a row is gone at the source (true, or anything but null, false,
-    0 and ""); such a row deletes. missing: "delete" where a row that a whole extraction (without
+    0, "" and the texts "false", "f", "no", "n", "0", "null", "none"); such a row deletes. missing: "delete" where a row that a whole extraction (without
     a cursor) no longer has is gone. How many deletions may go without a person is the policy's
     `delete_rows_up_to`. days_from: the first day ("2026-01-01") of a sync that is partitioned by
     the days (UTC) of its cursor, for backfills; each day passes the gate on its own.

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
 from wfops_pipelines import Always, Policy
-from wfops_pipelines.core.reviews import ReviewKind, ReviewState, Verb
+from wfops_pipelines.core.reviews import Edit, ReviewKind, ReviewState, Verb
+from wfops_pipelines.errors import BadDecision, SchemaRefused
 from wfops_pipelines.proving import prove
 from wfops_pipelines.reconciliation import reconcile
 from wfops_pipelines.store import audit, snapshots
@@ -185,3 +188,68 @@ def test_a_queue_keeps_older_whole_extractions(whole):
     first = bench.held([row("1", amount=-1), row("2")])
     bench.run([row("1"), row("2")])
     assert bench.review(first.id).state is ReviewState.PENDING
+
+
+@pytest.mark.parametrize("word", ["false", "False ", "0", "no", "N", "null", float("nan")])
+def test_a_text_that_says_no_deletes_nothing(tombstoned, word):
+    """Cells of CSV are text; "false" is not an empty cell."""
+    bench = tombstoned()
+    bench.run([row("1", archived=word), row("2", archived="true")])
+    assert alive(bench) == ["1"]
+
+
+@pytest.mark.parametrize("name", ["_deleted", "_deleted_at", "_snapshot_seq"])
+def test_a_source_cannot_use_the_products_own_columns(make_bench, name):
+    bench = make_bench(FREE)
+    bench.run([row("1"), row("2")])
+    with pytest.raises(SchemaRefused, match=f"have a column {name}"):
+        bench.run([row("1", minutes=5, **{name: True}), row("2", amount=3, minutes=5)])
+    with pytest.raises(SchemaRefused, match=f"have a column {name}"):
+        bench.project.syncs["things"] = replace(bench.sync, rows=pa.Table.from_pylist)
+        bench.run([row("1", minutes=5, **{name: True})])
+    assert alive(bench) == ["1", "2"]
+
+
+@pytest.mark.parametrize("name", ["_deleted", "_deleted_at"])
+def test_a_source_whose_mark_is_called_as_the_products_can_be_declared(make_bench, name):
+    bench = make_bench(FREE)
+    bench.project.syncs["things"] = replace(bench.sync, deleted=name)
+    bench.run([row("1"), row("2")])
+    bench.run([row("1", minutes=5, **{name: True})])
+    assert alive(bench) == ["2"]
+
+
+def test_a_row_without_a_key_may_be_any_so_none_is_missing(whole):
+    bench = whole()
+    bench.run([row("1"), row("2")])
+    review = bench.held([row(None), row("1", amount=3)])
+    assert review.kind is ReviewKind.WHOLE
+    with bench.services.engine.connect() as conn:
+        assert snapshots.get(conn, "things", review.seq).rows == 2
+    assert alive(bench) == ["1", "2"]
+
+
+def test_a_key_that_is_spelled_otherwise_is_not_missing(whole):
+    bench = whole()
+    bench.run([row(Decimal("1.50")), row(Decimal("2.25"))])
+    review = bench.held([row(Decimal("1.5")), row(Decimal("22.5"))])
+    with bench.services.engine.connect() as conn:
+        assert snapshots.get(conn, "things", review.seq).rows == 3  # 2.25 is gone
+
+
+def test_a_key_of_bytes_is_refused(whole):
+    bench = whole()
+    with pytest.raises(SchemaRefused, match=r"the key id holds bytes.*hex"):
+        bench.run([row(b"\x01\xc8")])
+
+
+def test_a_tombstone_cannot_be_edited_into_a_row(whole):
+    """Its values are null, and would overwrite those of the row that a person wants to keep."""
+    bench = whole(CAREFUL)
+    bench.run([row(str(n)) for n in range(8)])
+    review = bench.held([row(str(n)) for n in range(5)])
+    with pytest.raises(BadDecision, match=r"exclude: \[6\]"):
+        bench.decide(review, Verb.APPROVE, edits=(Edit("6", {"_deleted": False}),))
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("6",)))
+    assert alive(bench) == ["0", "1", "2", "3", "4", "6"]
+    fits(bench)
