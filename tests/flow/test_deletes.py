@@ -7,15 +7,19 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from wfops_pipelines import Always, Policy
-from wfops_pipelines.core.reviews import Edit, ReviewKind, ReviewState, Verb
+from tests.conftest import MACHINE
+from wfops_pipelines import Always, Policy, flow, undoing
+from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.errors import BadDecision, SchemaRefused
 from wfops_pipelines.proving import prove
 from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.steering import reopen
 from wfops_pipelines.store import audit, snapshots
+from wfops_pipelines.sync import Day
 
 pytestmark = pytest.mark.components
 
+ANA = Actor("ana", verified=True)
 START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 FREE = Policy(reviewers="team", hold_rows_up_to=0.5, delete_rows_up_to=1.0)
 CAREFUL = Policy(reviewers="team", hold_rows_up_to=0.9, delete_rows_up_to=0.25)
@@ -204,8 +208,8 @@ def test_a_source_cannot_use_the_products_own_columns(make_bench, name):
     bench.run([row("1"), row("2")])
     with pytest.raises(SchemaRefused, match=f"have a column {name}"):
         bench.run([row("1", minutes=5, **{name: True}), row("2", amount=3, minutes=5)])
+    bench.project.syncs["things"] = replace(bench.sync, rows=pa.Table.from_pylist)
     with pytest.raises(SchemaRefused, match=f"have a column {name}"):
-        bench.project.syncs["things"] = replace(bench.sync, rows=pa.Table.from_pylist)
         bench.run([row("1", minutes=5, **{name: True})])
     assert alive(bench) == ["1", "2"]
 
@@ -252,4 +256,53 @@ def test_a_tombstone_cannot_be_edited_into_a_row(whole):
         bench.decide(review, Verb.APPROVE, edits=(Edit("6", {"_deleted": False}),))
     bench.release(bench.decide(review, Verb.APPROVE, exclude=("6",)))
     assert alive(bench) == ["0", "1", "2", "3", "4", "6"]
+    fits(bench)
+
+
+def test_a_deletion_that_is_taken_back_lives_again_until_the_source_lacks_it_again(whole):
+    bench = whole()
+    bench.run([row(str(n), amount=n) for n in range(6)])
+    bench.run([row("0", amount=7), *(row(str(n), amount=n) for n in range(1, 4))])
+    asked = undoing.ask("things", 2, "too many", ANA, bench.project, bench.services)
+    assert "2 rows that it deleted live again" in asked.summary
+    bench.release(bench.decide(asked, Verb.APPROVE, who="bob"))
+    assert bench.rows("id, amount") == [(str(n), n) for n in range(6)]
+    assert alive(bench) == list("012345")
+    fits(bench)
+    bench.run([row(str(n), amount=8) for n in range(4)])
+    assert alive(bench) == list("0123")
+    fits(bench)
+
+
+def test_a_row_that_is_deleted_on_another_day_than_it_came(tombstoned):
+    bench = tombstoned()
+    first, second = Day(START.date()), Day(START.date() + timedelta(days=1))
+    bench.project.syncs["things"] = replace(bench.sync, days_from=first.date)
+
+    def day(which, *page):
+        bench.source.answer(list(page))
+        bench.clock.advance(minutes=15)
+        flow.run_sync(bench.project, bench.sync, bench.services, MACHINE, day=which)
+        fits(bench)
+
+    day(second, gone("1", 1440), row("2", minutes=1441))
+    day(first, row("1"), row("2"), row("3"))  # backfilled late: it brings nothing back
+    assert alive(bench) == ["2", "3"]
+    day(second, gone("1", 1440), row("2", minutes=1441), row("1", amount=4, minutes=1450))
+    assert alive(bench) == ["1", "2", "3"]
+    day(second, row("2", minutes=1441), gone("1", 1460), gone("3", 1460))
+    day(first, row("1"), row("2", amount=11, minutes=30), row("3"))
+    assert alive(bench) == ["2"]
+
+
+def test_a_row_that_was_rejected_and_is_asked_about_again_after_its_deletion_stays_gone(tombstoned):
+    bench = tombstoned()
+    bench.run([row("2"), row("3"), row("4")])
+    held = bench.held([row("1", amount=-1, minutes=1), row("2", minutes=1), row("3", minutes=1)])
+    bench.release(bench.decide(held, Verb.REJECT))
+    bench.run([gone("1", 5)])
+    fits(bench)
+    again = reopen(held.id, "it was right", ANA, bench.services)
+    bench.release(bench.decide(again, Verb.APPROVE, who="bob"))
+    assert alive(bench) == ["2", "3", "4"]
     fits(bench)
