@@ -79,17 +79,29 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
         if day is not None:
-            seen = frozenset(snapshots.seen(conn, sync.name, day.start, day.end))
+            known = _known(conn, sync, day.start, day.end, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
-            return _Stretch(Window(day.start, end), head, Known(seen), day, before)
+            return _Stretch(Window(day.start, end), head, known, day, before)
         since = _since(sync, head.cursor)
         if sync.cursor is None:
             return _Stretch(Window(since, until), head, Known(), None)
         reached = since if sync.source.windowed else None
-        seen = frozenset(snapshots.seen(conn, sync.name, reached))
-        known = Known(seen, snapshots.newest(conn, sync.name, reached))
+        # a source's clock may be ahead of ours by as much as its rows may be late
+        ahead = timedelta(minutes=sync.policy.overlap_minutes)
+        known = _known(conn, sync, reached, None, head.cursor and head.cursor + ahead)
         return _Stretch(Window(since, until), head, known, None)
+
+
+def _known(
+    conn: Connection,
+    sync: Sync,
+    since: datetime | None,
+    until: datetime | None,
+    trusted: datetime | None,
+) -> Known:
+    seen = snapshots.seen(conn, sync.name, since, until)
+    return Known(frozenset(seen), snapshots.newest(conn, sync.name, since, trusted))
 
 
 def _since(sync: Sync, cursor: datetime | None) -> datetime | None:

@@ -102,7 +102,10 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
-    _record(sync, snapshot, examined, verdict, review, services, run)
+    if not _record(sync, snapshot, examined, verdict, review, services, run):
+        with services.engine.connect() as conn:  # another run judged it; its answer stands
+            found = reviews.of_snapshot(conn, sync.name, snapshot.seq)
+        return Judged(snapshot, evidence, verdict, found)
     if review is not None and isinstance(verdict, Hold):
         confident.answer(sync, review, verdict, services)
     _leave_report(project, services, snapshot)
@@ -123,13 +126,14 @@ def _record(
     review: Review | None,
     services: Services,
     run: Run,
-) -> None:
+) -> bool:
+    """Whether this run was the one to judge it."""
     held = verdict.keys if isinstance(verdict, Hold) else None
     state = SnapshotState.CLEARED if held is not None else _state(verdict)
     with database.transaction(services.engine) as conn:
         now = snapshots.get(conn, sync.name, snapshot.seq, lock=True)
         if now.state is not SnapshotState.STAGED:
-            return  # another run judged it in the meantime; its verdict stands
+            return False
         snapshots.add_evidence(conn, examined.evidence, held)
         if examined.profile is not None and snapshot.edited_by is None:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
@@ -142,6 +146,7 @@ def _record(
         if review is not None:
             reviews.open_review(conn, review)
             audit.append(conn, gate.opened(review, services))
+        return True
 
 
 def _replaces_all(sync: Sync, snapshot: Snapshot) -> bool:
@@ -190,12 +195,19 @@ def _review(
 
 
 def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
-    """One sentence for the inbox: what is held, and why; what is about all of it comes first."""
+    """One sentence for the inbox: what is held, and why.
+
+    What is about all of it comes first, and that somebody drafted a cell last.
+    """
     held = evidence.rows if verdict.keys is None else len(verdict.keys)
     found = [f for f in evidence.findings if holds(f, sync.policy)]
-    reasons = [_said(f, sync) for f in sorted(found, key=lambda f: f.about_rows)]
+    reasons = [_said(f, sync) for f in sorted(found, key=_weight)]
     more = f" (and {len(reasons) - 2} more findings)" if len(reasons) > 2 else ""
     return f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
+
+
+def _weight(finding: Finding) -> tuple[bool, bool]:
+    return finding.about_rows, finding.check.split(":")[0] == "drafted"
 
 
 def _said(finding: Finding, sync: Sync) -> str:

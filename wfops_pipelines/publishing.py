@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
@@ -10,10 +11,12 @@ from sqlalchemy import Connection, delete, insert
 from wfops_pipelines import undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.redact import hide, redacted
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import holds
-from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.destinations import Parcel
+from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
@@ -55,6 +58,8 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
     with database.transaction(services.engine) as conn:
         snapshot = snapshots.get(conn, sync.name, seq, lock=True)
         if snapshot.state is not SnapshotState.CLEARED or _must_wait(conn, sync, snapshot):
+            return None
+        if controls.paused(conn, sync.name):
             return None
         held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
         done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=held)
@@ -170,7 +175,8 @@ def _publish(
     table = files.read(services.folder(sync.name), snapshot.digest)
     rows = select_rows(table, sync.key, only, frozenset(without))
     parcel = parcel_of(sync, snapshot, rows, services)
-    written = sync.destination.publish(conn, services.engine, parcel)
+    with _masking(sync, parcel):
+        written = sync.destination.publish(conn, services.engine, parcel)
     done = Publication(
         sync.name,
         snapshot.seq,
@@ -186,6 +192,22 @@ def _publish(
     _enter(conn, done, decision, actor)
     _forget_replaced(conn, sync, services)
     return done
+
+
+@contextmanager
+def _masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
+    """What a destination refuses it likes to quote: masked columns stay masked."""
+    try:
+        yield
+    except DestinationRefused as error:
+        columns = [c for c in sync.policy.masked if c in parcel.rows.column_names]
+        values = {str(v) for c in columns for v in parcel.rows[c].to_pylist() if v is not None}
+        said = f"{error} {error.exchange}"
+        quoted = sorted((v for v in values if v and v in said), key=len, reverse=True)
+        if not quoted:
+            raise
+        exchange = {k: redacted(v, quoted) for k, v in (error.exchange or {}).items()}
+        raise type(error)(hide(str(error), quoted), exchange or None) from None
 
 
 def _forget_replaced(conn: Connection, sync: Sync, services: Services) -> None:

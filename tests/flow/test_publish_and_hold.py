@@ -11,7 +11,12 @@ import sqlalchemy as sa
 from wfops_pipelines import Above, Policy
 from wfops_pipelines.core.reviews import ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
-from wfops_pipelines.errors import SchemaRefused, SnapshotDamaged, SourceMalformed
+from wfops_pipelines.errors import (
+    DestinationRefused,
+    SchemaRefused,
+    SnapshotDamaged,
+    SourceMalformed,
+)
 from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews, snapshots
@@ -366,3 +371,14 @@ def test_a_decided_review_stays_as_it_was_decided(bench):
     bench.decide(review, Verb.REJECT)
     assert bench.review(review.id).state is ReviewState.REJECTED
     assert bench.review(review.id).decided_by == "ana (unverified)"
+
+
+def test_what_a_destination_quotes_of_a_masked_column_stays_masked(make_bench):
+    bench = make_bench(Policy(reviewers="team", masked=("name",)))
+    bench.run([row("1", name="Ada")])
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("alter table shop.things alter column name type int using 0"))
+    with pytest.raises(DestinationRefused, match="redacted") as refused:
+        bench.run([row("2", name="Ada", minutes=5)])
+    assert "Ada" not in f"{refused.value} {refused.value.exchange}"
+    assert refused.value.__cause__ is None

@@ -8,8 +8,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 PSEUDO = 8.0
-TYPICAL, TYPICAL_WEIGHT = -0.15, 20.0  # log score of normal snapshots, development streams
-PRIOR_SPREAD = 0.35
+TYPICAL, TYPICAL_WEIGHT = -0.1, 20.0  # log score of normal snapshots, development streams
+PRIOR_SPREAD = 0.40
 FARTHEST = 0.60
 _FLOOR = 0.3
 

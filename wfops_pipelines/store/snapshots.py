@@ -181,19 +181,21 @@ def seen(
     return {(str(r.key), str(r.version)) for r in conn.execute(query)}
 
 
-def newest(conn: Connection, sync: str, since: datetime | None) -> dict[str, datetime]:
-    """For each key the newest cursor that was staged, from `since` on: what is older is overtaken.
+def newest(
+    conn: Connection, sync: str, since: datetime | None, until: datetime | None
+) -> dict[str, datetime]:
+    """For each key the newest cursor that was staged, up to `until`: what is older is overtaken.
 
-    A row that is dated after the stream's own cursor overtakes nothing: when its date is mended,
+    A row that is dated later than that is misdated and overtakes nothing: when its date is mended,
     it comes with an older one.
     """
-    s, head = t.staged_rows.c, t.streams.c
-    query = select(s.key, func.max(s.cursor).label("cursor")).join(
-        t.streams, (head.sync == s.sync) & (s.cursor <= head.cursor)
-    )
+    s = t.staged_rows.c
+    query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
     if since is not None:
         query = query.where(s.cursor >= since)
-    found = conn.execute(query.where(s.sync == sync, s.key != NO_KEY).group_by(s.key))
+    if until is not None:
+        query = query.where(s.cursor <= until)
+    found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
     return {str(r.key): r.cursor for r in found}
 
 
