@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wfops_pipelines.audit_cli import audit_app
+from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.deliveries_cli import deliveries
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.reconcile_cli import reconcile
@@ -105,7 +106,9 @@ def check(
 @app.command()
 def run(
     name: SyncName,
-    day: Annotated[str, typer.Option(help="of a sync partitioned by day: which, as today's")] = "",
+    day: Annotated[
+        str, typer.Option(help="of a sync with days_from: which, as 2026-05-01; today if left out")
+    ] = "",
 ) -> None:
     """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
     from wfops_pipelines import flow
@@ -119,7 +122,7 @@ def run(
     _sign(services)
     if not passed.judged:
         typer.echo(f"{name}: nothing new")
-    _tell_judged(passed.judged)
+    _tell_judged(passed.judged, {p.seq for p in passed.publications})
 
 
 @app.command()
@@ -200,7 +203,7 @@ def decide(
     elif found.seq is not None:
         done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
         typer.echo(
-            f"published {done.rows:,} rows" if done else "quarantined; nothing was published"
+            f"published {counted_rows(done.rows)}" if done else "quarantined; nothing was published"
         )
     else:
         typer.echo("the approval gate acts on it")
@@ -402,9 +405,17 @@ def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
     return [e for n, t in types.items() if t for e in dangling(project, project.syncs[n], t)]
 
 
-def _tell_judged(judged: Sequence[Judged]) -> None:
+def _tell_judged(judged: Sequence[Judged], published: Collection[int] = ()) -> None:
+    """What became of each snapshot; `published` are the numbers of those of which rows went."""
     for one in judged:
-        said = "published" if one.review is None else f"held: {one.review.summary}"
-        typer.echo(f"{one.snapshot.name}: {one.snapshot.rows:,} rows, {said}")
+        went = one.snapshot.seq in published
+        typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {_became(one, went)}")
         if one.review is not None:
             typer.echo(f"  decide it: wfops decide {one.review.id} approve --reason …")
+
+
+def _became(one: Judged, went: bool) -> str:
+    if one.review is not None:
+        return f"held: {one.review.summary}" + ("; the others are published" if went else "")
+    paused = f"`wfops resume {one.snapshot.sync}` lets a paused sync go on"
+    return "published" if went else f"cleared, and not published yet: its turn comes; {paused}"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
-from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
@@ -100,6 +100,11 @@ def _check_column(column: str, table: pa.Table, sync: Sync, key: str) -> None:
     if column not in table.column_names:
         known = ", ".join(table.column_names)
         raise BadDecision(f"edits: row {key}: there is no column {column!r}. There are: {known}.")
+    if column == DELETED:
+        raise BadDecision(
+            f"edits: row {key}: whether it is gone is the source's to say. To keep the row, "
+            f"leave the deletion out: `exclude: [{key}]`."
+        )
     if column in (sync.key, sync.cursor):
         raise BadDecision(
             f"edits: row {key}: {column} says which row this is and of when; it cannot be edited."

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from wfops_pipelines.core.reviews import HOLDS, ReviewKind, ReviewState
-from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.ledger import CLEAN, HELD
 from wfops_pipelines.services import Services
@@ -170,7 +170,8 @@ class Version:
 
     cursor: the source's time of it; None where there is none, or the column is masked.
     edited_by: who edited it, where it is an edit. overtaken: the number of the snapshot whose newer
-    row the destination held already when this one was published.
+    row the destination held already when this one was published. deletes: it says that the row is
+    gone.
     """
 
     seq: int
@@ -180,6 +181,7 @@ class Version:
     edited_by: str
     told: Told
     overtaken: int | None = None
+    deletes: bool = False
 
     @property
     def words(self) -> str:
@@ -207,12 +209,15 @@ def _versions_in(sync: Sync, fates: Fates, key: str, services: Services) -> Iter
         return
     s, told = fates.snapshot, fates.tell(key)
     shown = sync.cursor is not None and sync.cursor not in sync.policy.masked
+    gone = table[DELETED] if DELETED in table.column_names else None
     times = table[sync.cursor] if shown and sync.cursor in table.column_names else None
     for place, value in enumerate(table[sync.key].to_pylist()):
         if str(value) == key:
             moment = times[place].as_py() if times is not None else None
             cursor = moment if isinstance(moment, datetime) else None
-            yield Version(s.seq, s.rank, s.staged_at, cursor, s.edited_by or "", told)
+            dead = gone is not None and bool(gone[place].as_py())
+            by = s.edited_by or ""
+            yield Version(s.seq, s.rank, s.staged_at, cursor, by, told, deletes=dead)
 
 
 def _overtaken(version: Version, all_: Sequence[Version]) -> int | None:

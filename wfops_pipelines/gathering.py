@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.versions import spelled, versions
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
+TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
+LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def gather(
     if not parts:
         return None
     table = parts[0] if len(parts) == 1 else rows.join(parts, held)
+    _refuse_bytes(sync, table)
     marks = _marks(sync, table)
     fresh = _news(_inside(marks, day), known)
     chosen, repeats = _newest(fresh)
@@ -105,14 +109,42 @@ def _is_table(found: Any) -> bool:
 
 def _settled(sync: Sync, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with its cursor as a time, and with the mark of a tombstone."""
+    if not TAKEN.isdisjoint(row):
+        _refuse_taken(sync, row)
     if sync.cursor is None and sync.deleted is None:
         return row
     settled = dict(row)
     if sync.cursor is not None:
         settled[sync.cursor] = _cursor(sync, row)
-    if sync.deleted is not None and settled.pop(sync.deleted, None) not in (None, False, 0, ""):
+    if sync.deleted is not None and _gone(settled.pop(sync.deleted, None)):
         settled[DELETED] = True
     return settled
+
+
+def _gone(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() not in LIVING
+    return value not in (None, False, 0) and value == value  # NaN is a null to many
+
+
+def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:
+    taken = sorted(TAKEN.intersection(names) - {sync.deleted})
+    if taken:
+        raise SchemaRefused(
+            f"{sync.name}: the rows have a column {taken[0]}, a name that the product keeps for "
+            f"itself. Return it under another name, leave it out, or declare deleted={taken[0]!r} "
+            "where it says that a row is gone."
+        )
+
+
+def _refuse_bytes(sync: Sync, table: pa.Table) -> None:
+    """A key is compared as text everywhere, and bytes have none."""
+    import pyarrow.types as pt
+
+    if sync.key in table.column_names and pt.is_binary(table.schema.field(sync.key).type):
+        raise SchemaRefused(
+            f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
+        )
 
 
 def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
@@ -135,6 +167,7 @@ def _typed(sync: Sync, table: pa.Table) -> pa.Table:
     """As `_settled`, for a whole table."""
     import pyarrow as pa
 
+    _refuse_taken(sync, table.column_names)
     if sync.cursor is not None and not _is_time(table, sync.cursor):
         keys = table[sync.key].to_pylist() if sync.key in table.column_names else []
         names = dict.fromkeys(table.column_names)
@@ -146,7 +179,7 @@ def _typed(sync: Sync, table: pa.Table) -> pa.Table:
         at = table.column_names.index(sync.cursor)
         table = table.set_column(at, sync.cursor, pa.array(found, pa.timestamp("us", "UTC")))
     if sync.deleted is not None and sync.deleted in table.column_names:
-        gone = [v not in (None, False, 0, "") or None for v in table[sync.deleted].to_pylist()]
+        gone = [_gone(v) or None for v in table[sync.deleted].to_pylist()]
         table = table.drop_columns([sync.deleted])
         if any(gone):
             table = table.append_column(DELETED, pa.array(gone, pa.bool_()))

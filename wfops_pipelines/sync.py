@@ -148,11 +148,12 @@ def sync(
     `instant`); without one every extraction reads everything. schedule: a cron line. group: the
     Dagster asset group; the source's system when not given. owners: e-mails or `team:` names.
     assist: what is drafted or labelled for each new row, as `wfops_pipelines.assist` declares it.
-    deleted: column that says that a row is gone at the source (true, or anything but null, false,
-    0 and ""); such a row deletes. missing: "delete" where a row that a whole extraction (without
-    a cursor) no longer has is gone. How many deletions may go without a person is the policy's
-    `delete_rows_up_to`. days_from: the first day ("2026-01-01") of a sync that is partitioned by
-    the days (UTC) of its cursor, for backfills; each day passes the gate on its own.
+    deleted: column that says that a row is gone at the source (true, or anything but null, NaN,
+    false, 0 and texts like "", "0", "false", "no", "null", "none"); such a row deletes. missing:
+    "delete" where a row that a whole extraction (without a cursor) no longer has is gone. How many
+    deletions may go without a person is the policy's `delete_rows_up_to`. days_from: the first day
+    ("2026-01-01") of a sync that is partitioned by the days (UTC) of its cursor, for backfills;
+    each day passes the gate on its own.
     """
 
     def declare(function: Transform) -> Sync:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, update
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
-from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.findings import Json, counted_rows
 from wfops_pipelines.core.reviews import (
     Actor,
     Review,
@@ -153,8 +153,10 @@ def _request(
     actor: Actor,
     services: Services,
 ) -> Review:
-    rows = [[p.part, p.digest, p.rows, p.inserted, p.updated] for p in parts]
+    rows = [[p.part, p.digest, p.rows, p.inserted, p.updated, p.deleted] for p in parts]
     inserted, updated = sum(p.inserted for p in parts), sum(p.updated for p in parts)
+    deleted = sum(p.deleted for p in parts)
+    back = f"{counted_rows(deleted)} that it deleted live again, " if deleted else ""
     body = {"revert": sync.name, "snapshot": seq, "parts": rows}
     return Review(
         id=services.id("rv"),
@@ -165,7 +167,7 @@ def _request(
         evidence_hash=digest(canonical(body)),
         summary=(
             f"{actor.name} asks to revert {sync.name} #{seq}: {inserted:,} rows that it added are "
-            f"deleted, {updated:,} get their former values, newer ones stay: {reason}"
+            f"deleted, {back}{updated:,} get their former values, newer ones stay: {reason}"
         ),
         group=sync.policy.reviewers,
         opened_at=services.clock(),

@@ -22,11 +22,13 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
     """
     if sync.missing != "delete":
         return found
-    living = _living(sync, services)
-    here = frozenset(rows.texts(found.table[sync.key])) if found and _keyed(sync, found) else None
-    if here is None and found is not None:
+    if found is not None and not _keyed(sync, found):
         return found  # without keys nobody can say what is missing; the examiners hold it
-    gone = [key for key in living.to_pylist() if str(key) not in (here or ())]
+    here = found.table[sync.key].to_pylist() if found else []
+    # as values too: 1 is 1.0, and 1.5 is 1.50, however each side spells them
+    known = frozenset(here) | frozenset(map(str, here))
+    living = _living(sync, services).to_pylist()
+    gone = [key for key in living if key not in known and str(key) not in known]
     if not gone:
         return found
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
@@ -35,7 +37,8 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
 
 
 def _keyed(sync: Sync, found: Gathered) -> bool:
-    return sync.key in found.table.column_names
+    """Whether every row has a key: one without may be any of those that seem to be missing."""
+    return sync.key in found.table.column_names and not found.table[sync.key].null_count
 
 
 def _living(sync: Sync, services: Services) -> pa.Array:

@@ -2,17 +2,24 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
-from wfops_pipelines import Always, Policy
-from wfops_pipelines.core.reviews import ReviewKind, ReviewState, Verb
+from tests.conftest import MACHINE
+from wfops_pipelines import Always, Policy, flow, undoing
+from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
+from wfops_pipelines.errors import BadDecision, SchemaRefused
 from wfops_pipelines.proving import prove
 from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.steering import reopen
 from wfops_pipelines.store import audit, snapshots
+from wfops_pipelines.sync import Day
 
 pytestmark = pytest.mark.components
 
+ANA = Actor("ana", verified=True)
 START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 FREE = Policy(reviewers="team", hold_rows_up_to=0.5, delete_rows_up_to=1.0)
 CAREFUL = Policy(reviewers="team", hold_rows_up_to=0.9, delete_rows_up_to=0.25)
@@ -185,3 +192,117 @@ def test_a_queue_keeps_older_whole_extractions(whole):
     first = bench.held([row("1", amount=-1), row("2")])
     bench.run([row("1"), row("2")])
     assert bench.review(first.id).state is ReviewState.PENDING
+
+
+@pytest.mark.parametrize("word", ["false", "False ", "0", "no", "N", "null", float("nan")])
+def test_a_text_that_says_no_deletes_nothing(tombstoned, word):
+    """Cells of CSV are text; "false" is not an empty cell."""
+    bench = tombstoned()
+    bench.run([row("1", archived=word), row("2", archived="true")])
+    assert alive(bench) == ["1"]
+
+
+@pytest.mark.parametrize("name", ["_deleted", "_deleted_at", "_snapshot_seq"])
+def test_a_source_cannot_use_the_products_own_columns(make_bench, name):
+    bench = make_bench(FREE)
+    bench.run([row("1"), row("2")])
+    with pytest.raises(SchemaRefused, match=f"have a column {name}"):
+        bench.run([row("1", minutes=5, **{name: True}), row("2", amount=3, minutes=5)])
+    bench.project.syncs["things"] = replace(bench.sync, rows=pa.Table.from_pylist)
+    with pytest.raises(SchemaRefused, match=f"have a column {name}"):
+        bench.run([row("1", minutes=5, **{name: True})])
+    assert alive(bench) == ["1", "2"]
+
+
+@pytest.mark.parametrize("name", ["_deleted", "_deleted_at"])
+def test_a_source_whose_mark_is_called_as_the_products_can_be_declared(make_bench, name):
+    bench = make_bench(FREE)
+    bench.project.syncs["things"] = replace(bench.sync, deleted=name)
+    bench.run([row("1"), row("2")])
+    bench.run([row("1", minutes=5, **{name: True})])
+    assert alive(bench) == ["2"]
+
+
+def test_a_row_without_a_key_may_be_any_so_none_is_missing(whole):
+    bench = whole()
+    bench.run([row("1"), row("2")])
+    review = bench.held([row(None), row("1", amount=3)])
+    assert review.kind is ReviewKind.WHOLE
+    with bench.services.engine.connect() as conn:
+        assert snapshots.get(conn, "things", review.seq).rows == 2
+    assert alive(bench) == ["1", "2"]
+
+
+def test_a_key_that_is_spelled_otherwise_is_not_missing(whole):
+    bench = whole()
+    bench.run([row(Decimal("1.50")), row(Decimal("2.25"))])
+    review = bench.held([row(Decimal("1.5")), row(Decimal("22.5"))])
+    with bench.services.engine.connect() as conn:
+        assert snapshots.get(conn, "things", review.seq).rows == 3  # 2.25 is gone
+
+
+def test_a_key_of_bytes_is_refused(whole):
+    bench = whole()
+    with pytest.raises(SchemaRefused, match=r"the key id holds bytes.*hex"):
+        bench.run([row(b"\x01\xc8")])
+
+
+def test_a_tombstone_cannot_be_edited_into_a_row(whole):
+    """Its values are null, and would overwrite those of the row that a person wants to keep."""
+    bench = whole(CAREFUL)
+    bench.run([row(str(n)) for n in range(8)])
+    review = bench.held([row(str(n)) for n in range(5)])
+    with pytest.raises(BadDecision, match=r"exclude: \[6\]"):
+        bench.decide(review, Verb.APPROVE, edits=(Edit("6", {"_deleted": False}),))
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("6",)))
+    assert alive(bench) == ["0", "1", "2", "3", "4", "6"]
+    fits(bench)
+
+
+def test_a_deletion_that_is_taken_back_lives_again_until_the_source_lacks_it_again(whole):
+    bench = whole()
+    bench.run([row(str(n), amount=n) for n in range(6)])
+    bench.run([row("0", amount=7), *(row(str(n), amount=n) for n in range(1, 4))])
+    asked = undoing.ask("things", 2, "too many", ANA, bench.project, bench.services)
+    assert "2 rows that it deleted live again" in asked.summary
+    bench.release(bench.decide(asked, Verb.APPROVE, who="bob"))
+    assert bench.rows("id, amount") == [(str(n), n) for n in range(6)]
+    assert alive(bench) == list("012345")
+    fits(bench)
+    bench.run([row(str(n), amount=8) for n in range(4)])
+    assert alive(bench) == list("0123")
+    fits(bench)
+
+
+def test_a_row_that_is_deleted_on_another_day_than_it_came(tombstoned):
+    bench = tombstoned()
+    first, second = Day(START.date()), Day(START.date() + timedelta(days=1))
+    bench.project.syncs["things"] = replace(bench.sync, days_from=first.date)
+
+    def day(which, *page):
+        bench.source.answer(list(page))
+        bench.clock.advance(minutes=15)
+        flow.run_sync(bench.project, bench.sync, bench.services, MACHINE, day=which)
+        fits(bench)
+
+    day(second, gone("1", 1440), row("2", minutes=1441))
+    day(first, row("1"), row("2"), row("3"))  # backfilled late: it brings nothing back
+    assert alive(bench) == ["2", "3"]
+    day(second, gone("1", 1440), row("2", minutes=1441), row("1", amount=4, minutes=1450))
+    assert alive(bench) == ["1", "2", "3"]
+    day(second, row("2", minutes=1441), gone("1", 1460), gone("3", 1460))
+    day(first, row("1"), row("2", amount=11, minutes=30), row("3"))
+    assert alive(bench) == ["2"]
+
+
+def test_a_row_that_was_rejected_and_is_asked_about_again_after_its_deletion_stays_gone(tombstoned):
+    bench = tombstoned()
+    bench.run([row("2"), row("3"), row("4")])
+    held = bench.held([row("1", amount=-1, minutes=1), row("2", minutes=1), row("3", minutes=1)])
+    bench.release(bench.decide(held, Verb.REJECT))
+    bench.run([gone("1", 5)])
+    fits(bench)
+    again = reopen(held.id, "it was right", ANA, bench.services)
+    bench.release(bench.decide(again, Verb.APPROVE, who="bob"))
+    assert alive(bench) == ["2", "3", "4"]
+    fits(bench)

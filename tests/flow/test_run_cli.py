@@ -1,0 +1,67 @@
+"""What `wfops run` says of a snapshot, and `wfops reconcile` of a row that was deleted."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from wfops_pipelines import Policy, cli
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.steering import pause
+
+pytestmark = pytest.mark.components
+
+FREE = Policy(reviewers="team", hold_rows_up_to=0.5, delete_rows_up_to=1.0)
+
+
+def row(id, amount=10, minutes=0, **more):
+    moment = datetime(2026, 5, 1, 9, tzinfo=UTC) + timedelta(minutes=minutes)
+    return {"id": id, "name": "a name", "amount": amount, "updated_at": moment, **more}
+
+
+@pytest.fixture
+def shell(make_bench, monkeypatch):
+    """`shell(*words)` runs wfops on `shell.bench`, and says what it printed."""
+    bench = make_bench(FREE)
+    bench.project.syncs["things"] = replace(bench.sync, deleted="archived")
+    opened = None, bench.project, bench.services
+    monkeypatch.setattr(cli, "_open", lambda: opened)
+    monkeypatch.setattr(cli, "_sign", lambda services: None)
+    monkeypatch.setattr("wfops_pipelines.reconcile_cli.open_all", lambda: opened)
+
+    def run(*words, pages=()):
+        if pages:
+            bench.source.answer(*pages)
+        bench.clock.advance(minutes=15)
+        return CliRunner().invoke(cli.app, list(words)).output
+
+    run.bench = bench
+    return run
+
+
+def test_what_is_published_is_said_with_its_rows(shell):
+    assert shell("run", "things", pages=[[row("1")]]) == "things #1: 1 row, published\n"
+
+
+def test_a_paused_sync_has_published_nothing(shell):
+    bench = shell.bench
+    pause("things", "an audit", Actor("ana"), bench.project, bench.services)
+    said = shell("run", "things", pages=[[row("1")]])
+    assert "not published yet" in said
+    assert "wfops resume things" in said
+
+
+def test_a_hold_of_single_rows_says_that_the_others_went(shell):
+    shell("run", "things", pages=[[row("1"), row("2")]])
+    pages = [[row("3", amount=-1), row("4", minutes=1), row("5", minutes=1)]]
+    assert "1 of 3 rows held" in (said := shell("run", "things", pages=pages))
+    assert "the others are published" in said
+
+
+def test_a_rows_story_tells_its_deletion(shell):
+    shell("run", "things", pages=[[row("1"), row("2")]])
+    shell("run", "things", pages=[[row("1", minutes=5, archived=True)]])
+    first, last = shell("reconcile", "things", "1").splitlines()
+    assert "a deletion" not in first
+    assert ", a deletion, as of 2026-05-01 09:05:00 UTC: published" in last
