@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from wfops_pipelines.anomaly._hashing import hash_column, mix
-from wfops_pipelines.anomaly._plain import plain
 from wfops_pipelines.anomaly._rows_channels import cells
 from wfops_pipelines.anomaly._rows_rules import Judge, Rules, calibrate, judge, learn
+from wfops_pipelines.anomaly._rows_split import Split, split
 from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
 from wfops_pipelines.anomaly._trees import Trees, path_scores
 from wfops_pipelines.anomaly.nouns import ROWS_VERSION, Packed, RowModel
-from wfops_pipelines.errors import SchemaRefused
 
 Floats = npt.NDArray[np.float64]
 
-MOST_ROWS = 60_000
 _SEED = 19760401
 _GRAIN = 32.0
 
@@ -37,57 +33,21 @@ class Live:
 
 
 def fit(published: Sequence[Any], key: str | None) -> RowModel:
-    known, held_out = _split([t for t in published if t.num_rows])
-    judges = {n: _judge(known.column(n), held_out.column(n)) for n in known.column_names}
-    evidence = cell_evidence(judges, held_out)[0]
-    summary = summarise(evidence)
+    rows = split([t for t in published if t.num_rows], key)
+    judges = {name: _judge(rows, name) for name in rows.known.column_names}
+    summary = summarise(cell_evidence(judges, rows.held_out)[0])
     trees = _grow(summary)
     return _pack(Live(judges, trees, np.sort(combine(trees, summary)), key))
 
 
-def _judge(early: Any, late: Any) -> Judge:
-    """Rules of all rows, with curves that rules of the early rows earned on the late ones."""
-    known, later = cells(early), cells(late)
-    draft = calibrate(learn(known, later), later)
-    whole = learn(cells(pa.chunked_array([*early.chunks, *late.chunks])))
-    drifting = {n: s if s.slack else whole.spans[n] for n, s in draft.rules.spans.items()}
-    return Judge(replace(whole, spans=drifting), draft.curves, draft.whole)
+def _judge(rows: Split, name: str) -> Judge:
+    """Rules of the rows to learn from, with the curves that they earned on the others.
 
-
-def _split(tables: list[Any]) -> tuple[Any, Any]:
-    """Rows to learn from, rows to calibrate on: the later third of several tables, or by hash."""
-    if not tables:
-        raise SchemaRefused("no published rows to learn from: publish a snapshot first")
-    if any(t.schema.names != tables[-1].schema.names for t in tables):
-        tables = [t for t in tables if t.schema.names == tables[-1].schema.names]
-    if len(set(tables[-1].schema.names)) < len(tables[-1].schema.names):
-        raise SchemaRefused("two columns have one name: rename one at the source")
-    if len(tables) < 3:
-        return _halves(_thin(pa.concat_tables(tables, promote_options="permissive")))
-    cut = max(len(tables) * 2 // 3, 1)
-    early, late = (
-        pa.concat_tables(t, promote_options="permissive") for t in (tables[:cut], tables[cut:])
-    )
-    return _thin(early), _thin(late)
-
-
-def _row_keys(table: Any) -> npt.NDArray[np.uint64]:
-    keys = np.zeros(table.num_rows, np.uint64)
-    for column in table.columns:
-        keys = mix(keys ^ hash_column(plain(column)[1]))
-    return keys
-
-
-def _thin(table: Any) -> Any:
-    """Rows in the order of their hashes (any order in gives one order out), at most `MOST_ROWS`."""
-    order = np.argsort(_row_keys(table), kind="stable")[:MOST_ROWS]
-    return table.take(pa.array(order))
-
-
-def _halves(table: Any) -> tuple[Any, Any]:
-    half = max(table.num_rows // 2, 1)
-    late = table.slice(half)
-    return table.slice(0, half), late if late.num_rows else table
+    The others are not learned from afterwards: rules that know more than the curves were drawn
+    for hold more than the budget says.
+    """
+    known, held_out = cells(rows.known.column(name)), cells(rows.held_out.column(name))
+    return calibrate(learn(known, held_out, rows.later), held_out)
 
 
 def cell_evidence(
