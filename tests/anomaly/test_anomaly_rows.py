@@ -8,6 +8,7 @@ import pytest
 from anomaly_demo_streams import STREAMS, crm_contacts
 
 from wfops_pipelines.anomaly import RowModel, fit_rows, score_rows
+from wfops_pipelines.anomaly._rows_model import margin
 from wfops_pipelines.anomaly._rows_split import split
 from wfops_pipelines.anomaly._trees import Trees, path_scores
 from wfops_pipelines.errors import SchemaRefused
@@ -121,3 +122,11 @@ def test_a_full_refresh_in_another_order_gives_the_same_bits() -> None:
     mixed = [day.take(pa.array(rng.permutation(day.num_rows))) for day in days[:20]]
     there, again = (score_rows(fit_rows(d), days[20]).score for d in (days[:20], mixed))
     assert (there == again).all()
+
+
+def test_rows_that_are_unusual_together_make_the_budget_more_careful() -> None:
+    snapshot = np.repeat(np.arange(6), 100)
+    calm = np.random.default_rng(2).normal(size=600)
+    stormy = np.where(snapshot == 4, calm + 4.0, calm)
+    assert 0.0 < margin(calm, snapshot) < margin(stormy, snapshot) / 2
+    assert margin(calm, np.zeros(600, np.int64)) == 0.0

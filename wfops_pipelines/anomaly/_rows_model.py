@@ -17,9 +17,11 @@ from wfops_pipelines.anomaly._trees import Trees, path_scores
 from wfops_pipelines.anomaly.nouns import ROWS_VERSION, Packed, RowModel
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 _SEED = 19760401
 _GRAIN = 32.0
+_HIGH, _CARE, _TYPICAL = 0.97, 1.5, 0.35  # development streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Live:
     columns: Mapping[str, Judge]
     trees: Trees
     nulls: Floats
+    margin: float
     key: str | None
 
 
@@ -37,7 +40,8 @@ def fit(published: Sequence[Any], key: str | None) -> RowModel:
     judges = {name: _judge(rows, name) for name in rows.known.column_names}
     summary = summarise(cell_evidence(judges, rows.held_out)[0])
     trees = _grow(summary)
-    return _pack(Live(judges, trees, np.sort(combine(trees, summary)), key))
+    score = combine(trees, summary)
+    return _pack(Live(judges, trees, np.sort(score), margin(score, rows.snapshot), key))
 
 
 def _judge(rows: Split, name: str) -> Judge:
@@ -92,17 +96,36 @@ def combine(trees: Trees, summary: Floats) -> Floats:
     return np.asarray(score[inverse.ravel()])
 
 
-def p_values(nulls: Floats, score: Floats) -> Floats:
+def margin(score: Floats, snapshot: Ints) -> float:
+    """How much larger the share of rows above a high score may be than it was, relatively.
+
+    Rows of a stormy day are unusual together, so few snapshots tell that share less well than
+    their many rows seem to: `_CARE` standard errors of its mean over snapshots, beyond chance.
+    A few quiet snapshots do not prove that none is stormy: shares differ by `_TYPICAL` at least.
+    """
+    rows = np.bincount(snapshot).astype(np.float64)
+    rows, high = rows[rows > 0], score > np.quantile(score, _HIGH)
+    if len(rows) < 2 or not high.any():
+        return 0.0
+    shares = np.bincount(snapshot, high)[np.bincount(snapshot) > 0] / rows
+    mean = float(high.mean())
+    beyond = float(np.var(shares, ddof=1)) - mean * (1 - mean) * float((1 / rows).mean())
+    return _CARE * float(np.sqrt(max(beyond, (_TYPICAL * mean) ** 2) / len(rows))) / mean
+
+
+def p_values(live: Live, score: Floats) -> Floats:
     """Share of held-out rows that score as high, shrinking on beyond the highest."""
-    count = len(nulls)
+    nulls, count = live.nulls, len(live.nulls)
     exceed = count - np.searchsorted(nulls, score, "left")
     beyond = np.maximum(score - nulls[-1], 0.0) if count else np.zeros(len(score))
-    return np.asarray((exceed + 1.0) / (count + 1.0) * 10.0**-beyond)
+    share = np.minimum((exceed + 1.0) / (count + 1.0) * (1.0 + live.margin), 1.0)
+    return np.asarray(share * 10.0**-beyond)
 
 
 def _pack(live: Live) -> RowModel:
     arrays: dict[str, Packed] = {"nulls": pack(live.nulls)}
     meta: dict[str, Any] = {"version": ROWS_VERSION, "key": live.key, "columns": []}
+    meta["margin"] = live.margin
     for at, (name, one) in enumerate(live.columns.items()):
         rules = one.rules
         meta["columns"].append(
@@ -158,4 +181,4 @@ def unpack(model: RowModel) -> Live:
     fields = ("feature", "threshold", "left", "right", "length")
     trees = Trees(**{f: get(f"trees/{f}") for f in fields}, depth=depth, samples=samples)
     columns = {body["name"]: column(at, body) for at, body in enumerate(model.meta["columns"])}
-    return Live(columns, trees, get("nulls"), model.meta["key"])
+    return Live(columns, trees, get("nulls"), model.meta["margin"], model.meta["key"])

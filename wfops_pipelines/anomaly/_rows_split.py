@@ -19,15 +19,20 @@ _FRESH = 0.5
 
 Flags = npt.NDArray[np.bool_]
 Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows to learn from and rows to calibrate on; are the latter the `later` ones?"""
+    """Rows to learn from and rows to calibrate on; are the latter the `later` ones?
+
+    `snapshot` numbers the snapshot that each row to calibrate on is from, where that matters.
+    """
 
     known: Any
     held_out: Any
     later: bool
+    snapshot: Ints
 
 
 def split(tables: Sequence[Any], key: str | None) -> Split:
@@ -42,12 +47,12 @@ def split(tables: Sequence[Any], key: str | None) -> Split:
     cut = max(len(tables) * 2 // 3, 1)
     name = _identity(tables, key)
     if name is None:
-        return Split(_thin(_joined(tables[:cut])), _thin(_joined(tables[cut:])), True)
+        return _by_time(_joined(tables[:cut]), _joined(tables[cut:]), _numbered(tables[cut:]))
     early, late = (_latest(part, name) for part in (tables[:cut], tables[cut:]))
-    fresh = ~np.isin(_ids(late, name), _ids(early, name))
+    fresh = ~np.isin(_ids(late[0], name), _ids(early[0], name))
     if fresh.mean() < _FRESH:
-        return _halves(_latest(tables, name))
-    return Split(_thin(early), _thin(late.filter(pa.array(fresh))), True)
+        return _halves(_latest(tables, name)[0])
+    return _by_time(early[0], late[0].filter(pa.array(fresh)), late[1][fresh])
 
 
 def _alike(tables: list[Any]) -> list[Any]:
@@ -90,14 +95,17 @@ def _ids(table: Any, name: str) -> Hashes:
     return np.where(np.asarray(array.is_valid()), hash_column(array), _row_keys(table))
 
 
-def _latest(tables: Sequence[Any], name: str) -> Any:
-    """The newest version of each row."""
-    whole = _joined(tables)
+def _numbered(tables: Sequence[Any]) -> Ints:
+    return np.repeat(np.arange(len(tables)), [t.num_rows for t in tables])
+
+
+def _latest(tables: Sequence[Any], name: str) -> tuple[Any, Ints]:
+    """The newest version of each row, and the number of its snapshot."""
+    whole, age = _joined(tables), _numbered(tables)
     ids = _ids(whole, name)
-    age = np.repeat(np.arange(len(tables)), [t.num_rows for t in tables])
     order = np.lexsort((_row_keys(whole), -age, ids))
     first = np.concatenate([[True], ids[order][1:] != ids[order][:-1]])
-    return whole.take(pa.array(order[first]))
+    return whole.take(pa.array(order[first])), age[order[first]]
 
 
 def _row_keys(table: Any) -> Hashes:
@@ -107,14 +115,19 @@ def _row_keys(table: Any) -> Hashes:
     return keys
 
 
-def _thin(table: Any) -> Any:
+def _thin(table: Any) -> Ints:
     """Rows in the order of their hashes (any order in gives one order out), at most `MOST_ROWS`."""
-    order = np.argsort(_row_keys(table), kind="stable")[:MOST_ROWS]
-    return table.take(pa.array(order))
+    return np.argsort(_row_keys(table), kind="stable")[:MOST_ROWS]
+
+
+def _by_time(early: Any, late: Any, snapshot: Ints) -> Split:
+    known, held_out = _thin(early), _thin(late)
+    rows = early.take(pa.array(known)), late.take(pa.array(held_out))
+    return Split(*rows, True, snapshot[held_out])
 
 
 def _halves(table: Any) -> Split:
-    table = _thin(table)
+    table = table.take(pa.array(_thin(table)))
     half = max(table.num_rows // 2, 1)
-    rest = table.slice(half)
-    return Split(table.slice(0, half), rest if rest.num_rows else table, False)
+    rest = table.slice(half) if table.num_rows > half else table
+    return Split(table.slice(0, half), rest, False, np.zeros(rest.num_rows, np.int64))
