@@ -82,7 +82,7 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     made: list[Drafted] = []
     for asked in sync.assist:
         if isinstance(asked, Tidy):
-            made += _tidy(asked, sync, named, services)
+            made += _tidy(asked, sync, named)
             continue
         if isinstance(asked, Duplicates):
             made += _duplicates(asked, sync, named, services)
@@ -123,20 +123,15 @@ def _newest(conn: Connection, sync: Sync, services: Services) -> list[dict[str, 
     return [row for row in rows.values() if not row.get(DELETED)]
 
 
-def _tidy(
-    asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]], services: Services
-) -> list[Drafted]:
+def _tidy(asked: Tidy, sync: Sync, rows: Sequence[dict[str, Any]]) -> list[Drafted]:
     """Repairs that are proposed, and the cell stays; or, of a standing rule, made at once.
 
-    What a person refused for a row with this value is not proposed for it again.
 
     Where a rule crashes the values stay as the source gave them, and the rows wait.
     """
     from wfops_pipelines.assist.repairs import propose
 
     try:
-        with services.engine.connect() as conn:
-            no = set() if asked.standing else drafts.refused(conn, sync.name, asked.column)
         proposed = propose(asked, rows)
     except Exception as error:
         failed = _failed(asked, error)
@@ -145,7 +140,7 @@ def _tidy(
     made = [
         Drafted(str(row[sync.key]), draft, state)
         for row, draft in zip(rows, proposed, strict=True)
-        if draft is not None and (str(row[sync.key]), draft.prompt) not in no
+        if draft is not None
     ]
     if asked.standing:
         by_key = {d.key: d.draft.value for d in made}

@@ -87,9 +87,8 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
         if sync.cursor is None:
             return _Stretch(Window(since, until), head, Known(), None)
         reached = since if sync.source.windowed else None
-        # a source's clock may be ahead of ours by as much as its rows may be late
-        ahead = timedelta(minutes=sync.policy.overlap_minutes)
-        known = _known(conn, sync, reached, None, head.cursor and head.cursor + ahead)
+        # a row dated after the head is misdated, or of a clock ahead of ours: trust neither order
+        known = _known(conn, sync, reached, None, head.cursor)
         return _Stretch(Window(since, until), head, known, None)
 
 

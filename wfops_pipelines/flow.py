@@ -195,12 +195,19 @@ def _review(
 
 
 def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
-    """One sentence for the inbox: what is held, and why; what is about all of it comes first."""
+    """One sentence for the inbox: what is held, and why.
+
+    What is about all of it comes first, and that somebody drafted a cell last.
+    """
     held = evidence.rows if verdict.keys is None else len(verdict.keys)
     found = [f for f in evidence.findings if holds(f, sync.policy)]
-    reasons = [_said(f, sync) for f in sorted(found, key=lambda f: f.about_rows)]
+    reasons = [_said(f, sync) for f in sorted(found, key=_weight)]
     more = f" (and {len(reasons) - 2} more findings)" if len(reasons) > 2 else ""
     return f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
+
+
+def _weight(finding: Finding) -> tuple[bool, bool]:
+    return finding.about_rows, finding.check.split(":")[0] == "drafted"
 
 
 def _said(finding: Finding, sync: Sync) -> str:

@@ -85,7 +85,7 @@ def test_the_groups_are_told_and_the_link_only_leads(demo: Demo, hook: Webhook, 
 def editor_of(page: Page) -> str:
     """What the Launchpad's editor holds (long lines and all)."""
     editor = page.locator(".CodeMirror, .cm-editor").first
-    expect(editor).to_contain_text("evidence:")
+    expect(editor).to_contain_text("evidence:", timeout=60_000)
     return editor.inner_text()
 
 

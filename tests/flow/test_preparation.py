@@ -52,9 +52,6 @@ def test_only_the_untidy_row_waits_and_it_stays_as_it_came(make_bench):
     bench.release(bench.decide(review, Verb.APPROVE))
     assert bench.rows("id, name") == [(1, "Ann"), (2, " Bo ")]
     assert [d.state for d in kept(bench)] == [DraftState.REFUSED]
-    same = bench.run([record(2, " Bo ", 5), record(3, "Cy", 5)]).judged[0]
-    assert same.review is None, "what was refused for this value is not proposed again"
-    assert bench.held([record(2, "  Bo", 9), record(3, "Cy", 9)]).keys == ("2",)
 
 
 def test_the_page_makes_the_repair_in_one_launch_and_somebody_else_approves(make_bench):

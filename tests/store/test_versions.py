@@ -98,3 +98,11 @@ def test_a_typed_table_keeps_its_values_in_the_types_of_snapshots():
     assert settled["nested"].to_pylist() == ['{"a": 1}', None]
     assert settled["money"].to_pylist() == [Decimal("1.20"), None]
     assert settled["coded"].to_pylist() == ["x", "y"]
+
+
+def test_half_a_character_becomes_the_sign_for_one():
+    rows = [{"a": "x\ud800y", "b": {"c": "\udfff"}}, {"a": "\U0001f600", "b": None}]
+    assert to_table(rows).to_pylist() == [
+        {"a": "x\ufffdy", "b": '{"c": "\ufffd"}'},
+        {"a": "\U0001f600", "b": None},
+    ]

@@ -56,7 +56,7 @@ def outcomes(conn: Connection, sync: str, seq: int) -> list[tuple[str, str, int]
 
 
 def refused(conn: Connection, sync: str, column: str) -> set[tuple[str, str]]:
-    """(row key, prompt) of repairs and duplicates of a column that people refused."""
+    """(row key, prompt) of proposals for a column that people refused."""
     c = t.drafts.c
     query = select(c.key, c.body["prompt"].astext).where(
         c.sync == sync, c.column == column, c.state == DraftState.REFUSED.value

@@ -31,7 +31,7 @@ def to_table(rows: Sequence[Row], held: Types | None = None) -> pa.Table:
     if any(not isinstance(name, str) or not name for name in names):
         raise SchemaRefused("a row has a column without a name. Repair the sync's function.")
     columns = {n: [row.get(n) for row in rows] for n in names}
-    arrays = {n: _column(v, (held or {}).get(n)) for n, v in columns.items()}
+    arrays = {_sound(n): _spelled(v, (held or {}).get(n)) for n, v in columns.items()}
     return pa.table(arrays)
 
 
@@ -83,6 +83,18 @@ def living_rows(table: pa.Table) -> pa.Table:
 def texts(column: pa.ChunkedArray) -> list[str | None]:
     """A key column as text, the way keys are written everywhere; None stays None."""
     return [None if v is None else str(v) for v in column.to_pylist()]
+
+
+def _spelled(values: list[Any], held: str | None) -> pa.Array:
+    """As `_column`; half of a surrogate pair, which no file can hold, becomes U+FFFD."""
+    try:
+        return _column(values, held)
+    except UnicodeEncodeError:
+        return _column([_sound(v) if isinstance(v, str) else v for v in values], held)
+
+
+def _sound(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
@@ -219,4 +231,5 @@ def _text(value: Any) -> str | None:
         return value
     if isinstance(value, date | Decimal):
         return str(value)
-    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    said = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return said if said.isascii() else _sound(said)
