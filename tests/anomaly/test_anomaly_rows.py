@@ -105,6 +105,13 @@ def test_no_key_that_teaches_also_calibrates(key: str | None) -> None:
     assert len(known | held_out) == rows.known.num_rows + rows.held_out.num_rows == 440
 
 
+def test_rows_without_a_key_are_not_taken_for_one() -> None:
+    days = [day.append_column("n", pa.array(range(day.num_rows))) for day in DAYS[:6]]
+    gone = [day.set_column(0, "id", pa.nulls(day.num_rows, pa.int64())) for day in days]
+    rows = split(gone, "id")
+    assert rows.known.num_rows + rows.held_out.num_rows == sum(day.num_rows for day in days)
+
+
 def test_a_date_that_no_row_had_before_is_what_the_next_day_brings() -> None:
     rng = np.random.default_rng(8)
 

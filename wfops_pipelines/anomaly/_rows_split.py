@@ -92,7 +92,10 @@ def _names_rows(tables: Sequence[Any], name: str) -> bool:
 def _ids(table: Any, name: str) -> Hashes:
     """A hash a key; rows without a key are told apart by all that they hold."""
     array = plain(table.column(name))[1]
-    return np.where(np.asarray(array.is_valid()), hash_column(array), _row_keys(table))
+    ids = hash_column(array)
+    return (
+        np.where(np.asarray(array.is_valid()), ids, _row_keys(table)) if array.null_count else ids
+    )
 
 
 def _numbered(tables: Sequence[Any]) -> Ints:
