@@ -105,9 +105,11 @@ def promised(cases: list[Case]) -> None:
         for stream in [*sorted({c.stream for c in cases}), ""]:
             of = [c for c in cases if c.history == history and stream in ("", c.stream)]
             clean = np.array([c.p_value for c in of if c.fault == "clean"])
-            bad = np.array([c.p_value for c in of if c.fault != "clean"] or [np.nan])
+            bad = np.array([c.p_value for c in of if c.fault != "clean"])
             cells = "".join(
-                f"{(clean <= b).mean():>16.1%}, {(bad <= b).mean():>6.1%} " for b in BUDGETS
+                f"{(clean <= b).mean():>16.1%}, "
+                + (f"{(bad <= b).mean():>6.1%} " if len(bad) else f"{'-':>6} ")
+                for b in BUDGETS
             )
             print(
                 f"{history:>7}  {stream or 'all':16}{cells} ({len(clean)} clean, {len(bad)} faulty)"

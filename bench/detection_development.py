@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import detection_development_more as more
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -141,4 +142,5 @@ def streams(days: int) -> dict[str, Named]:
         "seasons": (None, None, seasons(days)),
         "patients": (None, None, patients(days)),
         "payments": ("payout", "booked", [payments(1, d) for d in range(days)]),
+        **more.streams(days),
     }

@@ -8,6 +8,8 @@ import pytest
 from anomaly_demo_streams import STREAMS, crm_contacts
 
 from wfops_pipelines.anomaly import RowModel, fit_rows, score_rows
+from wfops_pipelines.anomaly._rows_model import margin
+from wfops_pipelines.anomaly._rows_split import split
 from wfops_pipelines.anomaly._trees import Trees, path_scores
 from wfops_pipelines.errors import SchemaRefused
 
@@ -65,3 +67,73 @@ def test_the_padded_trees_score_as_scikit_learn_does() -> None:
     x = np.random.default_rng(1).normal(size=(500, 6))
     forest = IsolationForest(n_estimators=30, random_state=0).fit(x)
     assert np.abs(path_scores(Trees.of(forest), x) + forest.score_samples(x)).max() < 1e-12
+
+
+def full_refreshes(seed: int, days: int) -> list[pa.Table]:
+    """The same articles day after day; one in seven gets a new price, two are new."""
+    rng = np.random.default_rng(seed)
+    article, price = np.arange(400), np.round(rng.gamma(2, 15, 400), 2)
+    changed = rng.integers(0, 86_400, 400)
+    out = []
+    for day in range(days):
+        touched = rng.random(len(article)) < 0.15
+        price = np.where(touched, np.round(price * rng.normal(1.004, 0.02, len(price)), 2), price)
+        changed = np.where(touched, day * 86_400 + rng.integers(0, 86_400, len(price)), changed)
+        article = np.append(article, article[-1] + [1, 2])
+        price = np.append(price, np.round(rng.gamma(2, 15, 2), 2))
+        changed = np.append(changed, day * 86_400 + rng.integers(0, 86_400, 2))
+        stamps = pa.array((1_700_000_000 + changed) * 1_000_000, pa.timestamp("us", "UTC"))
+        codes = [f"A-{a:05d}" for a in article]
+        out.append(pa.table({"article": codes, "price": price, "changed": stamps}))
+    return out
+
+
+@pytest.mark.parametrize("key", ["article", None])
+def test_rows_that_come_again_and_again_are_counted_once(key: str | None) -> None:
+    days = full_refreshes(3, 26)
+    model = fit_rows(days[:20], key=key)
+    clean = np.concatenate([score_rows(model, day).p_value for day in days[20:]])
+    assert (clean <= 0.01).mean() <= 0.013
+    assert (clean <= 0.05).mean() <= 0.065
+
+
+@pytest.mark.parametrize("key", ["article", None])
+def test_no_key_that_teaches_also_calibrates(key: str | None) -> None:
+    rows = split(full_refreshes(3, 20), key)
+    known, held_out = (set(t["article"].to_pylist()) for t in (rows.known, rows.held_out))
+    assert not known & held_out
+    assert len(known | held_out) == rows.known.num_rows + rows.held_out.num_rows == 440
+
+
+def test_rows_without_a_key_are_not_taken_for_one() -> None:
+    days = [day.append_column("n", pa.array(range(day.num_rows))) for day in DAYS[:6]]
+    gone = [day.set_column(0, "id", pa.nulls(day.num_rows, pa.int64())) for day in days]
+    rows = split(gone, "id")
+    assert rows.known.num_rows + rows.held_out.num_rows == sum(day.num_rows for day in days)
+
+
+def test_a_date_that_no_row_had_before_is_what_the_next_day_brings() -> None:
+    rng = np.random.default_rng(8)
+
+    def day(at: int) -> pa.Table:
+        booked = pa.array(np.full(150, 19_000 + at), pa.int32()).cast(pa.date32())
+        return pa.table({"amount": rng.lognormal(3, 1, 150), "booked": booked})
+
+    model = fit_rows([day(at) for at in range(20)])
+    assert (score_rows(model, day(20)).p_value <= 0.01).mean() <= 0.04
+
+
+def test_a_full_refresh_in_another_order_gives_the_same_bits() -> None:
+    days = full_refreshes(3, 21)
+    rng = np.random.default_rng(0)
+    mixed = [day.take(pa.array(rng.permutation(day.num_rows))) for day in days[:20]]
+    there, again = (score_rows(fit_rows(d), days[20]).score for d in (days[:20], mixed))
+    assert (there == again).all()
+
+
+def test_rows_that_are_unusual_together_make_the_budget_more_careful() -> None:
+    snapshot = np.repeat(np.arange(6), 100)
+    calm = np.random.default_rng(2).normal(size=600)
+    stormy = np.where(snapshot == 4, calm + 4.0, calm)
+    assert 0.0 < margin(calm, snapshot) < margin(stormy, snapshot) / 2
+    assert margin(calm, np.zeros(600, np.int64)) == 0.0

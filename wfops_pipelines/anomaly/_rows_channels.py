@@ -69,7 +69,8 @@ def _numbers(kind: str, solid: Any) -> Floats:
 
 def keyed(one: Cells) -> Iterator[tuple[str, Hashes]]:
     """Channels that look a hash up: `(channel, one hash a distinct value)`."""
-    yield "value", one.hashes
+    if one.kind != "time":  # a new time is what the next snapshot is about
+        yield "value", one.hashes
     if one.texts is not None:
         flat = _text.Flat.of(one.texts)
         yield "pattern", _text.shape_hashes(flat)

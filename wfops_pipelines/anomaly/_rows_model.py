@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from wfops_pipelines.anomaly._hashing import hash_column, mix
-from wfops_pipelines.anomaly._plain import plain
 from wfops_pipelines.anomaly._rows_channels import cells
 from wfops_pipelines.anomaly._rows_rules import Judge, Rules, calibrate, judge, learn
+from wfops_pipelines.anomaly._rows_split import Split, split
 from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
 from wfops_pipelines.anomaly._trees import Trees, path_scores
 from wfops_pipelines.anomaly.nouns import ROWS_VERSION, Packed, RowModel
-from wfops_pipelines.errors import SchemaRefused
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
-MOST_ROWS = 60_000
 _SEED = 19760401
 _GRAIN = 32.0
+_HIGH, _CARE, _TYPICAL = 0.97, 1.5, 0.35  # development streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,61 +31,27 @@ class Live:
     columns: Mapping[str, Judge]
     trees: Trees
     nulls: Floats
+    margin: float
     key: str | None
 
 
 def fit(published: Sequence[Any], key: str | None) -> RowModel:
-    known, held_out = _split([t for t in published if t.num_rows])
-    judges = {n: _judge(known.column(n), held_out.column(n)) for n in known.column_names}
-    evidence = cell_evidence(judges, held_out)[0]
-    summary = summarise(evidence)
+    rows = split([t for t in published if t.num_rows], key)
+    judges = {name: _judge(rows, name) for name in rows.known.column_names}
+    summary = summarise(cell_evidence(judges, rows.held_out)[0])
     trees = _grow(summary)
-    return _pack(Live(judges, trees, np.sort(combine(trees, summary)), key))
+    score = combine(trees, summary)
+    return _pack(Live(judges, trees, np.sort(score), margin(score, rows.snapshot), key))
 
 
-def _judge(early: Any, late: Any) -> Judge:
-    """Rules of all rows, with curves that rules of the early rows earned on the late ones."""
-    known, later = cells(early), cells(late)
-    draft = calibrate(learn(known, later), later)
-    whole = learn(cells(pa.chunked_array([*early.chunks, *late.chunks])))
-    drifting = {n: s if s.slack else whole.spans[n] for n, s in draft.rules.spans.items()}
-    return Judge(replace(whole, spans=drifting), draft.curves, draft.whole)
+def _judge(rows: Split, name: str) -> Judge:
+    """Rules of the rows to learn from, with the curves that they earned on the others.
 
-
-def _split(tables: list[Any]) -> tuple[Any, Any]:
-    """Rows to learn from, rows to calibrate on: the later third of several tables, or by hash."""
-    if not tables:
-        raise SchemaRefused("no published rows to learn from: publish a snapshot first")
-    if any(t.schema.names != tables[-1].schema.names for t in tables):
-        tables = [t for t in tables if t.schema.names == tables[-1].schema.names]
-    if len(set(tables[-1].schema.names)) < len(tables[-1].schema.names):
-        raise SchemaRefused("two columns have one name: rename one at the source")
-    if len(tables) < 3:
-        return _halves(_thin(pa.concat_tables(tables, promote_options="permissive")))
-    cut = max(len(tables) * 2 // 3, 1)
-    early, late = (
-        pa.concat_tables(t, promote_options="permissive") for t in (tables[:cut], tables[cut:])
-    )
-    return _thin(early), _thin(late)
-
-
-def _row_keys(table: Any) -> npt.NDArray[np.uint64]:
-    keys = np.zeros(table.num_rows, np.uint64)
-    for column in table.columns:
-        keys = mix(keys ^ hash_column(plain(column)[1]))
-    return keys
-
-
-def _thin(table: Any) -> Any:
-    """Rows in the order of their hashes (any order in gives one order out), at most `MOST_ROWS`."""
-    order = np.argsort(_row_keys(table), kind="stable")[:MOST_ROWS]
-    return table.take(pa.array(order))
-
-
-def _halves(table: Any) -> tuple[Any, Any]:
-    half = max(table.num_rows // 2, 1)
-    late = table.slice(half)
-    return table.slice(0, half), late if late.num_rows else table
+    The others are not learned from afterwards: rules that know more than the curves were drawn
+    for hold more than the budget says.
+    """
+    known, held_out = cells(rows.known.column(name)), cells(rows.held_out.column(name))
+    return calibrate(learn(known, held_out, rows.later), held_out)
 
 
 def cell_evidence(
@@ -132,17 +96,36 @@ def combine(trees: Trees, summary: Floats) -> Floats:
     return np.asarray(score[inverse.ravel()])
 
 
-def p_values(nulls: Floats, score: Floats) -> Floats:
+def margin(score: Floats, snapshot: Ints) -> float:
+    """How much larger the share of rows above a high score may be than it was, relatively.
+
+    Rows of a stormy day are unusual together, so few snapshots tell that share less well than
+    their many rows seem to: `_CARE` standard errors of its mean over snapshots, beyond chance.
+    A few quiet snapshots do not prove that none is stormy: shares differ by `_TYPICAL` at least.
+    """
+    rows = np.bincount(snapshot).astype(np.float64)
+    rows, high = rows[rows > 0], score > np.quantile(score, _HIGH)
+    if len(rows) < 2 or not high.any():
+        return 0.0
+    shares = np.bincount(snapshot, high)[np.bincount(snapshot) > 0] / rows
+    mean = float(high.mean())
+    beyond = float(np.var(shares, ddof=1)) - mean * (1 - mean) * float((1 / rows).mean())
+    return _CARE * float(np.sqrt(max(beyond, (_TYPICAL * mean) ** 2) / len(rows))) / mean
+
+
+def p_values(live: Live, score: Floats) -> Floats:
     """Share of held-out rows that score as high, shrinking on beyond the highest."""
-    count = len(nulls)
+    nulls, count = live.nulls, len(live.nulls)
     exceed = count - np.searchsorted(nulls, score, "left")
     beyond = np.maximum(score - nulls[-1], 0.0) if count else np.zeros(len(score))
-    return np.asarray((exceed + 1.0) / (count + 1.0) * 10.0**-beyond)
+    share = np.minimum((exceed + 1.0) / (count + 1.0) * (1.0 + live.margin), 1.0)
+    return np.asarray(share * 10.0**-beyond)
 
 
 def _pack(live: Live) -> RowModel:
     arrays: dict[str, Packed] = {"nulls": pack(live.nulls)}
     meta: dict[str, Any] = {"version": ROWS_VERSION, "key": live.key, "columns": []}
+    meta["margin"] = live.margin
     for at, (name, one) in enumerate(live.columns.items()):
         rules = one.rules
         meta["columns"].append(
@@ -198,4 +181,4 @@ def unpack(model: RowModel) -> Live:
     fields = ("feature", "threshold", "left", "right", "length")
     trees = Trees(**{f: get(f"trees/{f}") for f in fields}, depth=depth, samples=samples)
     columns = {body["name"]: column(at, body) for at, body in enumerate(model.meta["columns"])}
-    return Live(columns, trees, get("nulls"), model.meta["key"])
+    return Live(columns, trees, get("nulls"), model.meta["margin"], model.meta["key"])

@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 
 _SERIAL = 0.9
+_NONE = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,16 @@ class Judge:
     whole: Curve
 
 
-def learn(one: Cells, later: Cells | None = None) -> Rules:
-    """Tables of a column; `later` rows tell which of its numbers drift."""
-    rows = one.codes[one.present]
+def learn(one: Cells, held_out: Cells, later: bool) -> Rules:
+    """Tables of a column; rows held out tell which of its numbers drift, if they are `later`."""
+    rows, there = one.codes[one.present], held_out.codes[held_out.present]
     tallies = {name: Tally.of(hashes[rows]) for name, hashes in channels.keyed(one)}
-    spans = {name: Span.of(values[rows]) for name, values in channels.sized(one)}
-    if later is not None:
-        drifts = dict(channels.sized(later))
-        serial = one.kind == "number" and _is_serial(one)
-        spans = {n: s.drifting(drifts[n], serial) if n in drifts else s for n, s in spans.items()}
+    drifts = {name: values[there] for name, values in channels.sized(held_out)}
+    moves = _is_serial(one) if one.kind == "number" else one.kind == "time" and not later
+    spans = {
+        name: Span.of(values[rows]).drifting(drifts.get(name, _NONE), moves)
+        for name, values in channels.sized(one)
+    }
     letters = channels.letter_table(one) if one.texts is not None else np.zeros(0)
     return Rules(one.kind, channels.null_decades(one), tallies, spans, letters)
 

@@ -52,7 +52,7 @@ def score(model: RowModel, table: Any) -> RowScores:
             if evidence[i, c] > 0.5
         )
 
-    return RowScores(total, p_values(live.nulls, total), explain)
+    return RowScores(total, p_values(live, total), explain)
 
 
 def _reason(live: Live, table: Any, i: int, at: int, channel: str, share: float) -> RowReason:

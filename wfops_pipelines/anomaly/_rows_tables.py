@@ -78,13 +78,13 @@ class Span:
         wide = max(float(quarter[1] - quarter[0]), float(ordered[-1] - ordered[0]) / 50)
         return cls(ordered, max(wide, abs(float(ordered[0])) * 1e-3, 1e-9))
 
-    def drifting(self, later: Floats, serial: bool) -> Span:
-        """The span with slack: of identifiers, and when one in a hundred later values leaves it."""
+    def drifting(self, later: Floats, moves: bool) -> Span:
+        """The span with slack: of what `moves`, or when one in a hundred later values leaves it."""
         later = np.clip(later[np.isfinite(later)], -LARGEST, LARGEST)
         if len(later) < 20 or not len(self.support):
             return self
         out = ((later > self.support[-1]) | (later < self.support[0])).mean()
-        if out <= _DRIFTS and not serial:
+        if out <= _DRIFTS and not moves:
             return self
         low, high = min(later.min(), self.support[0]), max(later.max(), self.support[-1])
         return Span(np.array([low, high]), self.step, max(3.0 * float(high - low), 1.0))

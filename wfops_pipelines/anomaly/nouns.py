@@ -24,7 +24,7 @@ FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
 PROFILE_VERSION = 2
 _READABLE = (1, 2)  # the first knew no null patterns and no rank correlations
-ROWS_VERSION = 1  # of row models: the same version gives the same bits for the same rows
+ROWS_VERSION = 2  # of row models: the same version gives the same bits for the same rows
 
 
 @dataclass(frozen=True, slots=True)
