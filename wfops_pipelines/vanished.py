@@ -20,6 +20,8 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
 
     They are staged with the snapshot, so that what a person approves is what is deleted.
     """
+    import pyarrow as pa
+
     if sync.missing != "delete":
         return found
     if found is not None and not _keyed(sync, found):
@@ -32,8 +34,10 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
     if not gone:
         return found
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
-    table = marks if found is None else rows.join([found.table, marks])
-    return Gathered(table, identify(sync, table), 0 if found is None else found.repeats)
+    if found is None:
+        return Gathered(marks, identify(sync, marks), 0)
+    identity = pa.concat_tables([found.identity, identify(sync, marks)])
+    return Gathered(rows.join([found.table, marks]), identity, found.repeats)
 
 
 def _keyed(sync: Sync, found: Gathered) -> bool:
