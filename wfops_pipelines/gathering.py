@@ -93,9 +93,9 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
         yield rows.to_table(loose, held)
     if names and not told:
         raise SchemaRefused(
-            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no deletion "
-            "would ever be seen. Name the column that says that a row is gone (there are "
-            f"{', '.join(names)}), or let the function return it for every row, null where it lives."
+            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
+            "deletion would ever be seen. Name the column that says that a row is gone (there are "
+            f"{', '.join(names)}), or let the function return it for each row, null where it lives."
         )
 
 

@@ -1,6 +1,6 @@
 """Sources: pages of records from SaaS systems. Importing this loads no framework."""
 
-from wfops_pipelines.sources.connection import (
+from wfops_pipelines.apis.connection import (
     Auth,
     Connection,
     OAuth2,

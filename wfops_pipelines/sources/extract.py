@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import Connection
+from wfops_pipelines.apis.signing import Signer
 from wfops_pipelines.core.redact import is_secret_name
 from wfops_pipelines.sources.answers import parse_once, refuse_status, translated
-from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
-from wfops_pipelines.sources.insisting import insisting, plain_patience
+from wfops_pipelines.sources.insisting import insisting, plain_patience, posting
 from wfops_pipelines.sources.paging import (
     CursorPaging,
     HeaderCursorPaging,
@@ -21,7 +22,6 @@ from wfops_pipelines.sources.paging import (
     SinglePage,
 )
 from wfops_pipelines.sources.rest import RestSource
-from wfops_pipelines.sources.signing import Signer
 from wfops_pipelines.sources.trail import Records, Trail
 from wfops_pipelines.sources.window import Window
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def extract(source: RestSource, window: Window, connection: Connection) -> Iterator[Records]:
     """Yield the pages of `source` in `window`; the errors are those of `RestSource.pages`."""
     asked = Asked(source.system, source.path, source.retries.attempts, connection.token)
-    asked.hide(*(value for name, value in source.params if is_secret_name(name)))
+    asked.hide(*(v for name, v in (*source.params, *source.headers) if is_secret_name(name)))
     client = _client(source, connection, asked)
     trail = Trail(source, window, connection, asked)
     try:
@@ -77,9 +77,12 @@ def _client(source: RestSource, connection: Connection, asked: Asked) -> RESTCli
 
     # Given outright, so that dlt looks for no configuration files.
     quiet = RuntimeConfiguration(dlthub_telemetry=False)
-    session = insisting(source.timeout, source.retries)
-    auth: Any = Signer(source, connection, asked)
-    return RESTClient(connection.base_url, auth=auth, session=session, config=quiet)
+    manners = (source.timeout, source.deadline, source.retries)
+    auth: Any = Signer(source.auth, connection, asked, posting(*manners))
+    headers = dict(source.headers)
+    return RESTClient(
+        connection.base_url, headers, auth=auth, session=insisting(*manners), config=quiet
+    )
 
 
 def _paginator(paging: Paging) -> BasePaginator:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wfops_pipelines.sources.connection import Auth, Connection, OAuth2, bearer, connection_for
+from wfops_pipelines.apis.connection import Auth, Connection, OAuth2, bearer, connection_for
 from wfops_pipelines.sources.paging import Paging
 from wfops_pipelines.sources.window import EPOCH, TimeFormat, Window
 
@@ -29,8 +29,9 @@ class Retries:
 class RestSource:
     """One list endpoint. Holds no connection and no token, and makes no I/O before `pages`.
 
-    `timeout` is in seconds, for connecting and between two pieces of an answer. `params` are sent
-    with every request, besides the window and the page size. See `rest_api` for the rest.
+    `timeout` is in seconds, for connecting and between two pieces of an answer; `deadline` for the
+    whole of one. `params` are sent with every request, besides the window and the page size. See
+    `rest_api` for the rest.
     """
 
     system: str
@@ -44,8 +45,10 @@ class RestSource:
     times: TimeFormat = TimeFormat.ISO_MILLIS
     page_size: tuple[str, int] | None = None
     params: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
     auth: Auth | OAuth2 = bearer
     timeout: float = 30.0
+    deadline: float = 300.0
     retries: Retries = field(default_factory=Retries)
 
     @property
@@ -100,8 +103,10 @@ def rest_api(
     times: TimeFormat = TimeFormat.ISO_MILLIS,
     page_size: tuple[str, int] | None = None,
     params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     auth: Auth | OAuth2 = bearer,
     timeout: float = 30.0,
+    deadline: float = 300.0,
     retries: Retries | None = None,
 ) -> RestSource:
     """Declare a list endpoint, for example `rest_api("crm", "/v1/people", records="data", …)`.
@@ -120,9 +125,11 @@ def rest_api(
         times: how the API wants the window's ends.
         page_size: parameter and value, for example `("limit", 100)`.
         params: sent with every request.
+        headers: sent with every request, as {"Notion-Version": "2022-06-28"}.
         auth: how the token is sent: `bearer`, `basic`, `api_key("X-Api-Key")`, or
             `oauth2("/oauth/token")`.
-        timeout: seconds to wait for the server.
+        timeout: seconds to wait for the server to connect, or to go on.
+        deadline: seconds that one answer may take in all, however it trickles in.
         retries: how long to insist.
 
     Raises:
@@ -142,7 +149,9 @@ def rest_api(
         times=times,
         page_size=page_size,
         params=tuple((params or {}).items()),
+        headers=tuple((headers or {}).items()),
         auth=auth,
         timeout=timeout,
+        deadline=deadline,
         retries=retries or Retries(),
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import Connection
 from wfops_pipelines.sources.answers import translated
 from wfops_pipelines.sources.cells import moment
-from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
 from wfops_pipelines.sources.origin import foreign
 from wfops_pipelines.sources.paging import CursorPaging, LinkPaging
