@@ -39,6 +39,7 @@ class Asked:
     path: str
     attempts: int
     token: str
+    method: str = "GET"
     hidden: list[str] = field(default_factory=list)
     last: tuple[PreparedRequest, Response | None] | None = None
 
@@ -47,7 +48,7 @@ class Asked:
 
     @property
     def words(self) -> str:
-        return f"{self.system}: GET {self.path}"
+        return f"{self.system}: {self.method} {self.path}"
 
     @property
     def secrets(self) -> frozenset[str]:
