@@ -2,6 +2,7 @@
 
 from wfops_pipelines.destinations.database import DatabaseTable, database_table
 from wfops_pipelines.destinations.files import FileTable, file_table
+from wfops_pipelines.destinations.looking import Many, many
 from wfops_pipelines.destinations.parcel import (
     Existing,
     Keep,
@@ -19,6 +20,7 @@ __all__ = [
     "FileTable",
     "Keep",
     "Listing",
+    "Many",
     "Parcel",
     "RestDestination",
     "Reverted",
@@ -26,6 +28,7 @@ __all__ = [
     "Written",
     "database_table",
     "file_table",
+    "many",
     "rest_destination",
     "table",
 ]
