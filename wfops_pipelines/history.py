@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from wfops_pipelines.anomaly import ROWS_VERSION
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Snapshot
-from wfops_pipelines.destinations import Existing, Listing
+from wfops_pipelines.destinations import Existing, can_list
 from wfops_pipelines.examination import Past
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows
 from wfops_pipelines.services import Services
@@ -74,9 +74,9 @@ def _past(
 
 def _living(conn: Connection, sync: Sync, table: pa.Table, services: Services) -> int | None:
     """How many rows the destination holds; None where it cannot say, or nobody needs to know."""
-    if DELETED not in table.column_names or not isinstance(sync.destination, Listing):
+    if DELETED not in table.column_names or not can_list(sync.destination):
         return None
-    return len(sync.destination.living(conn, sync.key, services.environ))
+    return len(sync.destination.living(conn, sync.key, services.environ, sync.name))
 
 
 def published_tables(

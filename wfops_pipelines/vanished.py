@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations import Listing
+from wfops_pipelines.destinations import can_list
 from wfops_pipelines.gathering import Gathered, identify
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import rows
@@ -33,11 +33,24 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
     gone = [key for key in living if key not in known and str(key) not in known]
     if not gone:
         return found
+    if found:
+        gone = _typed_as(gone, found.table[sync.key])
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
     if found is None:
         return Gathered(marks, identify(sync, marks), 0)
     identity = pa.concat_tables([found.identity, identify(sync, marks)])
     return Gathered(rows.join([found.table, marks]), identity, found.repeats)
+
+
+def _typed_as(keys: list[Any], column: pa.ChunkedArray) -> list[Any]:
+    """The keys in the column's type: a ledger holds them as text."""
+    import pyarrow as pa
+
+    try:
+        typed: list[Any] = pa.array(keys).cast(column.type).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return keys
+    return typed
 
 
 def _keyed(sync: Sync, found: Gathered) -> bool:
@@ -47,6 +60,6 @@ def _keyed(sync: Sync, found: Gathered) -> bool:
 
 def _living(sync: Sync, services: Services) -> pa.Array:
     destination = sync.destination
-    assert isinstance(destination, Listing)  # wfops check asks for it
+    assert can_list(destination)  # wfops check asks for it
     with services.engine.connect() as conn:
-        return destination.living(conn, sync.key, services.environ)
+        return destination.living(conn, sync.key, services.environ, sync.name)

@@ -57,6 +57,10 @@ class Contacts:
     def done(self, method, parts, body):
         if parts == ["contacts", "batch", "read"]:
             return self.batch([one["id"] for one in body["inputs"]])
+        if method == "GET" and parts[-1].partition("?after=")[0] == "contacts":
+            at = int(parts[0].partition("after=")[2] or 0)
+            page = [*self.records.values()][at : at + 3]
+            return 200, {"contacts": page, "next": at + 3 if at + 3 < len(self.records) else None}
         if parts[0].startswith("contacts?ids="):
             return self.batch(unquote(parts[0]).partition("=")[2].split(","))
         if method == "POST":

@@ -10,6 +10,7 @@ from wfops_pipelines.destinations.parcel import (
     Parcel,
     Reverted,
     Written,
+    can_list,
 )
 from wfops_pipelines.destinations.rest import RestDestination, rest_destination
 from wfops_pipelines.destinations.table import TableDestination, table
@@ -26,6 +27,7 @@ __all__ = [
     "Reverted",
     "TableDestination",
     "Written",
+    "can_list",
     "database_table",
     "file_table",
     "many",

@@ -13,6 +13,7 @@ from wfops_pipelines.destinations import deliveries
 from wfops_pipelines.destinations.calling import Caller, Manners
 from wfops_pipelines.destinations.calls import Call, call, fill
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
+from wfops_pipelines.destinations.listing import Lists, check_lists, living
 from wfops_pipelines.destinations.looking import Many, looked_up
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
 from wfops_pipelines.destinations.readback import (
@@ -24,6 +25,7 @@ from wfops_pipelines.destinations.readback import (
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
 Row = Mapping[str, Any]
@@ -43,6 +45,8 @@ class RestDestination:
     body: tuple[tuple[str, Any], ...] = ()
     record: str = ""
     manners: Manners = field(default_factory=Manners)
+    lists: Lists | None = None
+    lists_by: str | None = None
 
     @property
     def words(self) -> str:
@@ -88,6 +92,20 @@ class RestDestination:
             self.caller(parcel.environ) as caller,
         ):
             return Sending(self, parcel, ledger, caller).all()
+
+    def living(
+        self,
+        conn: Connection,
+        key: str,  # noqa: ARG002
+        environ: Mapping[str, str],
+        sync: str = "",
+    ) -> pa.Array:
+        """The keys of the rows that `sync` sent and that the API lists."""
+        import pyarrow as pa
+
+        assert self.lists is not None  # wfops check asks for it
+        keys = living(conn, sync, self.lists, self.lists_by, environ)
+        return pa.array(keys, None if keys else pa.string())
 
     @contextmanager
     def caller(self, environ: Mapping[str, str]) -> Iterator[Caller]:
@@ -171,6 +189,8 @@ def rest_destination(
     delete: str | None = None,
     read: str | None = None,
     read_many: Many | None = None,
+    lists: Lists | None = None,
+    lists_by: str | None = None,
     body: Mapping[str, Any] | None = None,
     record: str = "",
     auth: Auth | OAuth2 = bearer,
@@ -194,6 +214,10 @@ def rest_destination(
         read: gets one record, for the difference that a reviewer sees and after a crash.
         read_many: `many(…)`, where the API reads several records at once; `read` is asked for those
             that it leaves out.
+        lists: a source of the same system that lists every record, as `rest_api("crm", "/contacts",
+            …)`: what `missing="delete"` and `delete_rows_up_to` count by. Only rows that this sync
+            sent count, so what others made over there is never deleted.
+        lists_by: dotted path of the row's key in such a record; None: by the API's own `id`.
         body: what create and update send, as JSON.
         record: dotted path of the record in the answer to `read`; empty when the answer is it.
         auth: `bearer`, `basic`, `api_key("X-Key")` or `oauth2("/oauth/token")` of
@@ -207,7 +231,8 @@ def rest_destination(
 
     Raises:
         ValueError: a request that is not a method and a path, neither create nor update, a time or
-            a rate that is not above 0, or `read_many` without `read`.
+            a rate that is not above 0, `read_many` without `read`, or `lists` that leave records
+            out.
     """
     if read_many is not None and read is None:
         raise ValueError(f"{system}: read_many needs read= as well, for what it leaves out")
@@ -215,6 +240,7 @@ def rest_destination(
         raise ValueError(f'{system}: say what is sent, as "POST /contacts" or update=…')
     if deadline <= 0 or (per_second is not None and per_second <= 0):
         raise ValueError(f"{system}: deadline and per_second must be above 0")
+    check_lists(system, lists)
     header = "Idempotency-Key" if idempotency is True else idempotency or None
     return RestDestination(
         system=system,
@@ -228,6 +254,8 @@ def rest_destination(
         manners=Manners(
             auth, header, tuple((headers or {}).items()), deadline, per_second, at_once
         ),
+        lists=lists,
+        lists_by=lists_by,
     )
 
 
