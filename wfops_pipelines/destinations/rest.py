@@ -15,7 +15,7 @@ from wfops_pipelines.destinations.calls import Call, call, fill
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.listing import Lists, check_lists, living
 from wfops_pipelines.destinations.looking import Many, looked_up
-from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
+from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.readback import (
     columns_of,
     differs,
@@ -92,6 +92,33 @@ class RestDestination:
             self.caller(parcel.environ) as caller,
         ):
             return Sending(self, parcel, ledger, caller).all()
+
+    @property
+    def no_undo(self) -> str | None:
+        """Why what was sent cannot be taken back, in words; None where it can."""
+        if self.messages:
+            return "each row is sent as something new, as a message is, and what is said is said"
+        lacking = {
+            "read": "nothing reads what a record was before",
+            "delete": "nothing deletes what was created",
+        }
+        words = [
+            f"{said} (no {name}=)" for name, said in lacking.items() if not getattr(self, name)
+        ]
+        return " and ".join(words) or None
+
+    def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
+        """Undo at the API what publishing this parcel did; the ledger is committed row by row.
+
+        Records that are newer by now, or that somebody changed since, stay as they are.
+        """
+        from wfops_pipelines.destinations.taking_back import TakingBack
+
+        with (
+            conn.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
+            self.caller(parcel.environ) as caller,
+        ):
+            return TakingBack(self, parcel, ledger, caller).all()
 
     def living(
         self,
