@@ -100,6 +100,7 @@ def examine(
         findings.append(_crashed("destination", past))
     run("key", lambda: key_findings(table, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
+    run("order", lambda: order_findings(snapshot, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, table, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
@@ -168,6 +169,22 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
             )
         )
     return found
+
+
+def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
+    """Rows of which nobody can tell whether they are newer than what came before."""
+    if not snapshot.doubted:
+        return []
+    keys = tuple(key for key, _ in snapshot.doubted)
+    _, before = snapshot.doubted[0]
+    said = (
+        f"the {sync.cursor} of {counted_rows(len(keys))} contradicts the order in which they came "
+        f"({keys[0]}: a version of {before} was there before). Either a wrong date was mended, and "
+        "these rows are right, or an answer came from a copy that lags, and they are old"
+    )
+    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    details: dict[str, Json] = {"before": found}
+    return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
 
 
 def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync, instant
 
@@ -24,33 +25,24 @@ LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV sa
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was staged before: (key, version) of what may come again, and each key's newest cursor.
-
-    A version that is older than its key's newest is no news: a lagging replica tells it.
-    """
-
-    seen: frozenset[tuple[str, str]] = frozenset()
-    newest: Mapping[str, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Gathered:
     """New rows, and as many of key (text), version (text) and cursor (a time, or null).
 
-    `repeats` is how many rows were dropped because the same version came twice.
+    `repeats` is how many rows were dropped because the same version came twice. `doubted`: see
+    Snapshot.
     """
 
     table: pa.Table
     identity: pa.Table
     repeats: int
+    doubted: tuple[tuple[str, str], ...] = ()
 
 
 def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    known: Known,
+    came: Came,
     day: Day | None = None,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
@@ -64,13 +56,13 @@ def gather(
     table = parts[0] if len(parts) == 1 else rows.join(parts, held)
     _refuse_bytes(sync, table)
     marks = _marks(sync, table)
-    fresh = _news(_inside(marks, day), known)
-    chosen, repeats = _newest(fresh)
+    newest, repeats = _newest(_inside(marks, day))
+    chosen, doubted = _news(newest, came)
     if not len(chosen):
         return None
     if len(chosen) < table.num_rows:
         table = table.take(chosen.index.to_numpy())
-    return Gathered(table, _identity(chosen), repeats)
+    return Gathered(table, _identity(chosen), repeats, doubted)
 
 
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
@@ -217,15 +209,27 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
 
 
-def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
+def _news(marks: pd.DataFrame, came: Came) -> tuple[pd.DataFrame, tuple[tuple[str, str], ...]]:
+    """What did not come before; and which of it is doubted, with the cursor of what came last.
+
+    A version that came before and is dated earlier than the last one is told by a replica that
+    lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
+    newer: a wrong date may have been mended. Of the same date, what is told last counts.
+    """
+    import numpy as np
     import pandas as pd
 
-    if not known.seen and not known.newest:
-        return marks
-    pairs = zip(marks["key"].tolist(), spelled(marks["version"].to_numpy()), strict=True)
-    unseen = marks[[(str(key), version) not in known.seen for key, version in pairs]]
-    latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
-    return unseen[~(unseen["cursor"] < latest)]
+    if not came.versions and not came.loose:
+        return marks, ()
+    named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
+    news = [v not in came.loose if k is None else came.versions.get(k) != v for k, v in named]
+    again = np.array([pair in came.earlier for pair in named])[news]
+    fresh = marks[news]
+    last = pd.to_datetime(fresh["key"].map(came.cursors), utc=True)
+    older, newer = (fresh["cursor"] < last).to_numpy(), (fresh["cursor"] > last).to_numpy()
+    doubted = (older & ~again) | (newer & again)
+    contradicted = zip(fresh["key"][doubted], last[doubted], strict=True)
+    return fresh[~(older & again)], tuple((key, at.isoformat()) for key, at in contradicted)
 
 
 def _newest(marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:

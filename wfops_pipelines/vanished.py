@@ -37,7 +37,7 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
     if found is None:
         return Gathered(marks, identify(sync, marks), 0)
     identity = pa.concat_tables([found.identity, identify(sync, marks)])
-    return Gathered(rows.join([found.table, marks]), identity, found.repeats)
+    return Gathered(rows.join([found.table, marks]), identity, found.repeats, found.doubted)
 
 
 def _keyed(sync: Sync, found: Gathered) -> bool:

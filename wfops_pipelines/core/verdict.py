@@ -60,6 +60,7 @@ JUDGEMENT = (
     "deletes",
     "high_impact",
     "schema",
+    "order",
     "edited",
     "drafted",
     "preparation",
