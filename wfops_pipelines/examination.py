@@ -134,12 +134,14 @@ def key_findings(table: pa.Table, key: str) -> list[Finding]:
     if key not in table.column_names:
         return [_key(key, f"there is no key column {key!r}", 0)]
     column = table[key]
-    nulls, distinct = column.null_count, len(column.unique())
+    nulls = column.null_count
+    twice = table.num_rows - nulls - len(column.drop_null().unique())
     found = []
     if nulls:
-        found.append(_key(key, f"{nulls:,} of {table.num_rows:,} rows have no {key}", nulls))
-    if distinct < table.num_rows:
-        twice = table.num_rows - distinct
+        found.append(
+            _key(key, f"{nulls:,} of {table.num_rows:,} rows have no {key}", nulls, nameless=True)
+        )
+    if twice:
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
 
@@ -219,5 +221,9 @@ def _crashed(examiner: str, error: Exception) -> Finding:
     )
 
 
-def _key(key: str, sentence: str, measured: int) -> Finding:
-    return Finding("key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0)
+def _key(key: str, sentence: str, measured: int, *, nameless: bool = False) -> Finding:
+    details: dict[str, Json] = {"nameless": True} if nameless else {}
+    return Finding(
+        "key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0,
+        details=details,
+    )  # fmt: skip

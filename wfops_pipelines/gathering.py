@@ -68,8 +68,12 @@ def gather(
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
     """What the sync's function makes of the pages, as tables."""
     loose: list[Mapping[str, Any]] = []
+    names: Iterable[str] = ()
+    told = sync.deleted is None or DELETED in (held or {})
     for page in pages:
         found = _read(sync, page)
+        names = names or _names(found)
+        told = told or _tells(sync, found)
         if _is_table(found):
             yield _typed(sync, rows.settle(found, held))
             continue
@@ -79,6 +83,26 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
             loose = []
     if loose:
         yield rows.to_table(loose, held)
+    if names and not told:
+        raise SchemaRefused(
+            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
+            "deletion would ever be seen. Name the column that says that a row is gone (there are "
+            f"{', '.join(names)}), or let the function return it for each row, null where it lives."
+        )
+
+
+def _names(found: Any) -> Iterable[str]:
+    """The columns of a page, by its first row."""
+    if _is_table(found):
+        return [*found.column_names] if found.num_rows else ()
+    return [*found[0]] if found else ()
+
+
+def _tells(sync: Sync, found: Any) -> bool:
+    """Whether a page says of any row whether it is gone."""
+    if _is_table(found):
+        return sync.deleted in found.column_names
+    return any(sync.deleted in row for row in found)
 
 
 def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
