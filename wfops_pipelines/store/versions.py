@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -26,12 +28,39 @@ def versions(table: pa.Table) -> Hashes:
 
     total = np.zeros(table.num_rows, np.uint64)
     for name in table.column_names:
-        column = table[name].combine_chunks()
-        hashes = _mixed(_values(column) ^ _salt(name))
-        if column.null_count:
-            hashes[np.asarray(column.is_null())] = 0
-        total += hashes  # wraps around, and is the same in any order
+        # wraps around, and is the same in any order
+        total += _hashes(table[name].combine_chunks(), _salt(name))
     return total
+
+
+def _hashes(column: pa.Array, salt: np.uint64 | int = 0) -> Hashes:
+    """A hash of each value; 0 where it is null."""
+    import numpy as np
+
+    hashes = _mixed(_values(column) ^ np.uint64(salt))
+    if column.null_count:
+        hashes[np.asarray(column.is_null())] = 0
+    return hashes
+
+
+def counted_keys(rows: Rows, key: str) -> tuple[int, int]:
+    """How many rows have no key, and how many different keys there are (no key being one).
+
+    A hash a row is in memory; keys whose hashes are met again are compared themselves.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    hashes = [_hashes(part[key].combine_chunks()) for part in rows.parts([key])]
+    nulls, ordered = 0, np.sort(np.concatenate(hashes))
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    chunks: list[Any] = []
+    for part, mine in zip(rows.parts([key]), hashes, strict=True):
+        nulls += part[key].null_count
+        if len(again):
+            chunks += part[key].filter(pa.array(np.isin(mine, again))).chunks
+    different = len(pa.chunked_array(chunks, rows.schema.field(key).type).unique())
+    return nulls, len(ordered) - sum(map(len, chunks)) + different
 
 
 def spelled(hashes: Hashes) -> list[str]:
