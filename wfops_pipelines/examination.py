@@ -102,6 +102,7 @@ def examine(
         findings.append(_crashed("destination", past))
     run("key", lambda: key_findings(rows, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
+    run("order", lambda: order_findings(snapshot, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
@@ -134,12 +135,13 @@ def key_findings(rows: Rows, key: str) -> list[Finding]:
     """A key that is missing, null or twice cannot name rows: it holds the whole snapshot."""
     if key not in rows.column_names:
         return [_key(key, f"there is no key column {key!r}", 0)]
-    nulls, distinct = counted_keys(rows, key)
+    nulls, twice = counted_keys(rows, key)
     found = []
     if nulls:
-        found.append(_key(key, f"{nulls:,} of {rows.num_rows:,} rows have no {key}", nulls))
-    if distinct < rows.num_rows:
-        twice = rows.num_rows - distinct
+        found.append(
+            _key(key, f"{nulls:,} of {rows.num_rows:,} rows have no {key}", nulls, nameless=True)
+        )
+    if twice:
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
 
@@ -171,6 +173,22 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
             )
         )
     return found
+
+
+def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
+    """Rows of which nobody can tell whether they are newer than what came before."""
+    if not snapshot.doubted:
+        return []
+    keys = tuple(key for key, _ in snapshot.doubted)
+    _, before = snapshot.doubted[0]
+    said = (
+        f"the {sync.cursor} of {counted_rows(len(keys))} contradicts the order in which they came "
+        f"({keys[0]}: a version of {before} was there before). Either a wrong date was mended, and "
+        "these rows are right, or an answer came from a copy that lags, and they are old"
+    )
+    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    details: dict[str, Json] = {"before": found}
+    return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
 
 
 def policy_findings(rows: Rows, policy: Policy) -> list[Finding]:
@@ -205,5 +223,9 @@ def _crashed(examiner: str, error: Exception) -> Finding:
     )
 
 
-def _key(key: str, sentence: str, measured: int) -> Finding:
-    return Finding("key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0)
+def _key(key: str, sentence: str, measured: int, *, nameless: bool = False) -> Finding:
+    details: dict[str, Json] = {"nameless": True} if nameless else {}
+    return Finding(
+        "key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0,
+        details=details,
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.gathering import Gathered, Known, gather
+from wfops_pipelines.gathering import Gathered, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
 from wfops_pipelines.store import audit, database, drafts, files, rows, snapshots
@@ -33,7 +33,7 @@ class _Stretch:
 
     window: Window
     head: snapshots.Head
-    known: Known
+    came: snapshots.Came
     day: Day | None
     before: int = 0
 
@@ -56,7 +56,7 @@ def stage(
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
     folder = services.folder(sync.name)
-    found = gather(sync, pages, stretch.head.types, stretch.known, day, folder)
+    found = gather(sync, pages, stretch.head.types, stretch.came, day, folder)
     found = with_vanished(sync, found, services)
     if found is None:
         return None
@@ -78,28 +78,16 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
         if day is not None:
-            known = _known(conn, sync, day.start, day.end, day.end)
+            came = snapshots.came(conn, sync.name, day.start, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
-            return _Stretch(Window(day.start, end), head, known, day, before)
+            return _Stretch(Window(day.start, end), head, came, day, before)
         since = _since(sync, head.cursor)
         if sync.cursor is None:
-            return _Stretch(Window(since, until), head, Known(), None)
+            return _Stretch(Window(since, until), head, snapshots.Came(), None)
         reached = since if sync.source.windowed else None
-        # a row dated after the head is misdated, or of a clock ahead of ours: trust neither order
-        known = _known(conn, sync, reached, None, head.cursor)
-        return _Stretch(Window(since, until), head, known, None)
-
-
-def _known(
-    conn: Connection,
-    sync: Sync,
-    since: datetime | None,
-    until: datetime | None,
-    trusted: datetime | None,
-) -> Known:
-    seen = snapshots.seen(conn, sync.name, since, until)
-    return Known(frozenset(seen), snapshots.newest(conn, sync.name, since, trusted))
+        came = snapshots.came(conn, sync.name, reached)
+        return _Stretch(Window(since, until), head, came, None)
 
 
 def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
@@ -138,6 +126,7 @@ def _snapshot(
         cursor_to=_reached(found, stretch),
         duplicates=found.repeats,
         partition=stretch.day.name if stretch.day else None,
+        doubted=found.doubted,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.rows import texts
+from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync, instant
@@ -32,36 +33,32 @@ LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV sa
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was staged before: (key, version) of what may come again, and each key's newest cursor.
-
-    A version that is older than its key's newest is no news: a lagging replica tells it.
-    """
-
-    seen: frozenset[tuple[str, str]] = frozenset()
-    newest: Mapping[str, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Gathered:
     """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
-    `repeats` is how many rows were dropped because the same version came twice.
+    `repeats` is how many rows were dropped because the same version came twice. `doubted`: see
+    Snapshot.
     """
 
     rows: Rows
     version: npt.NDArray[np.uint64]
     cursor: npt.NDArray[np.datetime64]
     repeats: int
+    doubted: tuple[tuple[str, str], ...] = ()
+
+    def keys(self, key: str, rows: Rows) -> Iterator[list[str | None]]:
+        """The keys (texts) of its rows, in parts, read from `rows`, which are the same."""
+        keyed = key in rows.column_names
+        for part in rows.parts([key] if keyed else rows.column_names[:1]):
+            yield texts(part[key]) if keyed else [None] * part.num_rows
 
     def identity(self, key: str, rows: Rows) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row; `rows` are where keys are read."""
         import pyarrow as pa
 
-        at, keyed = 0, key in rows.column_names
-        for part in rows.parts([key] if keyed else rows.column_names[:1]):
-            end = at + part.num_rows
-            keys = texts(part[key]) if keyed else [None] * part.num_rows
+        at = 0
+        for keys in self.keys(key, rows):
+            end = at + len(keys)
             yield pa.table(
                 {
                     "key": pa.array(["None" if k is None else k for k in keys], pa.string()),
@@ -76,7 +73,7 @@ def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    known: Known,
+    came: Came,
     day: Day | None,
     folder: Path,
 ) -> Gathered | None:
@@ -91,7 +88,7 @@ def gather(
     for part in _parts(sync, pages, held):
         quarrel |= fitting.see(part)
         spool.add(part)
-        marks.add(part.num_rows, _fresh(sync, part, known, day))
+        marks.add(part.num_rows, _inside(_marks(sync, part), day))
         count += part.num_rows
     if not count:
         return None
@@ -100,19 +97,47 @@ def gather(
     if quarrel:  # what a type is counts for a version
         marks = Marks()
         for part in whole.parts():
-            marks.add(part.num_rows, _fresh(sync, part, known, day))
+            marks.add(part.num_rows, _inside(_marks(sync, part), day))
     chosen = marks.newest()
-    if not len(chosen.version):
-        return None
-    rows = whole if chosen.mask is None else whole.filter(chosen.mask)
-    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats)
+    newest = whole if chosen.mask is None else whole.filter(chosen.mask)
+    found = Gathered(newest, chosen.version, chosen.cursor, chosen.repeats)
+    found = _without_known(sync, found, came) if came.versions or came.loose else found
+    return found if len(found.version) else None
+
+
+def _without_known(sync: Sync, found: Gathered, came: Came) -> Gathered:
+    """The rows that are news, and which of them are doubted."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    news: list[npt.NDArray[np.bool_]] = []
+    doubted: list[tuple[str, str]] = []
+    at = 0
+    for keys in filter(None, found.keys(sync.key, found.rows)):
+        end = at + len(keys)
+        moments = pd.Series(found.cursor[at:end]).dt.tz_localize("UTC")
+        one = {"key": pd.Series(keys, dtype=object), "version": found.version[at:end]}
+        fresh, doubts = _news(pd.DataFrame({**one, "cursor": moments}), came)
+        news.append(np.zeros(len(keys), np.bool_))
+        news[-1][fresh.index.to_numpy()] = True
+        doubted += doubts
+        at = end
+    stays = np.concatenate(news)
+    rows = found.rows if stays.all() else found.rows.filter(pa.array(stays))
+    version, cursor = found.version[stays], found.cursor[stays]
+    return Gathered(rows, version, cursor, found.repeats, tuple(doubted))
 
 
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
     """What the sync's function makes of the pages, as tables."""
     loose: list[Mapping[str, Any]] = []
+    names: Iterable[str] = ()
+    told = sync.deleted is None or DELETED in (held or {})
     for page in pages:
         found = _read(sync, page)
+        names = names or _names(found)
+        told = told or _tells(sync, found)
         if _is_table(found):
             yield _typed(sync, rows.settle(found, held))
             continue
@@ -122,6 +147,26 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
             loose = []
     if loose:
         yield rows.to_table(loose, held)
+    if names and not told:
+        raise SchemaRefused(
+            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
+            "deletion would ever be seen. Name the column that says that a row is gone (there are "
+            f"{', '.join(names)}), or let the function return it for each row, null where it lives."
+        )
+
+
+def _names(found: Any) -> Iterable[str]:
+    """The columns of a page, by its first row."""
+    if _is_table(found):
+        return [*found.column_names] if found.num_rows else ()
+    return [*found[0]] if found else ()
+
+
+def _tells(sync: Sync, found: Any) -> bool:
+    """Whether a page says of any row whether it is gone."""
+    if _is_table(found):
+        return sync.deleted in found.column_names
+    return any(sync.deleted in row for row in found)
 
 
 def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
@@ -232,10 +277,6 @@ def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
     return _marks(sync, table)
 
 
-def _fresh(sync: Sync, part: pa.Table, known: Known, day: Day | None) -> pd.DataFrame:
-    return _news(_inside(_marks(sync, part), day), known)
-
-
 def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
     """Key, version and cursor of each row; the index says where it stands."""
     import pandas as pd
@@ -256,12 +297,24 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
 
 
-def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
+def _news(marks: pd.DataFrame, came: Came) -> tuple[pd.DataFrame, tuple[tuple[str, str], ...]]:
+    """What did not come before; and which of it is doubted, with the cursor of what came last.
+
+    A version that came before and is dated earlier than the last one is told by a replica that
+    lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
+    newer: a wrong date may have been mended. Of the same date, what is told last counts.
+    """
+    import numpy as np
     import pandas as pd
 
-    if not known.seen and not known.newest:
-        return marks
-    pairs = zip(marks["key"].tolist(), spelled(marks["version"].to_numpy()), strict=True)
-    unseen = marks[[(str(key), version) not in known.seen for key, version in pairs]]
-    latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
-    return unseen[~(unseen["cursor"] < latest)]
+    if not came.versions and not came.loose:
+        return marks, ()
+    named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
+    news = [v not in came.loose if k is None else came.versions.get(k) != v for k, v in named]
+    again = np.array([pair in came.earlier for pair in named])[news]
+    fresh = marks[news]
+    last = pd.to_datetime(fresh["key"].map(came.cursors), utc=True)
+    older, newer = (fresh["cursor"] < last).to_numpy(), (fresh["cursor"] > last).to_numpy()
+    doubted = (older & ~again) | (newer & again)
+    contradicted = zip(fresh["key"][doubted], last[doubted], strict=True)
+    return fresh[~(older & again)], tuple((key, at.isoformat()) for key, at in contradicted)

@@ -47,9 +47,13 @@ def _and_tombstones(sync: Sync, found: Gathered | None, gone: list[Any]) -> Gath
     version, cursor = news["version"].to_numpy(), np.full(len(news), "NaT", "datetime64[us]")
     if found is None:
         return Gathered(Rows.of(marks), version, cursor, 0)
-    both = followed_by(found.rows, marks)
-    versions, cursors = [found.version, version], [found.cursor, cursor]
-    return Gathered(both, np.concatenate(versions), np.concatenate(cursors), found.repeats)
+    return Gathered(
+        followed_by(found.rows, marks),
+        np.concatenate([found.version, version]),
+        np.concatenate([found.cursor, cursor]),
+        found.repeats,
+        found.doubted,
+    )
 
 
 def _living(sync: Sync, services: Services) -> pa.Array:

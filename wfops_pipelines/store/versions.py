@@ -8,6 +8,7 @@ compared only between versions of the same row.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
@@ -44,23 +45,28 @@ def _hashes(column: pa.Array, salt: np.uint64 | int = 0) -> Hashes:
 
 
 def counted_keys(rows: Rows, key: str) -> tuple[int, int]:
-    """How many rows have no key, and how many different keys there are (no key being one).
+    """How many rows have no key, and how many repeat the key of another row.
 
     A hash a row is in memory; keys whose hashes are met again are compared themselves.
     """
     import numpy as np
     import pyarrow as pa
 
-    hashes = [_hashes(part[key].combine_chunks()) for part in rows.parts([key])]
-    nulls, ordered = 0, np.sort(np.concatenate(hashes))
+    hashes = [_hashes(c.drop_null()) for c in _columns(rows, key)]
+    ordered = np.sort(np.concatenate(hashes))
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    chunks: list[Any] = []
-    for part, mine in zip(rows.parts([key]), hashes, strict=True):
-        nulls += part[key].null_count
-        if len(again):
-            chunks += part[key].filter(pa.array(np.isin(mine, again))).chunks
-    different = len(pa.chunked_array(chunks, rows.schema.field(key).type).unique())
-    return nulls, len(ordered) - sum(map(len, chunks)) + different
+    nulls = rows.num_rows - len(ordered)
+    if not len(again):
+        return nulls, 0
+    pairs = zip(_columns(rows, key), hashes, strict=True)
+    few = [c.drop_null().filter(pa.array(np.isin(mine, again))) for c, mine in pairs]
+    found = pa.chunked_array(few)
+    return nulls, len(found) - len(found.unique())
+
+
+def _columns(rows: Rows, name: str) -> Iterator[pa.Array]:
+    for part in rows.parts([name]):
+        yield part[name].combine_chunks()
 
 
 def spelled(hashes: Hashes) -> list[str]:
