@@ -103,7 +103,7 @@ def _note(conn: sa.Connection, act: str, parcel: Any) -> None:
             "version": ident(parcel.keep.seq, r), "amount": r.get("amount"),
             "gone": bool(r.get(DELETED)),
         }
-        for r in parcel.rows.to_pylist()
+        for r in parcel.each()
     ]  # fmt: skip
     if rows:
         conn.execute(

@@ -27,8 +27,8 @@ def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) 
     """The keys, as text, of the rows that a review request holds."""
     if review.kind is ReviewKind.ROWS or review.seq is None:
         return frozenset(review.keys)
-    table = _table(conn, sync, review, services)
-    return frozenset(str(k) for k in table[sync.key].to_pylist())
+    parts = _rows(conn, sync, review, services).parts([sync.key])
+    return frozenset(str(k) for part in parts for k in part[sync.key].to_pylist())
 
 
 def stage_edited(
@@ -41,7 +41,7 @@ def stage_edited(
     """
     assert review.seq is not None
     parent = snapshots.get(conn, sync.name, review.seq)
-    table, changes = edited(_table(conn, sync, review, services), sync, decision)
+    table, changes = edited(_rows(conn, sync, review, services).whole(), sync, decision)
     head = snapshots.head(conn, sync.name, lock=True)
     snapshot = Snapshot(
         sync=sync.name,
@@ -89,12 +89,11 @@ def edited(table: pa.Table, sync: Sync, decision: Decision) -> tuple[pa.Table, t
     return table, tuple(changes)
 
 
-def _table(conn: Connection, sync: Sync, review: Review, services: Services) -> pa.Table:
+def _rows(conn: Connection, sync: Sync, review: Review, services: Services) -> Rows:
     assert review.seq is not None
     snapshot = snapshots.get(conn, sync.name, review.seq)
-    table = services.rows(snapshot).whole()
     only = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
-    return select_rows(table, sync.key, only, frozenset())
+    return select_rows(services.rows(snapshot), sync.key, only, frozenset())
 
 
 def _check_column(column: str, table: pa.Table, sync: Sync, key: str) -> None:

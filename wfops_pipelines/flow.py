@@ -96,9 +96,9 @@ def judge_staged(
 
 def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, run: Run) -> Judged:
     """Examine a staged snapshot, decide, and record both; a hold opens a review request."""
-    table = services.rows(snapshot).whole()
-    past = read_past(sync, snapshot, table, services)
-    examined = examine(sync, project.suites[sync.name], snapshot, table, past)
+    rows = services.rows(snapshot)
+    past = read_past(sync, snapshot, rows, services)
+    examined = examine(sync, project.suites[sync.name], snapshot, rows, past)
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)

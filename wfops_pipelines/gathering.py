@@ -12,7 +12,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
-from wfops_pipelines.marking import Marks
+from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.rows import texts

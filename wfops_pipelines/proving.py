@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, exists, select
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.destinations.names import SEQ
@@ -177,7 +178,7 @@ def _check_destination(
     out = {k for k, one in zip(keys, told, strict=True) if one.fate is Fate.PUBLISHED}
     fresh = frozenset(out - walk.current)
     if fresh:
-        rows = select_rows(table, walk.sync.key, fresh, frozenset())
+        rows = select_rows(Rows.of(table), walk.sync.key, fresh, frozenset())
         _compare(walk, fates, rows)
     walk.current |= fresh
     for row, refused in fates.refused:
@@ -185,11 +186,11 @@ def _check_destination(
             walk.reverted |= refused if refused is not None else set(keys)
 
 
-def _compare(walk: _Pass, fates: Fates, rows: pa.Table) -> None:
+def _compare(walk: _Pass, fates: Fates, rows: Rows) -> None:
     parcel = parcel_of(walk.sync, fates.snapshot, rows, walk.services)
     columns = [c for c in rows.column_names if c not in (walk.sync.key, DELETED)]
     held = walk.sync.destination.existing(walk.conn, parcel, [*columns, SEQ])
-    for row in rows.to_pylist():
+    for row in parcel.each():
         key = str(row[walk.sync.key])
         if (words := _differs(held, key, row, fates.snapshot.version, walk.reverted)) is not None:
             walk.say(key, fates.snapshot.seq, words)

@@ -68,6 +68,16 @@ class Rows:
 
         return Rows(self.schema, mask.true_count, read)
 
+    def changed(self, change: Callable[[pa.Table], pa.Table]) -> Rows:
+        """As many rows, each part as `change` makes it from all of its columns."""
+
+        def read(columns: Sequence[str] | None) -> Iterator[pa.Table]:
+            for part in self.read(None):
+                made = change(part)
+                yield made if columns is None else made.select(list(columns))
+
+        return Rows(change(self.schema.empty_table()).schema, self.num_rows, read)
+
     def select(self, columns: Sequence[str]) -> Rows:
         """The same rows with these columns only."""
         if self.table is not None:

@@ -126,7 +126,7 @@ class RestDestination:
         places = {c: p for c, p in columns_of(dict(self.body)) if c in critical}
         inserted = updated = unchanged = deleted = 0
         changes: list[tuple[str, str, str | None, str | None]] = []
-        for row in parcel.rows.to_pylist():
+        for row in parcel.each():
             key = str(row[parcel.key])
             record = self.look(caller, row, known.get(key))
             late = key in known and known[key].seq > parcel.seq
@@ -212,7 +212,7 @@ def _lives(entry: Delivery) -> bool:
 
 
 def _living(parcel: Parcel) -> Iterator[tuple[str, Row]]:
-    for row in parcel.rows.to_pylist():
+    for row in parcel.each():
         if not row.get(DELETED):
             yield str(row[parcel.key]), row
 

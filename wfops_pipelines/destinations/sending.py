@@ -44,7 +44,7 @@ class Sending:
         A row that the API refuses, or whose outcome nobody knows, does not stop the others; at
         the end a DestinationRefused says so. One that is about the system stops at once.
         """
-        for row in self._parcel.rows.to_pylist():
+        for row in self._parcel.each():
             try:
                 self._one(row)
             except OutcomeUnknown:

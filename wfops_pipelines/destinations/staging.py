@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.copying import copy_in, postgres_type
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped, quote
@@ -24,7 +25,7 @@ def run(conn: Connection, sql: str) -> Any:
     return conn.exec_driver_sql(escaped(sql), {})
 
 
-def stage(conn: Connection, rows: pa.Table, types: Mapping[str, str] | None = None) -> None:
+def stage(conn: Connection, rows: Rows, types: Mapping[str, str] | None = None) -> None:
     """Copy `rows` into `STAGING`, made anew, each column with its own type or that in `types`."""
     found = {f.name: (types or {}).get(f.name) or postgres_type(f.type) for f in rows.schema}
     body = ", ".join(f"{quote(n)} {t}" for n, t in found.items())
@@ -33,9 +34,9 @@ def stage(conn: Connection, rows: pa.Table, types: Mapping[str, str] | None = No
     copy_in(conn, STAGING, rows)
 
 
-def pairing(key: str, rows: pa.Table, held: Mapping[str, str]) -> str:
+def pairing(key: str, schema: pa.Schema, held: Mapping[str, str]) -> str:
     """SQL that pairs a staged row `s` with the target's row `t`, deleted or not."""
-    cast = _cast(held[key], postgres_type(rows.schema.field(key).type))
+    cast = _cast(held[key], postgres_type(schema.field(key).type))
     return f"t.{quote(key)}{cast} = s.{quote(key)}{cast}"
 
 
@@ -54,10 +55,11 @@ def compared(
     conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel, critical: Iterable[str]
 ) -> Diff:
     """What the staged, living rows of `parcel` would change in the table `target`."""
-    differs = {c: _differs(c, held, parcel.rows) for c in parcel.columns if c != parcel.key}
+    schema = parcel.rows.schema
+    differs = {c: _differs(c, held, schema) for c in parcel.columns if c != parcel.key}
     differing = " or ".join(differs.values()) or "false"
     lives, late = alive(parcel.key, held), newer(parcel.seq, held)
-    joined = f"{target} t on {pairing(parcel.key, parcel.rows, held)}"
+    joined = f"{target} t on {pairing(parcel.key, schema, held)}"
     inserted, updated, total = run(
         conn,
         f"select count(*) filter (where not {lives} and not {late}), "
@@ -136,11 +138,11 @@ def upsert(conn: Connection, target: str, held: Mapping[str, str], parcel: Parce
     return Written(fresh + back, updated - back, stale, deleted)
 
 
-def _differs(column: str, held: Mapping[str, str], rows: pa.Table) -> str:
+def _differs(column: str, held: Mapping[str, str], schema: pa.Schema) -> str:
     staged = f"s.{quote(column)}"
     if column not in held:
         return f"{staged} is not null"
-    cast = _cast(held[column], postgres_type(rows.schema.field(column).type))
+    cast = _cast(held[column], postgres_type(schema.field(column).type))
     return f"t.{quote(column)}{cast} is distinct from {staged}{cast}"
 
 

@@ -75,6 +75,18 @@ def living_rows(table: pa.Table) -> pa.Table:
     return table.filter(alive).drop_columns([DELETED])
 
 
+def living(rows: Rows) -> Rows:
+    """As `living_rows`, a part at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if DELETED not in rows.column_names:
+        return rows
+    gone = [c for part in rows.parts([DELETED]) for c in pc.fill_null(part[DELETED], False).chunks]
+    mask = pc.invert(pa.concat_arrays([pa.array([], pa.bool_()), *gone]))
+    return rows.filter(mask).select([c for c in rows.column_names if c != DELETED])
+
+
 def texts(column: pa.ChunkedArray) -> list[str | None]:
     """A key column as text, the way keys are written everywhere; None stays None."""
     return [None if v is None else str(v) for v in column.to_pylist()]
