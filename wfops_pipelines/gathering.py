@@ -7,20 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ
+from wfops_pipelines import marking
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.versions import spelled, versions
-from wfops_pipelines.sync import Day, Sync, instant
+from wfops_pipelines.sync import Day, Sync
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
-TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
-LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +76,14 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
     for page in pages:
         found = _read(sync, page)
         if _is_table(found):
-            yield _typed(sync, rows.settle(found, held))
+            yield marking.of_table(sync, rows.settle(found, held))
             continue
-        loose.extend(_settled(sync, row) for row in found)
+        loose.extend(found)
         if len(loose) >= AT_ONCE:
-            yield rows.to_table(loose, held)
+            yield marking.of_rows(sync, loose, held)
             loose = []
     if loose:
-        yield rows.to_table(loose, held)
+        yield marking.of_rows(sync, loose, held)
 
 
 def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
@@ -107,36 +104,6 @@ def _is_table(found: Any) -> bool:
     return isinstance(found, pa.Table)
 
 
-def _settled(sync: Sync, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with its cursor as a time, and with the mark of a tombstone."""
-    if not TAKEN.isdisjoint(row):
-        _refuse_taken(sync, row)
-    if sync.cursor is None and sync.deleted is None:
-        return row
-    settled = dict(row)
-    if sync.cursor is not None:
-        settled[sync.cursor] = _cursor(sync, row)
-    if sync.deleted is not None and _gone(settled.pop(sync.deleted, None)):
-        settled[DELETED] = True
-    return settled
-
-
-def _gone(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in LIVING
-    return value not in (None, False, 0) and value == value  # NaN is a null to many
-
-
-def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:
-    taken = sorted(TAKEN.intersection(names) - {sync.deleted})
-    if taken:
-        raise SchemaRefused(
-            f"{sync.name}: the rows have a column {taken[0]}, a name that the product keeps for "
-            f"itself. Return it under another name, leave it out, or declare deleted={taken[0]!r} "
-            "where it says that a row is gone."
-        )
-
-
 def _refuse_bytes(sync: Sync, table: pa.Table) -> None:
     """A key is compared as text everywhere, and bytes have none."""
     import pyarrow.types as pt
@@ -145,51 +112,6 @@ def _refuse_bytes(sync: Sync, table: pa.Table) -> None:
         raise SchemaRefused(
             f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
         )
-
-
-def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
-    assert sync.cursor is not None
-    if sync.cursor not in row:
-        raise SchemaRefused(
-            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
-            f"The function must return it, or cursor= must name one of {', '.join(row)}."
-        )
-    try:
-        return instant(row[sync.cursor])
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SchemaRefused(
-            f"{sync.name}: the cursor {sync.cursor} of row {row.get(sync.key)} is no time: "
-            f"{row[sync.cursor]!r}. The API changed its format, or the function must parse it."
-        ) from error
-
-
-def _typed(sync: Sync, table: pa.Table) -> pa.Table:
-    """As `_settled`, for a whole table."""
-    import pyarrow as pa
-
-    _refuse_taken(sync, table.column_names)
-    if sync.cursor is not None and not _is_time(table, sync.cursor):
-        keys = table[sync.key].to_pylist() if sync.key in table.column_names else []
-        names = dict.fromkeys(table.column_names)
-        values = table[sync.cursor].to_pylist() if sync.cursor in names else [None]
-        found = [
-            _cursor(sync, {**names, sync.key: k, sync.cursor: v} if sync.cursor in names else names)
-            for k, v in zip(keys or [None] * len(values), values, strict=False)
-        ]
-        at = table.column_names.index(sync.cursor)
-        table = table.set_column(at, sync.cursor, pa.array(found, pa.timestamp("us", "UTC")))
-    if sync.deleted is not None and sync.deleted in table.column_names:
-        gone = [_gone(v) or None for v in table[sync.deleted].to_pylist()]
-        table = table.drop_columns([sync.deleted])
-        if any(gone):
-            table = table.append_column(DELETED, pa.array(gone, pa.bool_()))
-    return table
-
-
-def _is_time(table: pa.Table, name: str) -> bool:
-    import pyarrow.types as pt
-
-    return name in table.column_names and pt.is_timestamp(table.schema.field(name).type)
 
 
 def identify(sync: Sync, table: pa.Table) -> pa.Table:
