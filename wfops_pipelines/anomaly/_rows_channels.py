@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly import _text
+from wfops_pipelines.anomaly._distinct import distinct
 from wfops_pipelines.anomaly._hashing import hash_column
 from wfops_pipelines.anomaly._plain import plain
 from wfops_pipelines.anomaly._rows_tables import Span, Tally
@@ -54,7 +55,7 @@ def cells(column: Any) -> Cells:
     valid = np.asarray(pc.is_valid(array))
     hashes = hash_column(array)
     codes = np.full(len(array), -1, np.int64)
-    unique, first, inverse = np.unique(hashes[valid], return_index=True, return_inverse=True)
+    unique, first, inverse = distinct(hashes[valid])
     codes[valid] = inverse
     solid = array.drop_null().take(pa.array(first))
     texts = solid if kind in ("text", "nested") else None
