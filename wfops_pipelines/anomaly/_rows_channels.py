@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ class Cells:
     @property
     def present(self) -> npt.NDArray[np.bool_]:
         return self.codes >= 0
+
+    def once(self) -> Cells:
+        """Each distinct value in a row of its own, and a null after them."""
+        count = len(self.hashes)
+        return replace(self, rows=count + 1, codes=np.append(np.arange(count), -1))
 
     def spread(self, values: Floats) -> Floats:
         """Values of distinct things, one a row; 0 where null."""
