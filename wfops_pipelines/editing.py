@@ -14,6 +14,7 @@ from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) 
     if review.kind is ReviewKind.ROWS or review.seq is None:
         return frozenset(review.keys)
     table = _table(conn, sync, review, services)
-    return frozenset(str(k) for k in table[sync.key].to_pylist())
+    return frozenset(keys_of(table[sync.key]))
 
 
 def stage_edited(

@@ -14,7 +14,7 @@ from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.impact import critical_changes, deletions, high_impact
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living_rows
+from wfops_pipelines.store.rows import keys_of, living_rows
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def key_findings(table: pa.Table, key: str) -> list[Finding]:
 def _drafted(drafts: Sequence[Drafted], table: pa.Table, key: str) -> list[Finding]:
     if not drafts or key not in table.column_names:
         return []
-    return draft_findings(drafts, frozenset(str(k) for k in table[key].to_pylist()))
+    return draft_findings(drafts, frozenset(keys_of(table[key])))
 
 
 def edited_findings(snapshot: Snapshot) -> list[Finding]:

@@ -144,8 +144,8 @@ def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
 
     if not known.seen and not known.newest:
         return marks
-    pairs = zip(marks["key"].tolist(), spelled(marks["version"].to_numpy()), strict=True)
-    unseen = marks[[(str(key), version) not in known.seen for key, version in pairs]]
+    pairs = zip(_named(marks), spelled(marks["version"].to_numpy()), strict=True)
+    unseen = marks[[pair not in known.seen for pair in pairs]] if known.seen else marks
     latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
     return unseen[~(unseen["cursor"] < latest)]
 
@@ -154,6 +154,8 @@ def _newest(marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row for each key, the last of the newest; and how many repeats were dropped."""
     import pandas as pd
 
+    if marks["key"].is_unique:
+        return marks, 0
     once = marks.drop_duplicates(["key", "version"])
     named, loose = once[once["key"].notna()], once[once["key"].isna()]
     ordered = named.sort_values("cursor", kind="stable", na_position="last")
@@ -166,8 +168,13 @@ def _identity(chosen: pd.DataFrame) -> pa.Table:
 
     return pa.table(
         {
-            "key": pa.array(["None" if k is None else k for k in chosen["key"]], pa.string()),
+            "key": pa.array(_named(chosen), pa.string()),
             "version": pa.array(spelled(chosen["version"].to_numpy()), pa.string()),
             "cursor": pa.array(chosen["cursor"], pa.timestamp("us", "UTC"), from_pandas=True),
         }
     )
+
+
+def _named(marks: pd.DataFrame) -> list[str]:
+    """The keys, as the store writes one that is null."""
+    return ["None" if key is None else key for key in marks["key"].tolist()]

@@ -8,7 +8,7 @@ from wfops_pipelines.core.findings import Finding, Severity, counted_rows
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations import Existing
-from wfops_pipelines.store.rows import living_rows, texts, tombstones
+from wfops_pipelines.store.rows import keys_of, living_rows, texts, tombstones
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -80,17 +80,16 @@ def _meeting(rule: Any, table: pa.Table, key: str, existing: Existing) -> tuple[
 
     if not isinstance(rule, Always):
         table = living_rows(table)  # a deletion has no amount, and is nothing new
-    keys = [str(k) for k in table[key].to_pylist()]
     match rule:
         case Above(column) if column not in table.column_names:
             return ()  # policy_findings holds the whole snapshot
         case Above(column, limit):
             over = pc.fill_null(pc.greater(table[column], limit), True)
-            return tuple(k for k, hit in zip(keys, over.to_pylist(), strict=True) if hit)
+            return tuple(keys_of(table[key].filter(over)))
         case NewRow():
-            return tuple(k for k in keys if k not in existing.rows)
+            return tuple(k for k in keys_of(table[key]) if k not in existing.rows)
         case Always():
-            return tuple(keys)
+            return tuple(keys_of(table[key]))
     raise AssertionError(f"unknown rule {rule!r}")
 
 

@@ -18,6 +18,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def select_rows(
 
     if only is None and not without:
         return table
-    keys = [str(k) for k in table[key].to_pylist()]
+    keys = keys_of(table[key])
     mask = [(only is None or k in only) and k not in without for k in keys]
     return table.filter(pa.array(mask, pa.bool_()))
 

@@ -26,6 +26,7 @@ from wfops_pipelines.report import (
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import files, reviews, snapshots, waivers
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
 
@@ -155,7 +156,7 @@ def _failing(
     columns = tuple(table.column_names)
     if not wanted or sync.key not in columns:
         return columns, {}
-    keys = [str(k) for k in table[sync.key].to_pylist()]
+    keys = keys_of(table[sync.key])
     hits = [i for i, k in enumerate(keys) if k in wanted]
     rows = table.take(hits).to_pylist()
     return columns, {str(r[sync.key]): {c: _json(v) for c, v in r.items()} for r in rows}

@@ -122,7 +122,18 @@ def living_rows(table: pa.Table) -> pa.Table:
 
 def texts(column: pa.ChunkedArray) -> list[str | None]:
     """A key column as text, the way keys are written everywhere; None stays None."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if pt.is_integer(column.type) or pt.is_string(column.type):
+        found: list[str | None] = column.cast(pa.string()).to_pylist()
+        return found
     return [None if v is None else str(v) for v in column.to_pylist()]
+
+
+def keys_of(column: pa.ChunkedArray) -> list[str]:
+    """As `texts`, where each row must have a name: that of a null is "None"."""
+    return ["None" if text is None else text for text in texts(column)]
 
 
 def _spelled(values: list[Any], held: str | None) -> pa.Array:

@@ -36,7 +36,8 @@ def versions(table: pa.Table) -> Hashes:
 
 def spelled(hashes: Hashes) -> list[str]:
     """Each hash as 16 hexadecimal digits."""
-    return [f"{h:016x}" for h in hashes.tolist()]
+    digits = hashes.astype(">u8").tobytes().hex()
+    return [digits[at : at + 16] for at in range(0, len(digits), 16)]
 
 
 def _values(column: pa.Array) -> Hashes:
