@@ -168,7 +168,6 @@ def _measured(
 ) -> dict[str, Any]:
     from wfops_pipelines import flow, publishing
     from wfops_pipelines.extraction import stage
-    from wfops_pipelines.store import files
 
     if kind != "http":
         sync = replace(sync, source=_lake())
@@ -184,7 +183,7 @@ def _measured(
             publications = publishing.publish_cleared(sync, services, run.actor)
             if judged.review is not None:  # so many rows are unlike the days before: let them go
                 publications = (*publications, _approved(project, sync, services, judged.review))
-    table = files.read(services.folder(sync.name), snapshot.digest)
+    table = services.rows(snapshot).whole()
     found["held"] = 0 if judged.review is None else len(judged.review.keys) or snapshot.rows
     found["published"] = sum(p.rows for p in publications if p is not None)
     found["copies"] = (peak() - before) / table.nbytes
@@ -349,6 +348,8 @@ def copy(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
 
 def snapshot_write(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
     """A snapshot (written, fsynced, hashed, renamed) beside the bare Parquet file, in turns."""
+    from wfops_pipelines.core.parts import Rows
+    from wfops_pipelines.settings import AT_ONCE
     from wfops_pipelines.store import files
 
     data, best = pq.read_table(folder / "rows.parquet"), {"ours": 1e9, "bare": 1e9, "ours_cpu": 1e9}
@@ -357,7 +358,7 @@ def snapshot_write(url: str, folder: Path, rows: int, kind: str) -> dict[str, An
         with timed(found, "bare"):
             pq.write_table(data, folder / "bare.parquet", compression="zstd")
         with timed(found, "ours"):
-            digest = files.write(folder / f"snapshots{n}", data)
+            digest = files.write(folder / f"snapshots{n}", Rows.of(data), AT_ONCE)
         assert len(digest) == hashlib.sha256().digest_size * 2
         best = {k: min(v, found[k]) for k, v in best.items()}
     ratio = best["ours"] / best["bare"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import BadDecision
@@ -46,7 +47,7 @@ def stage_edited(
     snapshot = Snapshot(
         sync=sync.name,
         seq=head.seq + 1,
-        digest=files.write(services.folder(sync.name), table),
+        digest=files.write(services.folder(sync.name), Rows.of(table), services.at_once),
         rows=table.num_rows,
         staged_at=services.clock(),
         cursor_from=parent.cursor_from,
@@ -92,7 +93,7 @@ def edited(table: pa.Table, sync: Sync, decision: Decision) -> tuple[pa.Table, t
 def _table(conn: Connection, sync: Sync, review: Review, services: Services) -> pa.Table:
     assert review.seq is not None
     snapshot = snapshots.get(conn, sync.name, review.seq)
-    table = files.read(services.folder(sync.name), snapshot.digest)
+    table = services.rows(snapshot).whole()
     only = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
     return select_rows(table, sync.key, only, frozenset())
 

@@ -100,6 +100,7 @@ def examine(
         findings.append(_crashed("destination", past))
     run("key", lambda: key_findings(table, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
+    run("order", lambda: order_findings(snapshot, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, table, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
@@ -133,12 +134,14 @@ def key_findings(table: pa.Table, key: str) -> list[Finding]:
     if key not in table.column_names:
         return [_key(key, f"there is no key column {key!r}", 0)]
     column = table[key]
-    nulls, distinct = column.null_count, len(column.unique())
+    nulls = column.null_count
+    twice = table.num_rows - nulls - len(column.drop_null().unique())
     found = []
     if nulls:
-        found.append(_key(key, f"{nulls:,} of {table.num_rows:,} rows have no {key}", nulls))
-    if distinct < table.num_rows:
-        twice = table.num_rows - distinct
+        found.append(
+            _key(key, f"{nulls:,} of {table.num_rows:,} rows have no {key}", nulls, nameless=True)
+        )
+    if twice:
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
 
@@ -168,6 +171,22 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
             )
         )
     return found
+
+
+def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
+    """Rows of which nobody can tell whether they are newer than what came before."""
+    if not snapshot.doubted:
+        return []
+    keys = tuple(key for key, _ in snapshot.doubted)
+    _, before = snapshot.doubted[0]
+    said = (
+        f"the {sync.cursor} of {counted_rows(len(keys))} contradicts the order in which they came "
+        f"({keys[0]}: a version of {before} was there before). Either a wrong date was mended, and "
+        "these rows are right, or an answer came from a copy that lags, and they are old"
+    )
+    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    details: dict[str, Json] = {"before": found}
+    return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
 
 
 def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
@@ -202,5 +221,9 @@ def _crashed(examiner: str, error: Exception) -> Finding:
     )
 
 
-def _key(key: str, sentence: str, measured: int) -> Finding:
-    return Finding("key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0)
+def _key(key: str, sentence: str, measured: int, *, nameless: bool = False) -> Finding:
+    details: dict[str, Json] = {"nameless": True} if nameless else {}
+    return Finding(
+        "key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0,
+        details=details,
+    )  # fmt: skip

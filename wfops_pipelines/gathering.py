@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines import marking
+from wfops_pipelines import telling
+from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
+from wfops_pipelines.marking import Marks
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.fitting import Fitting, refitted
+from wfops_pipelines.store.rows import keys_of, texts
+from wfops_pipelines.store.snapshots import Came
+from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -21,69 +30,135 @@ AT_ONCE = 20_000  # rows that are Python objects at the same time
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was staged before: (key, version) of what may come again, and each key's newest cursor.
-
-    A version that is older than its key's newest is no news: a lagging replica tells it.
-    """
-
-    seen: frozenset[tuple[str, str]] = frozenset()
-    newest: Mapping[str, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Gathered:
-    """New rows, and as many of key (text), version (text) and cursor (a time, or null).
+    """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
-    `repeats` is how many rows were dropped because the same version came twice.
+    `repeats` is how many rows were dropped because the same version came twice. `doubted`: see
+    Snapshot.
     """
 
-    table: pa.Table
-    identity: pa.Table
+    rows: Rows
+    version: npt.NDArray[np.uint64]
+    cursor: npt.NDArray[np.datetime64]
     repeats: int
+    doubted: tuple[tuple[str, str], ...] = ()
+
+    def identity(self, key: str, rows: Rows) -> Iterator[pa.Table]:
+        """Key (text), version (text) and cursor of each row; `rows` are where keys are read."""
+        import pyarrow as pa
+
+        at, keyed = 0, key in rows.column_names
+        for part in rows.parts([key] if keyed else rows.column_names[:1]):
+            end = at + part.num_rows
+            keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
+            yield pa.table(
+                {
+                    "key": pa.array(keys, pa.string()),
+                    "version": pa.array(spelled(self.version[at:end]), pa.string()),
+                    "cursor": pa.array(self.cursor[at:end], pa.timestamp("us", "UTC")),
+                }
+            )
+            at = end
 
 
 def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    known: Known,
-    day: Day | None = None,
+    came: Came,
+    day: Day | None,
+    folder: Path,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
 
     Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
-    them stay, and the examiners report them.
+    them stay, and the examiners report them. In memory are a few parts and a mark for each row;
+    the rows wait in `folder`, to be read again.
     """
-    parts = list(_parts(sync, pages, held))
-    if not parts:
+    spool, fitting = Spool(folder), Fitting()
+    told, quarrel = _Told(sync, came, day), False
+    for part in _parts(sync, pages, held):
+        quarrel |= fitting.see(part)
+        spool.add(part)
+        told.add(part)
+    if not told.count:
         return None
-    table = parts[0] if len(parts) == 1 else rows.join(parts, held)
-    _refuse_bytes(sync, table)
-    marks = _marks(sync, table)
-    fresh = _news(_inside(marks, day), known)
-    chosen, repeats = _newest(fresh)
-    if not len(chosen):
+    whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
+    _refuse_bytes(sync, whole.schema)
+    if quarrel:  # what a type is counts for a version
+        told = _Told(sync, came, day)
+        for part in whole.parts():
+            told.add(part)
+    chosen = told.marks.newest()
+    if not len(chosen.version):
         return None
-    if len(chosen) < table.num_rows:
-        table = table.take(chosen.index.to_numpy())
-    return Gathered(table, _identity(chosen), repeats)
+    rows = whole if chosen.mask is None else whole.filter(chosen.mask)
+    doubted = tuple(
+        doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
+    )
+    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is kept of all rows that a source told, part by part.
+
+    doubts: by a row's place, what Snapshot.doubted says of it if it stays.
+    """
+
+    sync: Sync
+    came: Came
+    day: Day | None
+    marks: Marks = field(default_factory=Marks)
+    doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, part: pa.Table) -> None:
+        inside = _inside(_marks(self.sync, part), self.day)
+        news, doubts = _news(inside, self.came)
+        self.marks.add(part.num_rows, inside.assign(news=news))
+        self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
+        self.count += part.num_rows
 
 
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
     """What the sync's function makes of the pages, as tables."""
     loose: list[Mapping[str, Any]] = []
+    names: Iterable[str] = ()
+    told = sync.deleted is None or DELETED in (held or {})
     for page in pages:
         found = _read(sync, page)
+        names = names or _names(found)
+        told = told or _tells(sync, found)
         if _is_table(found):
-            yield marking.of_table(sync, rows.settle(found, held))
+            yield telling.of_table(sync, rows.settle(found, held))
             continue
         loose.extend(found)
         if len(loose) >= AT_ONCE:
-            yield marking.of_rows(sync, loose, held)
+            yield telling.of_rows(sync, loose, held)
             loose = []
     if loose:
-        yield marking.of_rows(sync, loose, held)
+        yield telling.of_rows(sync, loose, held)
+    if names and not told:
+        raise SchemaRefused(
+            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
+            "deletion would ever be seen. Name the column that says that a row is gone (there are "
+            f"{', '.join(names)}), or let the function return it for each row, null where it lives."
+        )
+
+
+def _names(found: Any) -> Iterable[str]:
+    """The columns of a page, by its first row."""
+    if _is_table(found):
+        return [*found.column_names] if found.num_rows else ()
+    return [*found[0]] if found else ()
+
+
+def _tells(sync: Sync, found: Any) -> bool:
+    """Whether a page says of any row whether it is gone."""
+    if _is_table(found):
+        return sync.deleted in found.column_names
+    return any(sync.deleted in row for row in found)
 
 
 def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
@@ -104,19 +179,19 @@ def _is_table(found: Any) -> bool:
     return isinstance(found, pa.Table)
 
 
-def _refuse_bytes(sync: Sync, table: pa.Table) -> None:
+def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
     """A key is compared as text everywhere, and bytes have none."""
     import pyarrow.types as pt
 
-    if sync.key in table.column_names and pt.is_binary(table.schema.field(sync.key).type):
+    if sync.key in schema.names and pt.is_binary(schema.field(sync.key).type):
         raise SchemaRefused(
             f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
         )
 
 
-def identify(sync: Sync, table: pa.Table) -> pa.Table:
-    """Key, version and cursor of each row, as `Gathered.identity` has them."""
-    return _identity(_marks(sync, table))
+def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
+    """Key, version and cursor of each row, as of rows that are news."""
+    return _marks(sync, table)
 
 
 def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
@@ -124,7 +199,7 @@ def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
     import pandas as pd
 
     keyed = sync.key in table.column_names
-    keys = rows.texts(table[sync.key]) if keyed else [None] * table.num_rows
+    keys = texts(table[sync.key]) if keyed else [None] * table.num_rows
     timed = sync.cursor is not None and sync.cursor in table.column_names
     cursor: Any = table[sync.cursor].to_numpy() if timed else [None] * table.num_rows
     moments = pd.Series(cursor, dtype="datetime64[us]").dt.tz_localize("UTC")
@@ -139,42 +214,29 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
 
 
-def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
+def _news(
+    marks: pd.DataFrame, came: Came
+) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+    """Which rows did not come before; and which of those are doubted, by place.
+
+    A version that came before and is dated earlier than the last one is told by a replica that
+    lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
+    newer: a wrong date may have been mended. Of the same date, what is told last counts.
+    """
+    import numpy as np
     import pandas as pd
 
-    if not known.seen and not known.newest:
-        return marks
-    pairs = zip(_named(marks), spelled(marks["version"].to_numpy()), strict=True)
-    unseen = marks[[pair not in known.seen for pair in pairs]] if known.seen else marks
-    latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
-    return unseen[~(unseen["cursor"] < latest)]
-
-
-def _newest(marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """One row for each key, the last of the newest; and how many repeats were dropped."""
-    import pandas as pd
-
-    if marks["key"].is_unique:
-        return marks, 0
-    once = marks.drop_duplicates(["key", "version"])
-    named, loose = once[once["key"].notna()], once[once["key"].isna()]
-    ordered = named.sort_values("cursor", kind="stable", na_position="last")
-    newest = ordered.drop_duplicates("key", keep="last")
-    return pd.concat([newest, loose]).sort_index(), len(marks) - len(once)
-
-
-def _identity(chosen: pd.DataFrame) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table(
-        {
-            "key": pa.array(_named(chosen), pa.string()),
-            "version": pa.array(spelled(chosen["version"].to_numpy()), pa.string()),
-            "cursor": pa.array(chosen["cursor"], pa.timestamp("us", "UTC"), from_pandas=True),
-        }
-    )
-
-
-def _named(marks: pd.DataFrame) -> list[str]:
-    """The keys, as the store writes one that is null."""
-    return ["None" if key is None else key for key in marks["key"].tolist()]
+    if not came.versions and not came.loose:
+        return np.ones(len(marks), np.bool_), {}
+    named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
+    last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
+    before = np.array([pair in came.earlier for pair in named])
+    reached = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    older, newer = ((marks["cursor"] < reached).to_numpy(), (marks["cursor"] > reached).to_numpy())
+    doubted = ~last & ((older & ~before) | (newer & before))
+    doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
+    places = marks.index[doubted]
+    told = {
+        int(at): (key, moment.isoformat()) for at, (key, moment) in zip(places, doubts, strict=True)
+    }
+    return ~(last | (older & before)), told

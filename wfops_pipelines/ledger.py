@@ -62,7 +62,7 @@ def published_rows(
 ) -> pa.Table | None:
     """The rows of a snapshot that its published `parts` are; None where its file is lost."""
     try:
-        table = files.read(services.folder(sync.name), digest)
+        table = files.read(services.folder(sync.name), digest, services.at_once).whole()
     except SnapshotDamaged:
         return None
     held = snapshots.held_keys(conn, sync.name, seq)

@@ -1,112 +1,103 @@
-"""What the product must know of a row: when it changed, as a time, and whether it is gone."""
+"""Marks of fixed size that tell which rows of an extraction stay: 33 bytes a row in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ
-from wfops_pipelines.errors import SchemaRefused
-from wfops_pipelines.store import rows
-from wfops_pipelines.sync import Sync, instant
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
-Row: TypeAlias = Mapping[str, Any]
+    Hashes = npt.NDArray[np.uint64]
 
-TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
-LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
-_LACKS = object()
-
-
-def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) -> pa.Table:
-    """Rows as a table whose cursor is a time, with `DELETED` where some are gone."""
-    _refuse_taken(sync, rows.names_of(found))
-    marks: dict[str, pa.Array | None] = {}
-    if sync.cursor is not None:
-        values = rows.values_of(found, sync.cursor, _LACKS)
-        marks[sync.cursor] = _times(sync, values, found.__getitem__)
-    if sync.deleted is not None:
-        marks |= {sync.deleted: None, DELETED: _gone(row.get(sync.deleted) for row in found)}
-    return rows.to_table(found, held, marks)
+# two hashes of 64 bits: that two of a thousand million keys share both is as likely as 1 in 10^21
+_HASH_KEYS = ("wfops marks keys", "and marks again.")
 
 
-def of_table(sync: Sync, table: pa.Table) -> pa.Table:
-    """As `of_rows`, of a table that somebody else typed."""
-    _refuse_taken(sync, table.column_names)
-    if sync.cursor is not None and not _is_time(table, sync.cursor):
-        known = sync.cursor in table.column_names
-        values = table[sync.cursor].to_pylist() if known else [_LACKS]
-        times = _times(sync, values, lambda at: (table.slice(at, 1).to_pylist() or [{}])[0])
-        table = table.set_column(table.column_names.index(sync.cursor), sync.cursor, times)
-    if sync.deleted is not None and sync.deleted in table.column_names:
-        gone = _gone(table[sync.deleted].to_pylist())
-        table = table.drop_columns([sync.deleted])
-        table = table if gone is None else table.append_column(DELETED, gone)
-    return table
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which rows stay (an Arrow array of booleans; None: all), and the marks of those, in order.
 
-
-def _times(sync: Sync, values: Sequence[Any], row: Callable[[int], Row]) -> pa.Array:
-    """A cursor's values as times; `row` is asked for the row of one that is none.
-
-    Arrow reads a stricter ISO 8601 than Python does, and the same where it reads one.
+    `repeats` is how many were dropped because the same version came twice.
     """
-    import pyarrow as pa
 
-    if set(map(type, values)) <= {str, type(None)}:
-        try:
-            return pa.array(values, pa.string()).cast(pa.timestamp("us", "UTC"))
-        except (pa.ArrowInvalid, UnicodeEncodeError):
-            pass
-    found = [_time(sync, value, at, row) for at, value in enumerate(values)]
-    return pa.array(found, pa.timestamp("us", "UTC"))
+    mask: Any
+    version: Hashes
+    cursor: npt.NDArray[np.datetime64]
+    repeats: int
 
 
-def _time(sync: Sync, value: Any, at: int, row: Callable[[int], Row]) -> datetime | None:
-    try:
-        return instant(value)
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
-        whole = row(at)
-        if value is _LACKS:
-            raise SchemaRefused(
-                f"{sync.name}: row {whole.get(sync.key)} has no column {sync.cursor!r}, the "
-                "cursor. The function must return it, or cursor= must name one of "
-                f"{', '.join(whole)}."
-            ) from None
-        raise SchemaRefused(
-            f"{sync.name}: the cursor {sync.cursor} of row {whole.get(sync.key)} is no time: "
-            f"{value!r}. The API changed its format, or the function must parse it."
-        ) from error
+@dataclass(slots=True)
+class Marks:
+    """What is kept of each row: its key's hashes, its version, its cursor, whether it is news."""
+
+    inside: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    kept: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
+
+    def add(self, rows: int, marks: pd.DataFrame) -> None:
+        """The next part's marks: key (text or None), version, cursor, and whether a row is news.
+
+        The index says where they stand among the part's `rows`.
+        """
+        import numpy as np
+
+        mask = np.zeros(rows, np.bool_)
+        mask[marks.index.to_numpy()] = True
+        self.inside.append(mask)
+        first, second = _hashed(marks["key"])
+        cursor = marks["cursor"].dt.tz_localize(None).to_numpy("datetime64[us]")
+        one = {"a": first, "b": second, "cursor": cursor}
+        one |= {name: marks[name].to_numpy() for name in ("version", "news")}
+        for name, values in one.items():
+            self.kept.setdefault(name, []).append(values)
+
+    def newest(self) -> Chosen:
+        """One row for each key, the last of the newest, if it is news; and those without a key."""
+        import numpy as np
+        import pyarrow as pa
+
+        marks = {name: np.concatenate(parts) for name, parts in self.kept.items()}
+        self.kept.clear()
+        stays, repeats = _stays(marks)
+        stays &= marks["news"]
+        mask = np.concatenate(self.inside)
+        mask[np.flatnonzero(mask)[~stays]] = False
+        chosen = None if mask.all() else pa.array(mask)
+        return Chosen(chosen, marks["version"][stays], marks["cursor"][stays], repeats)
 
 
-def _is_time(table: pa.Table, name: str) -> bool:
-    import pyarrow.types as pt
+def _hashed(keys: pd.Series[Any]) -> tuple[Hashes, Hashes]:
+    """Two hashes of each key; both are 0 where there is none."""
+    import numpy as np
+    from pandas.util import hash_array
 
-    return name in table.column_names and pt.is_timestamp(table.schema.field(name).type)
-
-
-def _gone(values: Iterable[Any]) -> pa.Array | None:
-    """True where a row says that it is gone; None where none does."""
-    import pyarrow as pa
-
-    gone = [_says_so(value) or None for value in values]
-    return pa.array(gone, pa.bool_()) if any(gone) else None
-
-
-def _says_so(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in LIVING
-    return value not in (None, False, 0) and value == value  # NaN is a null to many
+    missing = keys.isna().to_numpy()
+    values = keys.to_numpy(object)
+    values = np.where(missing, "", values)
+    first, second = (hash_array(values, hash_key=k, categorize=False) for k in _HASH_KEYS)
+    first[missing] = second[missing] = 0
+    return first, second
 
 
-def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:
-    taken = sorted(TAKEN.intersection(names) - {sync.deleted})
-    if taken:
-        raise SchemaRefused(
-            f"{sync.name}: the rows have a column {taken[0]}, a name that the product keeps for "
-            f"itself. Return it under another name, leave it out, or declare deleted={taken[0]!r} "
-            "where it says that a row is gone."
-        )
+def _stays(marks: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[np.bool_], int]:
+    """Which rows stay, and how many repeats were dropped; only keys that occur again are sorted."""
+    import numpy as np
+    import pandas as pd
+
+    ordered = np.sort(marks["a"])
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    stays = np.ones(len(ordered), np.bool_)
+    if not len(again):
+        return stays, 0
+    at = np.flatnonzero(np.isin(marks["a"], again))
+    few = pd.DataFrame({name: values[at] for name, values in marks.items()}, index=at)
+    once = few.drop_duplicates(["a", "b", "version"])
+    keyed = (once["a"] != 0) | (once["b"] != 0)
+    named, loose = once[keyed], once[~keyed]
+    in_time = named.sort_values("cursor", kind="stable", na_position="last")
+    newest = in_time.drop_duplicates(["a", "b"], keep="last")
+    stays[at] = False
+    stays[newest.index.to_numpy()] = stays[loose.index.to_numpy()] = True
+    return stays, len(few) - len(once)

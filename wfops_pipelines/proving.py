@@ -24,7 +24,7 @@ from wfops_pipelines.fates import Fate, Fates, Told, read_written
 from wfops_pipelines.ledger import parcel_of, select_rows
 from wfops_pipelines.reconciliation import Account, count
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import database, files
+from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
@@ -100,7 +100,7 @@ def prove(sync: Sync, services: Services) -> Proof:
 def _prove_one(walk: _Pass, fates: Fates, remembered: Cursors) -> None:
     seq = fates.snapshot.seq
     try:
-        table = files.read(walk.services.folder(walk.sync.name), fates.snapshot.digest)
+        table = walk.services.rows(fates.snapshot).whole()
     except SnapshotDamaged as damage:
         walk.say("*", seq, f"the snapshot's file: {damage}")
         return

@@ -26,7 +26,7 @@ from wfops_pipelines.ledger import (
     select_rows,
 )
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
+from wfops_pipelines.store import audit, controls, database, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
 
@@ -172,7 +172,7 @@ def _publish(
     without: Iterable[str] = (),
     decision: str | None = None,
 ) -> Publication:
-    table = files.read(services.folder(sync.name), snapshot.digest)
+    table = services.rows(snapshot).whole()
     rows = select_rows(table, sync.key, only, frozenset(without))
     parcel = parcel_of(sync, snapshot, rows, services)
     with _masking(sync, parcel):

@@ -150,7 +150,7 @@ def _failing(
     wanted = {k for f in evidence.findings for k in f.keys}
     wanted |= {k for r in evidence.results for k in r.failed_keys}
     try:
-        table = files.read(services.folder(sync.name), evidence.digest)
+        table = services.rows(evidence).whole()
     except SnapshotDamaged:
         return (sync.key,), {}
     columns = tuple(table.column_names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Actor, check_member, check_reason
-from wfops_pipelines.destinations import deliveries
+from wfops_pipelines.destinations import RestDestination, deliveries
 from wfops_pipelines.destinations.deliveries import Delivery, State
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, NotAllowed
 from wfops_pipelines.project import Project
@@ -14,10 +14,20 @@ from wfops_pipelines.store import audit
 
 
 def unsettled(name: str, project: Project, services: Services) -> list[Delivery]:
-    """The rows of a sync that did not arrive at the API, or perhaps did not, the oldest first."""
+    """The rows of a sync that did not arrive at the API, or perhaps did not, the oldest first.
+
+    Raises BadDecision for a sync that has no deliveries, because it writes whole transactions.
+    """
     sync = project.find(name)
     with services.engine.connect() as conn:
-        return deliveries.unsettled(conn, sync.name)
+        found = deliveries.unsettled(conn, sync.name)
+    if not found and not isinstance(sync.destination, RestDestination):
+        raise BadDecision(
+            f"{name} goes to the {sync.destination.words}, which has no deliveries: a publication "
+            f"arrives there as a whole or not at all. `wfops reconcile {name}` says where each row "
+            f"is, `wfops reviews` what waits for a person."
+        )
+    return found
 
 
 def settle(

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from wfops_pipelines import instant, table
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
-from wfops_pipelines.gathering import Known, gather
+from wfops_pipelines.gathering import gather
 from wfops_pipelines.sources.answers import parse
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.sync import Sync, sync
 from wfops_pipelines.testing import FakeSource
 
@@ -32,6 +35,13 @@ def declared(**more) -> Sync:
         return page
 
     return things
+
+
+def gathered(things, page, held=None):
+    with TemporaryDirectory() as folder:
+        found = gather(things, [page], held, Came(), None, Path(folder))
+        assert found is not None
+        return found.rows.whole()
 
 
 @settings(deadline=None)
@@ -61,24 +71,22 @@ def test_a_cursor_that_arrow_reads_is_the_time_that_python_reads(moment, minutes
         expected = instant(said)
     except OverflowError:
         return
-    found = gather(declared(cursor="at"), [[{"id": 1, "at": said}]], None, Known())
-    assert found is not None
-    assert found.table["at"].to_pylist() == [expected]
+    found = gathered(declared(cursor="at"), [{"id": 1, "at": said}])
+    assert found["at"].to_pylist() == [expected]
 
 
 def test_a_cursor_may_change_its_format_within_a_page():
     at = datetime(2026, 5, 1, 9, tzinfo=UTC)
     values = [at.isoformat(), "2026-05-01", int(at.timestamp()), at, None, at.replace(tzinfo=None)]
     page = [{"id": n, "at": value} for n, value in enumerate(values)]
-    found = gather(declared(cursor="at"), [page], {"at": "timestamp[us, tz=UTC]"}, Known())
-    assert found is not None
-    assert found.table["at"].to_pylist() == [at, at.replace(hour=0), at, at, None, at]
+    found = gathered(declared(cursor="at"), page, {"at": "timestamp[us, tz=UTC]"})
+    assert found["at"].to_pylist() == [at, at.replace(hour=0), at, at, None, at]
 
 
 def test_the_row_that_lacks_the_cursor_is_named():
     page = [{"id": 1, "at": "2026-05-01"}, {"id": 2, "on": "x"}]
     with pytest.raises(SchemaRefused, match=r"row 2 has no column 'at'.*must name one of id, on"):
-        gather(declared(cursor="at"), [page], None, Known())
+        gathered(declared(cursor="at"), page)
 
 
 @pytest.mark.parametrize("as_table", [False, True])
@@ -89,10 +97,9 @@ def test_a_row_says_that_it_is_gone_in_many_ways(as_table):
     if as_table:
         page = pa.table({"id": range(12), "gone": [str(s) for s in said]})
         gone = [True, True, True, None, None, None, None, None, True, True, None, True]
-    found = gather(declared(deleted="gone"), [page], None, Known())
-    assert found is not None
-    assert found.table.column_names == ["id", DELETED]
-    assert found.table[DELETED].to_pylist() == gone
+    found = gathered(declared(deleted="gone"), page)
+    assert found.column_names == ["id", DELETED]
+    assert found[DELETED].to_pylist() == gone
 
 
 @settings(deadline=None)

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations.connection import setting, variables
+from wfops_pipelines.destinations.connection import setting
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import (

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations.connection import setting, variables
+from wfops_pipelines.destinations.connection import setting
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable

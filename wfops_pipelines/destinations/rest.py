@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations import deliveries
-from wfops_pipelines.destinations.calls import Call, Caller, call, fill
-from wfops_pipelines.destinations.connection import Bearer, Signing, access
+from wfops_pipelines.destinations.calling import Caller, Manners
+from wfops_pipelines.destinations.calls import Call, call, fill
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
 from wfops_pipelines.destinations.readback import (
@@ -39,8 +40,7 @@ class RestDestination:
     read: Call | None = None
     body: tuple[tuple[str, Any], ...] = ()
     record: str = ""
-    auth: Signing = field(default_factory=Bearer)
-    key_header: str | None = "Idempotency-Key"
+    manners: Manners = field(default_factory=Manners)
 
     @property
     def words(self) -> str:
@@ -89,7 +89,7 @@ class RestDestination:
 
     @contextmanager
     def caller(self, environ: Mapping[str, str]) -> Iterator[Caller]:
-        opened = Caller(self.system, access(self.system, self.auth, environ), self.key_header)
+        opened = Caller(self.system, self.manners, environ)
         try:
             yield opened
         finally:
@@ -154,8 +154,11 @@ def rest_destination(
     read: str | None = None,
     body: Mapping[str, Any] | None = None,
     record: str = "",
-    auth: Signing | None = None,
+    auth: Auth | OAuth2 = bearer,
+    headers: Mapping[str, str] | None = None,
     idempotency: bool | str = True,
+    deadline: float = 60.0,
+    per_second: float | None = None,
 ) -> RestDestination:
     """A SaaS API to write to, one request a row, as `rest_destination("crm", "POST /contacts",
     update="PATCH /contacts/{remote_id}", body={"email": "{email}"})`.
@@ -171,15 +174,22 @@ def rest_destination(
         read: gets one record, for the difference that a reviewer sees and after a crash.
         body: what create and update send, as JSON.
         record: dotted path of the record in the answer to `read`; empty when the answer is it.
-        auth: `bearer`, or `basic` or `api_key("X-Key")` of `wfops_pipelines.sources`.
+        auth: `bearer`, `basic`, `api_key("X-Key")` or `oauth2("/oauth/token")` of
+            `wfops_pipelines.sources`.
+        headers: sent with every request, as {"Notion-Version": "2022-06-28"}.
         idempotency: the API takes an `Idempotency-Key` (or the header that is named), so that a
             POST may be repeated. False: what may have arrived is never sent again by a machine.
+        deadline: seconds that one answer may take in all, however it trickles in.
+        per_second: how many requests a second the API takes at most; None: as many as it answers.
 
     Raises:
-        ValueError: a request that is not a method and a path, or neither create nor update.
+        ValueError: a request that is not a method and a path, neither create nor update, or a
+            time or a rate that is not above 0.
     """
     if create is None and update is None:
         raise ValueError(f'{system}: say what is sent, as "POST /contacts" or update=…')
+    if deadline <= 0 or (per_second is not None and per_second <= 0):
+        raise ValueError(f"{system}: deadline and per_second must be above 0")
     header = "Idempotency-Key" if idempotency is True else idempotency or None
     return RestDestination(
         system=system,
@@ -189,8 +199,7 @@ def rest_destination(
         read=call(read) if read else None,
         body=tuple((body or {}).items()),
         record=record,
-        auth=auth or Bearer(),
-        key_header=header,
+        manners=Manners(auth, header, tuple((headers or {}).items()), deadline, per_second),
     )
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import deliveries
-from wfops_pipelines.destinations.calls import Answer, Call, Caller, OutcomeUnknown
+from wfops_pipelines.destinations.calling import Answer, Caller
+from wfops_pipelines.destinations.calls import Call
 from wfops_pipelines.destinations.deliveries import OPEN, Act, Delivery, State
 from wfops_pipelines.destinations.parcel import Parcel, Written
 from wfops_pipelines.destinations.readback import differs, remote_id
 from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
+from wfops_pipelines.destinations.told import OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Sending:
     def _may_repeat(self, mine: Delivery) -> bool:
         """Whether sending once more cannot make it happen twice."""
         if mine.state is State.SENDING:
-            return self._to.key_header is not None or self._call(mine).repeatable
+            return self._to.manners.key_header is not None or self._call(mine).repeatable
         return mine.state is not State.UNKNOWN
 
     def _decided(self, key: str, row: Row, mine: Delivery | None) -> Delivery:

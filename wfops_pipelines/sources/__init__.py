@@ -1,6 +1,6 @@
 """Sources: pages of records from SaaS systems. Importing this loads no framework."""
 
-from wfops_pipelines.sources.connection import (
+from wfops_pipelines.apis.connection import (
     Auth,
     Connection,
     OAuth2,
@@ -22,7 +22,15 @@ from wfops_pipelines.sources.paging import (
     Paging,
     SinglePage,
 )
-from wfops_pipelines.sources.presets import github, hubspot, salesforce, stripe, zendesk
+from wfops_pipelines.sources.presets import (
+    github,
+    hubspot,
+    hubspot_search,
+    notion,
+    salesforce,
+    stripe,
+    zendesk,
+)
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
 from wfops_pipelines.sources.sql import SqlSource, sql_table
 from wfops_pipelines.sources.window import TimeFormat, Window
@@ -53,6 +61,8 @@ __all__ = [
     "flatten",
     "github",
     "hubspot",
+    "hubspot_search",
+    "notion",
     "oauth2",
     "rest_api",
     "salesforce",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from wfops_pipelines.apis.late import expired
 from wfops_pipelines.sources.failures import Asked
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ def _unanswered(error: RequestException, asked: Asked) -> SyncFailure:
     from requests import Timeout
     from requests.exceptions import ChunkedEncodingError, ConnectionError, ContentDecodingError
 
+    if late := expired(error):
+        return asked.unreachable(
+            late.words,
+            "give the source a longer deadline= if its answers take so long, or a smaller page; "
+            "else check the vendor's status page; then retry",
+        )
     match error:
         case Timeout():
             return asked.unreachable("did not answer in time")

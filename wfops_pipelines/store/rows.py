@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
 
@@ -66,7 +67,7 @@ def _at_once(rows: Sequence[Row], held: Types) -> dict[str, pa.Array]:
     """
     import pyarrow as pa
 
-    plain = {n: _type(t) for n, t in held.items() if not t.startswith("timestamp")}
+    plain = {n: type_named(t) for n, t in held.items() if not t.startswith("timestamp")}
     if not plain:
         return {}
     try:
@@ -89,20 +90,14 @@ def settle(table: pa.Table, held: Types | None = None) -> pa.Table:
     return pa.table(columns)
 
 
-def join(parts: Sequence[pa.Table], held: Types | None = None) -> pa.Table:
-    """The rows of all parts; where they disagree on a column's type, it is inferred anew."""
-    import pyarrow as pa
-
-    names = list(dict.fromkeys(name for part in parts for name in part.column_names))
-    columns = {n: _joined([p[n] if n in p.column_names else p.num_rows for p in parts],
-                          (held or {}).get(n)) for n in names}  # fmt: skip
-    return pa.table(columns)
-
-
-def types_of(table: pa.Table) -> dict[str, str]:
+def types_of(rows: Rows) -> dict[str, str]:
     """The types to hold from now on; a column that is null throughout settles nothing yet."""
-    full = [n for n in table.column_names if table[n].null_count < table.num_rows]
-    return {n: str(table.schema.field(n).type) for n in full}
+    empty = set(rows.column_names)
+    for part in rows.parts():
+        empty -= {n for n in empty if part[n].null_count < part.num_rows}
+        if not empty:
+            break
+    return {f.name: str(f.type) for f in rows.schema if f.name not in empty}
 
 
 def tombstones(table: pa.Table) -> pa.Table:
@@ -151,16 +146,27 @@ def _sound(text: str) -> str:
 def _column(values: list[Any], held: str | None) -> pa.Array:
     import pyarrow as pa
 
-    if held is not None:
-        try:
-            return pa.array(_plains(values, held), type=_type(held))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
-            pass
-    return pa.array(*_inferred(values))
+    found = None if held is None else typed(values, type_named(held))
+    return pa.array(*_inferred(values)) if found is None else found
 
 
-def _plains(values: list[Any], held: str) -> list[Any]:
-    return [_plain(v) for v in values] if held.startswith("timestamp") else values
+def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
+    """The values as a column of this type; None where one of them does not fit."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind):
+        values = [_plain(v) for v in values]
+    try:
+        return pa.array(values, type=kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
+        return None
+
+
+def spelled_out(values: list[Any]) -> pa.Array:
+    """The values as text, whatever they are."""
+    import pyarrow as pa
+
+    return pa.array([_text(v) for v in values], pa.string())
 
 
 def _inferred(values: list[Any]) -> tuple[list[Any], pa.DataType | None]:
@@ -197,7 +203,7 @@ def _settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
         return column
     try:
         if held is not None and pt.is_null(kind):
-            return column.cast(_type(held))
+            return column.cast(type_named(held))
         simple = _simple(kind)
         return column.cast(simple) if simple is not None else _column(column.to_pylist(), held)
     except pa.ArrowInvalid:
@@ -226,35 +232,16 @@ def _simple(kind: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _joined(parts: Sequence[pa.ChunkedArray | int], held: str | None) -> pa.ChunkedArray:
-    """One column of all parts; a number stands for so many rows that lack it."""
-    import pyarrow as pa
-
-    full = [p for p in parts if not isinstance(p, int) and p.null_count < len(p)]
-    kinds = {str(p.type): p.type for p in full}
-    if len(kinds) <= 1:
-        kind = next(iter(kinds.values()), pa.string())
-        return pa.chunked_array([c for p in parts for c in _chunks(p, kind)], kind)
-    values = [v for p in parts for v in ([None] * p if isinstance(p, int) else p.to_pylist())]
-    return pa.chunked_array([_column(values, held)])
-
-
-def _chunks(part: pa.ChunkedArray | int, kind: pa.DataType) -> list[pa.Array]:
-    import pyarrow as pa
-
-    if isinstance(part, int) or part.type != kind:  # null throughout
-        return [pa.nulls(part if isinstance(part, int) else len(part), kind)]
-    return list(part.chunks)
-
-
-def _type(name: str) -> pa.DataType:
+def type_named(name: str) -> pa.DataType:
+    """The type that Arrow writes as `name`, of those that snapshots have."""
     import pyarrow as pa
 
     if name == "timestamp[us, tz=UTC]":
         return pa.timestamp("us", "UTC")
-    if name.startswith("decimal128("):
-        precision, scale = name[len("decimal128(") : -1].split(",")
-        return pa.decimal128(int(precision), int(scale))
+    if name.startswith("decimal"):
+        kind, _, sizes = name.removesuffix(")").partition("(")
+        precision, scale = sizes.split(",")
+        return getattr(pa, kind)(int(precision), int(scale))
     return pa.type_for_alias(name.removesuffix("[day]"))
 
 

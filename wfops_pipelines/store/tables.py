@@ -62,6 +62,7 @@ snapshots = Table(
     Column("origin", BigInteger),  # an edited snapshot: whose rows it holds
     Column("edited_by", Text),
     Column("edits", JSONB(none_as_null=True)),
+    Column("doubted", JSONB(none_as_null=True)),  # [key, cursor of what came before] of rows
     Column("partition", Text),
 )
 

@@ -17,7 +17,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, files, reviews, snapshots
+from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import row_outcomes as outcomes
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
@@ -155,7 +155,7 @@ def _held_rows(
     if sync is None or not seen:
         return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
     try:
-        table = files.read(services.folder(sync.name), seen["snapshot"].digest)
+        table = services.rows(seen["snapshot"]).whole()
     except SnapshotDamaged as damage:
         return {
             "columns": [],
