@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines import telling
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
-from wfops_pipelines.store.rows import texts
+from wfops_pipelines.store.rows import keys_of, texts
 from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
-from wfops_pipelines.sync import Day, Sync, instant
+from wfops_pipelines.sync import Day, Sync
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
-TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
-LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,10 @@ class Gathered:
         at, keyed = 0, key in rows.column_names
         for part in rows.parts([key] if keyed else rows.column_names[:1]):
             end = at + part.num_rows
-            keys = texts(part[key]) if keyed else [None] * part.num_rows
+            keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
             yield pa.table(
                 {
-                    "key": pa.array(["None" if k is None else k for k in keys], pa.string()),
+                    "key": pa.array(keys, pa.string()),
                     "version": pa.array(spelled(self.version[at:end]), pa.string()),
                     "cursor": pa.array(self.cursor[at:end], pa.timestamp("us", "UTC")),
                 }
@@ -134,14 +131,14 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
         names = names or _names(found)
         told = told or _tells(sync, found)
         if _is_table(found):
-            yield _typed(sync, rows.settle(found, held))
+            yield telling.of_table(sync, rows.settle(found, held))
             continue
-        loose.extend(_settled(sync, row) for row in found)
+        loose.extend(found)
         if len(loose) >= AT_ONCE:
-            yield rows.to_table(loose, held)
+            yield telling.of_rows(sync, loose, held)
             loose = []
     if loose:
-        yield rows.to_table(loose, held)
+        yield telling.of_rows(sync, loose, held)
     if names and not told:
         raise SchemaRefused(
             f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
@@ -182,36 +179,6 @@ def _is_table(found: Any) -> bool:
     return isinstance(found, pa.Table)
 
 
-def _settled(sync: Sync, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with its cursor as a time, and with the mark of a tombstone."""
-    if not TAKEN.isdisjoint(row):
-        _refuse_taken(sync, row)
-    if sync.cursor is None and sync.deleted is None:
-        return row
-    settled = dict(row)
-    if sync.cursor is not None:
-        settled[sync.cursor] = _cursor(sync, row)
-    if sync.deleted is not None and _gone(settled.pop(sync.deleted, None)):
-        settled[DELETED] = True
-    return settled
-
-
-def _gone(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in LIVING
-    return value not in (None, False, 0) and value == value  # NaN is a null to many
-
-
-def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:
-    taken = sorted(TAKEN.intersection(names) - {sync.deleted})
-    if taken:
-        raise SchemaRefused(
-            f"{sync.name}: the rows have a column {taken[0]}, a name that the product keeps for "
-            f"itself. Return it under another name, leave it out, or declare deleted={taken[0]!r} "
-            "where it says that a row is gone."
-        )
-
-
 def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
     """A key is compared as text everywhere, and bytes have none."""
     import pyarrow.types as pt
@@ -220,51 +187,6 @@ def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
         raise SchemaRefused(
             f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
         )
-
-
-def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
-    assert sync.cursor is not None
-    if sync.cursor not in row:
-        raise SchemaRefused(
-            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
-            f"The function must return it, or cursor= must name one of {', '.join(row)}."
-        )
-    try:
-        return instant(row[sync.cursor])
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SchemaRefused(
-            f"{sync.name}: the cursor {sync.cursor} of row {row.get(sync.key)} is no time: "
-            f"{row[sync.cursor]!r}. The API changed its format, or the function must parse it."
-        ) from error
-
-
-def _typed(sync: Sync, table: pa.Table) -> pa.Table:
-    """As `_settled`, for a whole table."""
-    import pyarrow as pa
-
-    _refuse_taken(sync, table.column_names)
-    if sync.cursor is not None and not _is_time(table, sync.cursor):
-        keys = table[sync.key].to_pylist() if sync.key in table.column_names else []
-        names = dict.fromkeys(table.column_names)
-        values = table[sync.cursor].to_pylist() if sync.cursor in names else [None]
-        found = [
-            _cursor(sync, {**names, sync.key: k, sync.cursor: v} if sync.cursor in names else names)
-            for k, v in zip(keys or [None] * len(values), values, strict=False)
-        ]
-        at = table.column_names.index(sync.cursor)
-        table = table.set_column(at, sync.cursor, pa.array(found, pa.timestamp("us", "UTC")))
-    if sync.deleted is not None and sync.deleted in table.column_names:
-        gone = [_gone(v) or None for v in table[sync.deleted].to_pylist()]
-        table = table.drop_columns([sync.deleted])
-        if any(gone):
-            table = table.append_column(DELETED, pa.array(gone, pa.bool_()))
-    return table
-
-
-def _is_time(table: pa.Table, name: str) -> bool:
-    import pyarrow.types as pt
-
-    return name in table.column_names and pt.is_timestamp(table.schema.field(name).type)
 
 
 def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
