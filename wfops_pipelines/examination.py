@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.impact import critical_changes, deletions, high_impact
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living_rows
+from wfops_pipelines.store.rows import keys_of, living
+from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Past:
     previous_rows: int | None = None
     profiles: Mapping[int, str] = field(default_factory=dict)
     decided: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    published: Mapping[Source, pa.Table] = field(default_factory=dict)
+    published: Mapping[Source, Rows] = field(default_factory=dict)
     model: Stored | None = None
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
@@ -61,7 +63,7 @@ class Examined:
 
 
 def examine(
-    sync: Sync, suite: Suite, snapshot: Snapshot, table: pa.Table, past: Past | Exception
+    sync: Sync, suite: Suite, snapshot: Snapshot, rows: Rows, past: Past | Exception
 ) -> Examined:
     """All findings about a snapshot. `past` is an error where the destination could not be read."""
     findings: list[Finding] = []
@@ -70,7 +72,7 @@ def examine(
     profile: str | None = None
     model: Stored | None = None
     known = past if isinstance(past, Past) else Past()
-    alive = _alive(table, known)
+    alive = _alive(rows, known)
 
     def run(examiner: str, examination: Callable[[], Iterable[Finding]]) -> None:
         try:
@@ -98,17 +100,18 @@ def examine(
 
     if isinstance(past, Exception):
         findings.append(_crashed("destination", past))
-    run("key", lambda: key_findings(table, sync.key))
+    run("key", lambda: key_findings(rows, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
+    run("order", lambda: order_findings(snapshot, sync))
     run("edited", lambda: edited_findings(snapshot))
-    run("drafted", lambda: _drafted(known.drafts, table, sync.key))
+    run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
-    if sync.key in table.column_names:  # without it, no row can be named: held already
+    if sync.key in rows.column_names:  # without it, no row can be named: held already
         run("anomaly", anomalies)
         run("critical_changes", lambda: critical_changes(known.diff))
-        run("deletes", lambda: deletions(table, sync, known.living))
-        run("high_impact", lambda: high_impact(table, sync.key, sync.policy, known.existing))
+        run("deletes", lambda: deletions(rows, sync, known.living))
+        run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, known.existing))
     evidence = Evidence(
         sync=sync.name,
         seq=snapshot.seq,
@@ -122,33 +125,33 @@ def examine(
     return Examined(evidence, profile, model)
 
 
-def _alive(table: pa.Table, past: Past) -> pa.Table:
+def _alive(rows: Rows, past: Past) -> Rows:
     """The rows that are not deletions; where there are none, with the columns that they had."""
-    alive = living_rows(table)
-    return alive if alive.num_rows or past.schema is None else past.schema.empty_table()
+    alive = living(rows)
+    return alive if alive.num_rows or past.schema is None else Rows.of(past.schema.empty_table())
 
 
-def key_findings(table: pa.Table, key: str) -> list[Finding]:
+def key_findings(rows: Rows, key: str) -> list[Finding]:
     """A key that is missing, null or twice cannot name rows: it holds the whole snapshot."""
-    if key not in table.column_names:
+    if key not in rows.column_names:
         return [_key(key, f"there is no key column {key!r}", 0)]
-    column = table[key]
-    nulls = column.null_count
-    twice = table.num_rows - nulls - len(column.drop_null().unique())
+    nulls, twice = counted_keys(rows, key)
     found = []
     if nulls:
         found.append(
-            _key(key, f"{nulls:,} of {table.num_rows:,} rows have no {key}", nulls, nameless=True)
+            _key(key, f"{nulls:,} of {rows.num_rows:,} rows have no {key}", nulls, nameless=True)
         )
     if twice:
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
 
 
-def _drafted(drafts: Sequence[Drafted], table: pa.Table, key: str) -> list[Finding]:
-    if not drafts or key not in table.column_names:
+def _drafted(drafts: Sequence[Drafted], rows: Rows, key: str) -> list[Finding]:
+    if not drafts or key not in rows.column_names:
         return []
-    return draft_findings(drafts, frozenset(str(k) for k in table[key].to_pylist()))
+    asked = frozenset(d.key for d in drafts)
+    here = (asked.intersection(keys_of(part[key])) for part in rows.parts([key]))
+    return draft_findings(drafts, frozenset().union(*here))
 
 
 def edited_findings(snapshot: Snapshot) -> list[Finding]:
@@ -172,7 +175,23 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
     return found
 
 
-def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
+def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
+    """Rows of which nobody can tell whether they are newer than what came before."""
+    if not snapshot.doubted:
+        return []
+    keys = tuple(key for key, _ in snapshot.doubted)
+    _, before = snapshot.doubted[0]
+    said = (
+        f"the {sync.cursor} of {counted_rows(len(keys))} contradicts the order in which they came "
+        f"({keys[0]}: a version of {before} was there before). Either a wrong date was mended, and "
+        "these rows are right, or an answer came from a copy that lags, and they are old"
+    )
+    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    details: dict[str, Json] = {"before": found}
+    return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
+
+
+def policy_findings(rows: Rows, policy: Policy) -> list[Finding]:
     """A policy about a column that is not there protects nothing: it holds the whole snapshot."""
     return [
         Finding(
@@ -182,14 +201,14 @@ def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
             column=column,
         )
         for field, column in policy.columns()
-        if column not in table.column_names
+        if column not in rows.column_names
     ]
 
 
-def _drift(previous: pa.Schema | None, table: pa.Table) -> Iterable[Finding]:
+def _drift(previous: pa.Schema | None, rows: Rows) -> Iterable[Finding]:
     from wfops_pipelines.checks.examine import schema_drift
 
-    return schema_drift(previous, table.schema)
+    return schema_drift(previous, rows.schema)
 
 
 def _crashed(examiner: str, error: Exception) -> Finding:

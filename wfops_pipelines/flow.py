@@ -23,7 +23,7 @@ from wfops_pipelines.history import read_past
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, files, reviews, row_models, snapshots
+from wfops_pipelines.store import audit, database, reviews, row_models, snapshots
 from wfops_pipelines.superseding import supersede_older
 from wfops_pipelines.sync import Day, Sync
 
@@ -96,9 +96,9 @@ def judge_staged(
 
 def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, run: Run) -> Judged:
     """Examine a staged snapshot, decide, and record both; a hold opens a review request."""
-    table = files.read(services.folder(sync.name), snapshot.digest)
-    past = read_past(sync, snapshot, table, services)
-    examined = examine(sync, project.suites[sync.name], snapshot, table, past)
+    rows = services.rows(snapshot)
+    past = read_past(sync, snapshot, rows, services)
+    examined = examine(sync, project.suites[sync.name], snapshot, rows, past)
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 
 from wfops_pipelines.anomaly import ROWS_VERSION
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Snapshot
 from wfops_pipelines.destinations import Existing, can_list
@@ -17,7 +18,7 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living_rows
+from wfops_pipelines.store.rows import living
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -27,32 +28,28 @@ TRAINING_SNAPSHOTS = 20
 _REFIT_SHARE = 5  # a model is fitted again when a fifth of its sources is new
 
 
-def read_past(
-    sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
-) -> Past | Exception:
+def read_past(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> Past | Exception:
     """The past of a snapshot; the error itself where it cannot be read, for the examiners."""
     try:
         with services.engine.connect() as conn:
-            return _past(conn, sync, snapshot, table, services)
+            return _past(conn, sync, snapshot, rows, services)
     except Exception as error:
         return error
 
 
-def _past(
-    conn: Connection, sync: Sync, snapshot: Snapshot, table: pa.Table, services: Services
-) -> Past:
+def _past(conn: Connection, sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> Past:
     found = sources(conn, sync, before=snapshot.seq, limit=TRAINING_SNAPSHOTS)
     stored = row_models.newest(conn, sync.name)
     model = stored if stored is not None and serves(stored, found) else None
     wanted = found if model is None else found[-1:]
-    published = {
-        s: rows for s, rows in _read(conn, sync, services, wanted).items() if rows.num_rows
-    }
+    published = {s: p for s, p in _read(conn, sync, services, wanted).items() if p.num_rows}
     last = [*published.values()][-1] if published else None
-    usable = sync.key in table.column_names and not table[sync.key].null_count
-    parcel = parcel_of(sync, snapshot, table, services)
+    usable = sync.key in rows.column_names and not any(
+        part[sync.key].null_count for part in rows.parts([sync.key])
+    )
+    parcel = parcel_of(sync, snapshot, rows, services)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
-    critical = [c for c in sync.policy.critical_fields if c in table.column_names]
+    critical = [c for c in sync.policy.critical_fields if c in rows.column_names]
     return Past(
         schema=None if last is None else last.schema,
         previous_rows=None if last is None else last.num_rows,
@@ -66,15 +63,15 @@ def _past(
         model=model,
         existing=sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
         diff=sync.destination.diff(conn, parcel, critical) if usable else None,
-        living=_living(conn, sync, table, services),
+        living=_living(conn, sync, rows, services),
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
     )
 
 
-def _living(conn: Connection, sync: Sync, table: pa.Table, services: Services) -> int | None:
+def _living(conn: Connection, sync: Sync, rows: Rows, services: Services) -> int | None:
     """How many rows the destination holds; None where it cannot say, or nobody needs to know."""
-    if DELETED not in table.column_names or not can_list(sync.destination):
+    if DELETED not in rows.column_names or not can_list(sync.destination):
         return None
     return len(sync.destination.living(conn, sync.key, services.environ, sync.name))
 
@@ -84,7 +81,8 @@ def published_tables(
 ) -> list[tuple[int, pa.Table]]:
     """(number, published rows) of the last snapshots, oldest first; a lost file is left out."""
     found = sources(conn, sync, limit=limit, before=before)
-    return [(s.seq, rows) for s, rows in _read(conn, sync, services, found).items()]
+    read = _read(conn, sync, services, found).items()
+    return [(source.seq, published.whole()) for source, published in read]
 
 
 def sources(
@@ -108,9 +106,9 @@ def sources(
 
 def _read(
     conn: Connection, sync: Sync, services: Services, wanted: Sequence[Source]
-) -> dict[Source, pa.Table]:
+) -> dict[Source, Rows]:
     found = {s: published_rows(conn, sync, s.seq, s.digest, set(s.parts), services) for s in wanted}
-    return {s: living_rows(rows) for s, rows in found.items() if rows is not None}
+    return {s: living(rows) for s, rows in found.items() if rows is not None}
 
 
 def serves(stored: Stored, now: Sequence[Source]) -> bool:

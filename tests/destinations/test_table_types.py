@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.destinations import Parcel, copying, table
 from wfops_pipelines.errors import DestinationRefused, FailureKind
 
@@ -151,7 +152,7 @@ def test_the_stream_never_holds_more_than_its_batches():
     rows = pa.table({"id": range(copying.BATCH * 5)})
     written = []
     with ThreadPoolExecutor(1) as ahead:
-        reader = copying._Reader(ahead, rows)
+        reader = copying._Reader(ahead, Rows.of(rows))
         write = reader._write
         reader._write = lambda: written.append(1) or write()
         reads = [len(written) for _ in iter(lambda: reader.read(1), b"")]

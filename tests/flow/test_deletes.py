@@ -186,6 +186,15 @@ def test_a_newer_whole_extraction_supersedes_what_older_ones_held(whole):
     fits(bench)
 
 
+def test_superseded_rows_are_counted_though_one_of_two_people_had_approved_them(whole):
+    bench = whole(Policy(reviewers="team", approvals=2))
+    bench.decide(bench.held([row("1", amount=-1)]), Verb.APPROVE)
+    bench.held([row("1", amount=-1), row("2", amount=-1)])
+    account = reconcile(bench.sync, bench.services)
+    assert (account.superseded, account.held, account.missing) == (1, 2, 0)
+    fits(bench)
+
+
 def test_what_an_incremental_sync_holds_stays_when_newer_rows_come(bench):
     held = bench.held([row("1", amount=-1), row("2")])
     bench.run([row("3", minutes=5)])

@@ -79,6 +79,7 @@ JUDGEMENT = (
     "deletes",
     "high_impact",
     "schema",
+    "order",
     "edited",
     "drafted",
     "preparation",

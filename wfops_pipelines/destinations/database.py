@@ -62,7 +62,7 @@ class DatabaseTable:
         with self._open(parcel.environ) as there:
             tables = self._tables(parcel)
             if parcel.key not in tables.columns_there(there):
-                return Diff(inserted=len(parcel.rows) - len(parcel.gone()))
+                return Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
             return self._meet(there, tables, parcel).diff(critical)
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Sending:
         A row that the API refuses, or whose outcome nobody knows, does not stop the others; at
         the end a DestinationRefused says so. One that is about the system stops at once.
         """
-        for part in batches(self._parcel.rows.to_pylist(), AT_ONCE):
+        for part in batches(self._parcel.each(), AT_ONCE):
             self._look_ahead(part)
             if not all(self._tried(row) for row in part):
                 break
@@ -68,7 +68,7 @@ class Sending:
             return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
         return True
 
-    def _look_ahead(self, rows: list[Row]) -> None:
+    def _look_ahead(self, rows: Sequence[Row]) -> None:
         """Read the records that will be needed, by batches or side by side."""
         wanted = [(key, row) for row in rows if self._needs_look(key := self._key(row), row)]
         known = {key: one for key, _ in wanted if (one := self._last(key))}

@@ -52,7 +52,7 @@ class TakingBack:
 
         Raises a DestinationRefused at the end when not all of it could be done.
         """
-        rows = [(str(row[self._parcel.key]), row) for row in self._parcel.rows.to_pylist()]
+        rows = ((str(row[self._parcel.key]), row) for row in self._parcel.each())
         for part in batches(rows, AT_ONCE):
             open_ = [(key, row) for key, row in part if self._is_open(key)]
             self._seen = self._to.look_all(self._caller, open_, self._sent, sure=True)
