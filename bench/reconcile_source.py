@@ -39,13 +39,13 @@ class Version:
     def late(self) -> timedelta:
         return self.visible - self.written
 
-    @property
-    def row(self) -> dict[str, Any]:
+    def row(self, *, marked: bool) -> dict[str, Any]:
+        """As the source tells it; `marked`: with whether it is gone."""
         row = {
             "id": self.key, "n": self.n, "amount": self.amount, "owner": self.owner,
             "updated_at": self.cursor,
         }  # fmt: skip
-        return {**row, "gone": True} if self.gone else row
+        return {**row, "gone": self.gone} if marked else row
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Moody:
             self._moody(page, told, window)
             told += page
             self.returned.setdefault(self.attempt, []).extend(page)
-            yield [v.row for v in page]
+            yield [v.row(marked=self.moods.tombstones) for v in page]
             if self.between is not None:
                 self.between()
 

@@ -15,6 +15,7 @@ from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) 
     if review.kind is ReviewKind.ROWS or review.seq is None:
         return frozenset(review.keys)
     parts = _rows(conn, sync, review, services).parts([sync.key])
-    return frozenset(str(k) for part in parts for k in part[sync.key].to_pylist())
+    return frozenset(k for part in parts for k in keys_of(part[sync.key]))
 
 
 def stage_edited(

@@ -15,7 +15,7 @@ from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.impact import critical_changes, deletions, high_impact
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living
+from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
 
@@ -150,7 +150,7 @@ def _drafted(drafts: Sequence[Drafted], rows: Rows, key: str) -> list[Finding]:
     if not drafts or key not in rows.column_names:
         return []
     asked = frozenset(d.key for d in drafts)
-    here = (asked.intersection(map(str, p[key].to_pylist())) for p in rows.parts([key]))
+    here = (asked.intersection(keys_of(part[key])) for part in rows.parts([key]))
     return draft_findings(drafts, frozenset().union(*here))
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines import telling
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
-from wfops_pipelines.store.rows import texts
+from wfops_pipelines.store.rows import keys_of, texts
 from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
-from wfops_pipelines.sync import Day, Sync, instant
+from wfops_pipelines.sync import Day, Sync
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
-TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
-LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +43,17 @@ class Gathered:
     repeats: int
     doubted: tuple[tuple[str, str], ...] = ()
 
-    def keys(self, key: str, rows: Rows) -> Iterator[list[str | None]]:
-        """The keys (texts) of its rows, in parts, read from `rows`, which are the same."""
-        keyed = key in rows.column_names
-        for part in rows.parts([key] if keyed else rows.column_names[:1]):
-            yield texts(part[key]) if keyed else [None] * part.num_rows
-
     def identity(self, key: str, rows: Rows) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row; `rows` are where keys are read."""
         import pyarrow as pa
 
-        at = 0
-        for keys in self.keys(key, rows):
-            end = at + len(keys)
+        at, keyed = 0, key in rows.column_names
+        for part in rows.parts([key] if keyed else rows.column_names[:1]):
+            end = at + part.num_rows
+            keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
             yield pa.table(
                 {
-                    "key": pa.array(["None" if k is None else k for k in keys], pa.string()),
+                    "key": pa.array(keys, pa.string()),
                     "version": pa.array(spelled(self.version[at:end]), pa.string()),
                     "cursor": pa.array(self.cursor[at:end], pa.timestamp("us", "UTC")),
                 }
@@ -84,49 +76,49 @@ def gather(
     the rows wait in `folder`, to be read again.
     """
     spool, fitting = Spool(folder), Fitting()
-    marks, quarrel, count = Marks(), False, 0
+    told, quarrel = _Told(sync, came, day), False
     for part in _parts(sync, pages, held):
         quarrel |= fitting.see(part)
         spool.add(part)
-        marks.add(part.num_rows, _inside(_marks(sync, part), day))
-        count += part.num_rows
-    if not count:
+        told.add(part)
+    if not told.count:
         return None
-    whole = refitted(spool.read, fitting.schema(held, spool.read), count)
+    whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
     _refuse_bytes(sync, whole.schema)
     if quarrel:  # what a type is counts for a version
-        marks = Marks()
+        told = _Told(sync, came, day)
         for part in whole.parts():
-            marks.add(part.num_rows, _inside(_marks(sync, part), day))
-    chosen = marks.newest()
-    newest = whole if chosen.mask is None else whole.filter(chosen.mask)
-    found = Gathered(newest, chosen.version, chosen.cursor, chosen.repeats)
-    found = _without_known(sync, found, came) if came.versions or came.loose else found
-    return found if len(found.version) else None
+            told.add(part)
+    chosen = told.marks.newest()
+    if not len(chosen.version):
+        return None
+    rows = whole if chosen.mask is None else whole.filter(chosen.mask)
+    doubted = tuple(
+        doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
+    )
+    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted)
 
 
-def _without_known(sync: Sync, found: Gathered, came: Came) -> Gathered:
-    """The rows that are news, and which of them are doubted."""
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
+@dataclass(slots=True)
+class _Told:
+    """What is kept of all rows that a source told, part by part.
 
-    news: list[npt.NDArray[np.bool_]] = []
-    doubted: list[tuple[str, str]] = []
-    at = 0
-    for keys in filter(None, found.keys(sync.key, found.rows)):
-        end = at + len(keys)
-        moments = pd.Series(found.cursor[at:end]).dt.tz_localize("UTC")
-        one = {"key": pd.Series(keys, dtype=object), "version": found.version[at:end]}
-        fresh, doubts = _news(pd.DataFrame({**one, "cursor": moments}), came)
-        news.append(np.zeros(len(keys), np.bool_))
-        news[-1][fresh.index.to_numpy()] = True
-        doubted += doubts
-        at = end
-    stays = np.concatenate(news)
-    rows = found.rows if stays.all() else found.rows.filter(pa.array(stays))
-    version, cursor = found.version[stays], found.cursor[stays]
-    return Gathered(rows, version, cursor, found.repeats, tuple(doubted))
+    doubts: by a row's place, what Snapshot.doubted says of it if it stays.
+    """
+
+    sync: Sync
+    came: Came
+    day: Day | None
+    marks: Marks = field(default_factory=Marks)
+    doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, part: pa.Table) -> None:
+        inside = _inside(_marks(self.sync, part), self.day)
+        news, doubts = _news(inside, self.came)
+        self.marks.add(part.num_rows, inside.assign(news=news))
+        self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
+        self.count += part.num_rows
 
 
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
@@ -139,14 +131,14 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
         names = names or _names(found)
         told = told or _tells(sync, found)
         if _is_table(found):
-            yield _typed(sync, rows.settle(found, held))
+            yield telling.of_table(sync, rows.settle(found, held))
             continue
-        loose.extend(_settled(sync, row) for row in found)
+        loose.extend(found)
         if len(loose) >= AT_ONCE:
-            yield rows.to_table(loose, held)
+            yield telling.of_rows(sync, loose, held)
             loose = []
     if loose:
-        yield rows.to_table(loose, held)
+        yield telling.of_rows(sync, loose, held)
     if names and not told:
         raise SchemaRefused(
             f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
@@ -187,36 +179,6 @@ def _is_table(found: Any) -> bool:
     return isinstance(found, pa.Table)
 
 
-def _settled(sync: Sync, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with its cursor as a time, and with the mark of a tombstone."""
-    if not TAKEN.isdisjoint(row):
-        _refuse_taken(sync, row)
-    if sync.cursor is None and sync.deleted is None:
-        return row
-    settled = dict(row)
-    if sync.cursor is not None:
-        settled[sync.cursor] = _cursor(sync, row)
-    if sync.deleted is not None and _gone(settled.pop(sync.deleted, None)):
-        settled[DELETED] = True
-    return settled
-
-
-def _gone(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in LIVING
-    return value not in (None, False, 0) and value == value  # NaN is a null to many
-
-
-def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:
-    taken = sorted(TAKEN.intersection(names) - {sync.deleted})
-    if taken:
-        raise SchemaRefused(
-            f"{sync.name}: the rows have a column {taken[0]}, a name that the product keeps for "
-            f"itself. Return it under another name, leave it out, or declare deleted={taken[0]!r} "
-            "where it says that a row is gone."
-        )
-
-
 def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
     """A key is compared as text everywhere, and bytes have none."""
     import pyarrow.types as pt
@@ -225,51 +187,6 @@ def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
         raise SchemaRefused(
             f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
         )
-
-
-def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
-    assert sync.cursor is not None
-    if sync.cursor not in row:
-        raise SchemaRefused(
-            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
-            f"The function must return it, or cursor= must name one of {', '.join(row)}."
-        )
-    try:
-        return instant(row[sync.cursor])
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SchemaRefused(
-            f"{sync.name}: the cursor {sync.cursor} of row {row.get(sync.key)} is no time: "
-            f"{row[sync.cursor]!r}. The API changed its format, or the function must parse it."
-        ) from error
-
-
-def _typed(sync: Sync, table: pa.Table) -> pa.Table:
-    """As `_settled`, for a whole table."""
-    import pyarrow as pa
-
-    _refuse_taken(sync, table.column_names)
-    if sync.cursor is not None and not _is_time(table, sync.cursor):
-        keys = table[sync.key].to_pylist() if sync.key in table.column_names else []
-        names = dict.fromkeys(table.column_names)
-        values = table[sync.cursor].to_pylist() if sync.cursor in names else [None]
-        found = [
-            _cursor(sync, {**names, sync.key: k, sync.cursor: v} if sync.cursor in names else names)
-            for k, v in zip(keys or [None] * len(values), values, strict=False)
-        ]
-        at = table.column_names.index(sync.cursor)
-        table = table.set_column(at, sync.cursor, pa.array(found, pa.timestamp("us", "UTC")))
-    if sync.deleted is not None and sync.deleted in table.column_names:
-        gone = [_gone(v) or None for v in table[sync.deleted].to_pylist()]
-        table = table.drop_columns([sync.deleted])
-        if any(gone):
-            table = table.append_column(DELETED, pa.array(gone, pa.bool_()))
-    return table
-
-
-def _is_time(table: pa.Table, name: str) -> bool:
-    import pyarrow.types as pt
-
-    return name in table.column_names and pt.is_timestamp(table.schema.field(name).type)
 
 
 def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
@@ -297,8 +214,10 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
 
 
-def _news(marks: pd.DataFrame, came: Came) -> tuple[pd.DataFrame, tuple[tuple[str, str], ...]]:
-    """What did not come before; and which of it is doubted, with the cursor of what came last.
+def _news(
+    marks: pd.DataFrame, came: Came
+) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+    """Which rows did not come before; and which of those are doubted, by place.
 
     A version that came before and is dated earlier than the last one is told by a replica that
     lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
@@ -308,13 +227,16 @@ def _news(marks: pd.DataFrame, came: Came) -> tuple[pd.DataFrame, tuple[tuple[st
     import pandas as pd
 
     if not came.versions and not came.loose:
-        return marks, ()
+        return np.ones(len(marks), np.bool_), {}
     named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
-    news = [v not in came.loose if k is None else came.versions.get(k) != v for k, v in named]
-    again = np.array([pair in came.earlier for pair in named])[news]
-    fresh = marks[news]
-    last = pd.to_datetime(fresh["key"].map(came.cursors), utc=True)
-    older, newer = (fresh["cursor"] < last).to_numpy(), (fresh["cursor"] > last).to_numpy()
-    doubted = (older & ~again) | (newer & again)
-    contradicted = zip(fresh["key"][doubted], last[doubted], strict=True)
-    return fresh[~(older & again)], tuple((key, at.isoformat()) for key, at in contradicted)
+    last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
+    before = np.array([pair in came.earlier for pair in named])
+    reached = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    older, newer = ((marks["cursor"] < reached).to_numpy(), (marks["cursor"] > reached).to_numpy())
+    doubted = ~last & ((older & ~before) | (newer & before))
+    doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
+    places = marks.index[doubted]
+    told = {
+        int(at): (key, moment.isoformat()) for at, (key, moment) in zip(places, doubts, strict=True)
+    }
+    return ~(last | (older & before)), told

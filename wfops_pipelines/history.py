@@ -11,7 +11,7 @@ from wfops_pipelines.anomaly import ROWS_VERSION
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Snapshot
-from wfops_pipelines.destinations import Existing, Listing
+from wfops_pipelines.destinations import Existing, can_list
 from wfops_pipelines.examination import Past
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows
 from wfops_pipelines.services import Services
@@ -71,9 +71,9 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, rows: Rows, services
 
 def _living(conn: Connection, sync: Sync, rows: Rows, services: Services) -> int | None:
     """How many rows the destination holds; None where it cannot say, or nobody needs to know."""
-    if DELETED not in rows.column_names or not isinstance(sync.destination, Listing):
+    if DELETED not in rows.column_names or not can_list(sync.destination):
         return None
-    return len(sync.destination.living(conn, sync.key, services.environ))
+    return len(sync.destination.living(conn, sync.key, services.environ, sync.name))
 
 
 def published_tables(

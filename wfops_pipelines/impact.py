@@ -10,7 +10,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always, HighImpact, NewRow, Policy
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations import Existing
-from wfops_pipelines.store.rows import living_rows, texts, tombstones
+from wfops_pipelines.store.rows import keys_of, living_rows, texts, tombstones
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -86,17 +86,16 @@ def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> 
 
     if not isinstance(rule, Always):
         part = living_rows(part)  # a deletion has no amount, and is nothing new
-    keys = [str(k) for k in part[key].to_pylist()]
     match rule:
-        case Above(column, limit) if column in part.column_names:
-            over = pc.fill_null(pc.greater(part[column], limit), True)
-            return (k for k, hit in zip(keys, over.to_pylist(), strict=True) if hit)
-        case Above():
+        case Above(column) if column not in part.column_names:
             return iter(())  # policy_findings holds the whole snapshot
+        case Above(column, limit):
+            over = pc.fill_null(pc.greater(part[column], limit), True)
+            return iter(keys_of(part[key].filter(over)))
         case NewRow():
-            return (k for k in keys if k not in existing.rows)
+            return (k for k in keys_of(part[key]) if k not in existing.rows)
         case Always():
-            return iter(keys)
+            return iter(keys_of(part[key]))
 
 
 def _impact(rule: Any, keys: tuple[str, ...]) -> Finding:

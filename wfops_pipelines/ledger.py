@@ -19,6 +19,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: froz
         return rows
 
     def wanted(part: pa.Table) -> pa.Array:
-        keys = map(str, part[key].to_pylist())
+        keys = keys_of(part[key])
         return pa.array(
             [(only is None or k in only) and k not in without for k in keys], pa.bool_()
         )

@@ -1,4 +1,4 @@
-"""Marks of fixed size that tell which rows of an extraction stay: 32 bytes a row in memory."""
+"""Marks of fixed size that tell which rows of an extraction stay: 33 bytes a row in memory."""
 
 from __future__ import annotations
 
@@ -31,36 +31,38 @@ class Chosen:
 
 @dataclass(slots=True)
 class Marks:
-    """What is kept of each row that may stay: its key's hashes, its version, its cursor."""
+    """What is kept of each row: its key's hashes, its version, its cursor, whether it is news."""
 
-    fresh: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    inside: list[npt.NDArray[np.bool_]] = field(default_factory=list)
     kept: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
 
-    def add(self, rows: int, news: pd.DataFrame) -> None:
-        """The next part's marks: key (text or None), version and cursor of those that are news.
+    def add(self, rows: int, marks: pd.DataFrame) -> None:
+        """The next part's marks: key (text or None), version, cursor, and whether a row is news.
 
-        The index of `news` says where they stand among the part's `rows`.
+        The index says where they stand among the part's `rows`.
         """
         import numpy as np
 
         mask = np.zeros(rows, np.bool_)
-        mask[news.index.to_numpy()] = True
-        self.fresh.append(mask)
-        first, second = _hashed(news["key"])
-        cursor = news["cursor"].dt.tz_localize(None).to_numpy("datetime64[us]")
-        one = {"a": first, "b": second, "cursor": cursor, "version": news["version"].to_numpy()}
+        mask[marks.index.to_numpy()] = True
+        self.inside.append(mask)
+        first, second = _hashed(marks["key"])
+        cursor = marks["cursor"].dt.tz_localize(None).to_numpy("datetime64[us]")
+        one = {"a": first, "b": second, "cursor": cursor}
+        one |= {name: marks[name].to_numpy() for name in ("version", "news")}
         for name, values in one.items():
             self.kept.setdefault(name, []).append(values)
 
     def newest(self) -> Chosen:
-        """One row for each key, the last of the newest; all different ones without a key."""
+        """One row for each key, the last of the newest, if it is news; and those without a key."""
         import numpy as np
         import pyarrow as pa
 
         marks = {name: np.concatenate(parts) for name, parts in self.kept.items()}
         self.kept.clear()
         stays, repeats = _stays(marks)
-        mask = np.concatenate(self.fresh)
+        stays &= marks["news"]
+        mask = np.concatenate(self.inside)
         mask[np.flatnonzero(mask)[~stays]] = False
         chosen = None if mask.all() else pa.array(mask)
         return Chosen(chosen, marks["version"][stays], marks["cursor"][stays], repeats)

@@ -27,6 +27,7 @@ from wfops_pipelines.reconciliation import Account, count
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _prove_one(walk: _Pass, fates: Fates, remembered: Cursors) -> None:
     if walk.sync.key not in table.column_names:
         _tally(walk, fates, [fates.tell("None")] * table.num_rows)
         return
-    keys = [str(k) for k in table[walk.sync.key].to_pylist()]
+    keys = keys_of(table[walk.sync.key])
     told = [fates.tell(k) for k in keys]
     _tally(walk, fates, told)
     walk.keys.update(keys)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations import Listing
+from wfops_pipelines.destinations import can_list
 from wfops_pipelines.gathering import Gathered, identify
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import rows
@@ -42,22 +43,33 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
 def _and_tombstones(sync: Sync, found: Gathered | None, gone: list[Any]) -> Gathered:
     import numpy as np
 
+    if found is not None:
+        gone = _typed_as(gone, found.rows.schema.field(sync.key).type)
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
     news = identify(sync, marks)
     version, cursor = news["version"].to_numpy(), np.full(len(news), "NaT", "datetime64[us]")
     if found is None:
         return Gathered(Rows.of(marks), version, cursor, 0)
-    return Gathered(
-        followed_by(found.rows, marks),
-        np.concatenate([found.version, version]),
-        np.concatenate([found.cursor, cursor]),
-        found.repeats,
-        found.doubted,
+    both = followed_by(found.rows, marks)
+    versions, cursors = [found.version, version], [found.cursor, cursor]
+    return replace(
+        found, rows=both, version=np.concatenate(versions), cursor=np.concatenate(cursors)
     )
+
+
+def _typed_as(keys: list[Any], kind: pa.DataType) -> list[Any]:
+    """The keys in the column's type: a ledger holds them as text."""
+    import pyarrow as pa
+
+    try:
+        typed: list[Any] = pa.array(keys).cast(kind).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return keys
+    return typed
 
 
 def _living(sync: Sync, services: Services) -> pa.Array:
     destination = sync.destination
-    assert isinstance(destination, Listing)  # wfops check asks for it
+    assert can_list(destination)  # wfops check asks for it
     with services.engine.connect() as conn:
-        return destination.living(conn, sync.key, services.environ)
+        return destination.living(conn, sync.key, services.environ, sync.name)

@@ -4,7 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 TOKEN = "s3cr3t-crm-token"
 
@@ -23,7 +23,7 @@ class Contacts:
         self.keys = keys  # whether it honours Idempotency-Key
         self.records, self.answered, self.asked, self.faults = {}, {}, [], []
         self.takes, self.ended, self.refresh, self.renewed = {TOKEN}, set(), None, 0
-        self.headers = []
+        self.headers, self.at_most, self.side_by_side = [], 10**9, None
         self.lock, self.reached, self.free = threading.Lock(), threading.Event(), threading.Event()
 
     def writes(self):
@@ -51,7 +51,18 @@ class Contacts:
                 self.answered[key] = answer
             return answer
 
+    def batch(self, ids):
+        return 200, {"results": [self.records[i] for i in ids if i in self.records][: self.at_most]}
+
     def done(self, method, parts, body):
+        if parts == ["contacts", "batch", "read"]:
+            return self.batch([one["id"] for one in body["inputs"]])
+        if method == "GET" and parts[-1].partition("?after=")[0] == "contacts":
+            at = int(parts[0].partition("after=")[2] or 0)
+            page = [*self.records.values()][at : at + 3]
+            return 200, {"contacts": page, "next": at + 3 if at + 3 < len(self.records) else None}
+        if parts[0].startswith("contacts?ids="):
+            return self.batch(unquote(parts[0]).partition("=")[2].split(","))
         if method == "POST":
             if not str((body or {}).get("email", "")).count("@"):
                 return 422, {"error": f"no e-mail: {(body or {}).get('email')}", "token": TOKEN}
@@ -84,6 +95,8 @@ class Handler(BaseHTTPRequestHandler):
         key = self.headers.get("idempotency-key")
         api.asked.append((self.command, self.path, body, key))
         api.headers.append(dict(self.headers))
+        if api.side_by_side is not None and self.command == "GET":
+            api.side_by_side.wait(60)
         if (
             self.headers.get("authorization", "").removeprefix("Bearer ")
             not in api.takes - api.ended

@@ -95,14 +95,24 @@ class Caller:
         self._calm.close()
         self._careful.close()
 
-    def send(self, call: Call, path: str, body: Any = None, key: str | None = None) -> Answer:
-        """One request, repeated where that is safe. A 404 or 410 is an answer, no failure.
+    def send(
+        self,
+        call: Call,
+        path: str,
+        body: Any = None,
+        key: str | None = None,
+        *,
+        reads: bool = False,
+    ) -> Answer:
+        """One request, repeated where that is safe, as it is where it only `reads`.
+
+        A 404 or 410 is an answer, no failure.
 
         Raises a DestinationRefused; OutcomeUnknown where nobody can know whether it arrived.
         """
         import requests
 
-        safe = call.repeatable or (key is not None and self._key_header is not None)
+        safe = reads or call.repeatable or (key is not None and self._key_header is not None)
         headers = {self._key_header: key} if key and self._key_header else {}
         ask = partial((self._calm if safe else self._careful).request, call.method)
         asked = f"{call.method} {path}"

@@ -86,7 +86,13 @@ class DatabaseTable:
                 self._write_down(there, tables, parcel, asdict(done), reverted=True)
             return done
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+    def living(
+        self,
+        conn: Connection,  # noqa: ARG002
+        key: str,
+        environ: Mapping[str, str],
+        sync: str = "",  # noqa: ARG002
+    ) -> pa.Array:
         """The keys of all rows that are not deleted, typed as the table holds them."""
         import pyarrow as pa
         from sqlalchemy import MetaData, Table, inspect, select

@@ -102,6 +102,16 @@ def others(
     return found
 
 
+def living(conn: Connection, sync: str) -> dict[str, str | None]:
+    """What the API calls each row that it was sent and that was not deleted since, by key."""
+    query = (
+        "select distinct on (key) key, act, remote_id from wfops.deliveries "
+        "where sync = %(sync)s and state = 'delivered' order by key, seq desc"
+    )
+    found = conn.exec_driver_sql(query, {"sync": sync})
+    return {row.key: row.remote_id for row in found if row.act != Act.DELETE.value}
+
+
 def unsettled(conn: Connection, sync: str) -> list[Delivery]:
     """What did not arrive, or perhaps did not, the oldest first."""
     where = "sync = %(sync)s and state <> 'delivered' order by seq, key"

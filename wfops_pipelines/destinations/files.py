@@ -72,7 +72,13 @@ class FileTable:
         back = int((met.there & ~met.late).sum())
         return Reverted(back, len(met.rows) - newer - back, newer)
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+    def living(
+        self,
+        conn: Connection,  # noqa: ARG002
+        key: str,
+        environ: Mapping[str, str],
+        sync: str = "",  # noqa: ARG002
+    ) -> pa.Array:
         """The keys of all rows that are there, typed as the files hold them."""
         import pyarrow as pa
 

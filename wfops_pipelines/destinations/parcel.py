@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
@@ -156,6 +156,16 @@ class Written:
 class Listing(Protocol):
     """A destination that can name all rows that live there, for a full-refresh comparison."""
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:
-        """The keys of all rows that live at the destination, typed as it holds them."""
+    def living(
+        self, conn: Connection, key: str, environ: Mapping[str, str], sync: str = ""
+    ) -> pa.Array:
+        """The keys of all rows that live at the destination, typed as it holds them.
+
+        Where others write there as well: of those that `sync` wrote.
+        """
         ...
+
+
+def can_list(destination: object) -> TypeGuard[Listing]:
+    """Whether this destination, as it is declared, can name the rows that live there."""
+    return isinstance(destination, Listing) and getattr(destination, "lists", True) is not None

@@ -13,6 +13,8 @@ from wfops_pipelines.destinations import deliveries
 from wfops_pipelines.destinations.calling import Caller, Manners
 from wfops_pipelines.destinations.calls import Call, call, fill
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
+from wfops_pipelines.destinations.listing import Lists, check_lists, living
+from wfops_pipelines.destinations.looking import Many, looked_up
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
 from wfops_pipelines.destinations.readback import (
     columns_of,
@@ -23,6 +25,7 @@ from wfops_pipelines.destinations.readback import (
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
 Row = Mapping[str, Any]
@@ -38,9 +41,12 @@ class RestDestination:
     update: Call | None = None
     delete: Call | None = None
     read: Call | None = None
+    read_many: Many | None = None
     body: tuple[tuple[str, Any], ...] = ()
     record: str = ""
     manners: Manners = field(default_factory=Manners)
+    lists: Lists | None = None
+    lists_by: str | None = None
 
     @property
     def words(self) -> str:
@@ -57,10 +63,10 @@ class RestDestination:
         if self.read is None:
             return Existing({k: {} for k, one in known.items() if _lives(one)})
         with self.caller(parcel.environ) as caller:
-            found = ((k, self.look(caller, r, known.get(k))) for k, r in _living(parcel))
-            return Existing(
-                {k: {c: value_at(r, p) for c, p in places.items()} for k, r in found if r}
-            )
+            found = self.look_all(caller, list(_living(parcel)), known)
+        return Existing(
+            {k: {c: value_at(r, p) for c, p in places.items()} for k, r in found.items() if r}
+        )
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
         known, gone = self._known(conn, parcel), {str(k) for k in parcel.gone().to_pylist()}
@@ -87,6 +93,20 @@ class RestDestination:
         ):
             return Sending(self, parcel, ledger, caller).all()
 
+    def living(
+        self,
+        conn: Connection,
+        key: str,  # noqa: ARG002
+        environ: Mapping[str, str],
+        sync: str = "",
+    ) -> pa.Array:
+        """The keys of the rows that `sync` sent and that the API lists."""
+        import pyarrow as pa
+
+        assert self.lists is not None  # wfops check asks for it
+        keys = living(conn, sync, self.lists, self.lists_by, environ)
+        return pa.array(keys, None if keys else pa.string())
+
     @contextmanager
     def caller(self, environ: Mapping[str, str]) -> Iterator[Caller]:
         opened = Caller(self.system, self.manners, environ)
@@ -105,6 +125,21 @@ class RestDestination:
             return None
         answer = caller.send(self.read, self.read.filled(with_remote(row, known)))
         return None if answer.gone else record_in(answer.body, self.record)
+
+    def look_all(
+        self, caller: Caller, rows: Sequence[tuple[str, Row]], known: Mapping[str, Delivery],
+        *, sure: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        """`look` for many rows; `sure` where a row that is wrongly missed would be doubled."""
+
+        def one(item: tuple[str, Row]) -> Any:
+            return self.look(caller, item[1], known.get(item[0]))
+
+        def lives(key: str) -> bool:
+            return sure or (key in known and _lives(known[key]))
+
+        named = [(key, with_remote(row, known.get(key))) for key, row in rows]
+        return looked_up(named, one, self.read_many, caller, lives)
 
     def _known(self, conn: Connection, parcel: Parcel) -> dict[str, Delivery]:
         """The last delivery of each row that arrived; for messages, of this snapshot only."""
@@ -126,9 +161,10 @@ class RestDestination:
         places = {c: p for c, p in columns_of(dict(self.body)) if c in critical}
         inserted = updated = unchanged = deleted = 0
         changes: list[tuple[str, str, str | None, str | None]] = []
-        for row in parcel.each():
-            key = str(row[parcel.key])
-            record = self.look(caller, row, known.get(key))
+        rows = [(str(row[parcel.key]), row) for row in parcel.each()]
+        records = self.look_all(caller, rows, known)
+        for key, row in rows:
+            record = records[key]
             late = key in known and known[key].seq > parcel.seq
             if key in gone:
                 deleted += record is not None and not late
@@ -152,6 +188,9 @@ def rest_destination(
     update: str | None = None,
     delete: str | None = None,
     read: str | None = None,
+    read_many: Many | None = None,
+    lists: Lists | None = None,
+    lists_by: str | None = None,
     body: Mapping[str, Any] | None = None,
     record: str = "",
     auth: Auth | OAuth2 = bearer,
@@ -159,6 +198,7 @@ def rest_destination(
     idempotency: bool | str = True,
     deadline: float = 60.0,
     per_second: float | None = None,
+    at_once: int = 4,
 ) -> RestDestination:
     """A SaaS API to write to, one request a row, as `rest_destination("crm", "POST /contacts",
     update="PATCH /contacts/{remote_id}", body={"email": "{email}"})`.
@@ -172,6 +212,12 @@ def rest_destination(
         update: for rows that were delivered before. None: each row is created, as a message is.
         delete: for rows that are gone at the source.
         read: gets one record, for the difference that a reviewer sees and after a crash.
+        read_many: `many(…)`, where the API reads several records at once; `read` is asked for those
+            that it leaves out.
+        lists: a source of the same system that lists every record, as `rest_api("crm", "/contacts",
+            …)`: what `missing="delete"` and `delete_rows_up_to` count by. Only rows that this sync
+            sent count, so what others made over there is never deleted.
+        lists_by: dotted path of the row's key in such a record; None: by the API's own `id`.
         body: what create and update send, as JSON.
         record: dotted path of the record in the answer to `read`; empty when the answer is it.
         auth: `bearer`, `basic`, `api_key("X-Key")` or `oauth2("/oauth/token")` of
@@ -181,15 +227,20 @@ def rest_destination(
             POST may be repeated. False: what may have arrived is never sent again by a machine.
         deadline: seconds that one answer may take in all, however it trickles in.
         per_second: how many requests a second the API takes at most; None: as many as it answers.
+        at_once: how many requests that only read run side by side.
 
     Raises:
-        ValueError: a request that is not a method and a path, neither create nor update, or a
-            time or a rate that is not above 0.
+        ValueError: a request that is not a method and a path, neither create nor update, a time or
+            a rate that is not above 0, `read_many` without `read`, or `lists` that leave records
+            out.
     """
+    if read_many is not None and read is None:
+        raise ValueError(f"{system}: read_many needs read= as well, for what it leaves out")
     if create is None and update is None:
         raise ValueError(f'{system}: say what is sent, as "POST /contacts" or update=…')
     if deadline <= 0 or (per_second is not None and per_second <= 0):
         raise ValueError(f"{system}: deadline and per_second must be above 0")
+    check_lists(system, lists)
     header = "Idempotency-Key" if idempotency is True else idempotency or None
     return RestDestination(
         system=system,
@@ -197,9 +248,14 @@ def rest_destination(
         update=call(update) if update else None,
         delete=call(delete) if delete else None,
         read=call(read) if read else None,
+        read_many=read_many,
         body=tuple((body or {}).items()),
         record=record,
-        manners=Manners(auth, header, tuple((headers or {}).items()), deadline, per_second),
+        manners=Manners(
+            auth, header, tuple((headers or {}).items()), deadline, per_second, at_once
+        ),
+        lists=lists,
+        lists_by=lists_by,
     )
 
 

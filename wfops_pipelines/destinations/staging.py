@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _NUMBERS = ("bigint", "integer", "smallint", "numeric", "double precision")
 _TEXTS = ("text", "character", "character varying")
 _BY_TEXT = "::text"
+_ROOM = (  # to pair a hundred thousand rows in memory; whoever gave more knows why
+    "select set_config('work_mem', '64MB', true) "
+    "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
+)
 
 
 def run(conn: Connection, sql: str) -> Any:
@@ -31,6 +35,7 @@ def stage(conn: Connection, rows: Rows, types: Mapping[str, str] | None = None) 
     body = ", ".join(f"{quote(n)} {t}" for n, t in found.items())
     run(conn, f"drop table if exists {STAGING}")
     run(conn, f"create temporary table wfops_staging ({body}) on commit drop")
+    run(conn, _ROOM)
     copy_in(conn, STAGING, rows)
 
 
@@ -68,7 +73,7 @@ def compared(
     ).one()
     watched = {c: differs[c] for c in critical if c in differs}
     here = f"{STAGING} s join {joined} where {lives} and not {late}"
-    changes = _changes(conn, quote(parcel.key), here, watched, held)
+    changes = _changes(conn, quote(parcel.key), here, watched, held) if updated else ()
     return Diff(inserted, updated, total - inserted - updated, 0, tuple(changes))
 
 

@@ -87,7 +87,13 @@ class TableDestination:
         forget_replaced(conn, self, parcel, parcel.keep)
         return found
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+    def living(
+        self,
+        conn: Connection,
+        key: str,
+        environ: Mapping[str, str],  # noqa: ARG002
+        sync: str = "",  # noqa: ARG002
+    ) -> pa.Array:
         """The keys of all rows that are not deleted, typed as the table holds them."""
         import pyarrow as pa
 

@@ -30,7 +30,7 @@ def keep_replaced(conn: Connection, target: Target, parcel: Parcel, keep: Keep) 
         f"insert into {keep.table} (sync, seq, key, before, at) "
         f"select %(sync)s, %(seq)s, t.{key}::text, to_jsonb(t), %(at)s "
         f"from {escaped(target.quoted)} t join {STAGING} s on s.{key} = t.{key} "
-        f"where t.{_quoted(SEQ)} < %(rank)s on conflict do nothing",
+        f"where t.{_quoted(SEQ)} < %(rank)s",
         parcel,
         keep,
     )

@@ -10,6 +10,7 @@ from wfops_pipelines.apis.connection import (
     connection_for,
     oauth2,
 )
+from wfops_pipelines.apis.window import TimeFormat, Window
 from wfops_pipelines.sources.files import FileSource, files
 from wfops_pipelines.sources.nested import flatten
 from wfops_pipelines.sources.paging import (
@@ -33,7 +34,6 @@ from wfops_pipelines.sources.presets import (
 )
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
 from wfops_pipelines.sources.sql import SqlSource, sql_table
-from wfops_pipelines.sources.window import TimeFormat, Window
 
 __all__ = [
     "Auth",

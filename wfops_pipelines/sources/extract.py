@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.apis.connection import Connection
 from wfops_pipelines.apis.signing import Signer
+from wfops_pipelines.apis.window import Window
 from wfops_pipelines.core.redact import is_secret_name
 from wfops_pipelines.sources.answers import parse_once, refuse_status, translated
 from wfops_pipelines.sources.failures import Asked
@@ -14,7 +15,6 @@ from wfops_pipelines.sources.insisting import insisting, plain_patience, posting
 from wfops_pipelines.sources.paginators import paginator
 from wfops_pipelines.sources.rest import RestSource
 from wfops_pipelines.sources.trail import Records, Trail
-from wfops_pipelines.sources.window import Window
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import PageData, RESTClient

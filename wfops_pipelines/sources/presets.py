@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
+from wfops_pipelines.apis.window import TimeFormat
 from wfops_pipelines.sources.paging import CursorPaging, HeaderLinkPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
-from wfops_pipelines.sources.window import TimeFormat
 
 
 def hubspot(

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from wfops_pipelines.apis.connection import Auth, Connection, OAuth2, bearer, connection_for
+from wfops_pipelines.apis.window import EPOCH, TimeFormat, Window
 from wfops_pipelines.sources.paging import (
     CursorPaging,
     HeaderCursorPaging,
@@ -18,7 +19,6 @@ from wfops_pipelines.sources.paging import (
     Paging,
 )
 from wfops_pipelines.sources.searching import asks_for_window, filled, put, written
-from wfops_pipelines.sources.window import EPOCH, TimeFormat, Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.apis.connection import Connection
+from wfops_pipelines.apis.window import TimeFormat, Window
 from wfops_pipelines.sources.answers import translated
 from wfops_pipelines.sources.cells import moment
 from wfops_pipelines.sources.failures import Asked
@@ -16,7 +17,6 @@ from wfops_pipelines.sources.origin import foreign
 from wfops_pipelines.sources.paging import CursorPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource
 from wfops_pipelines.sources.searching import steps
-from wfops_pipelines.sources.window import TimeFormat, Window
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import PageData

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
@@ -19,21 +20,60 @@ Row = Mapping[str, Any]
 Types = Mapping[str, str]
 
 
-def to_table(rows: Sequence[Row], held: Types | None = None) -> pa.Table:
+def to_table(
+    rows: Sequence[Row],
+    held: Types | None = None,
+    ready: Mapping[str, pa.Array | None] = MappingProxyType({}),
+) -> pa.Table:
     """Columns in order of first appearance, one for each name found in any row.
 
     `held` are the types (as Arrow writes them) that earlier snapshots settled on; a column that no
     longer fits its held type takes the type that fits, which the schema check then reports. Values
-    of mixed or nested types become JSON text. Raises SchemaRefused for a column without a name.
+    of mixed or nested types become JSON text. `ready` are columns that take the place of what the
+    rows say, None for one that is left out. Raises SchemaRefused for a column without a name.
     """
     import pyarrow as pa
 
-    names = _names(rows)
+    names = names_of(rows)
     if any(not isinstance(name, str) or not name for name in names):
         raise SchemaRefused("a row has a column without a name. Repair the sync's function.")
-    columns = {n: [row.get(n) for row in rows] for n in names}
-    arrays = {_sound(n): _spelled(v, (held or {}).get(n)) for n, v in columns.items()}
-    return pa.table(arrays)
+    known = {n: (held or {})[n] for n in names if n not in ready and n in (held or {})}
+    found = {**_at_once(rows, known), **ready}
+    for name in names:
+        if name not in found:
+            found[name] = _spelled(values_of(rows, name), known.get(name))
+    order = dict.fromkeys((*names, *ready))
+    return pa.table({_sound(n): a for n in order if (a := found[n]) is not None})
+
+
+def names_of(rows: Sequence[Row]) -> list[str]:
+    """The names of all columns, in order of first appearance."""
+    shapes = dict.fromkeys(map(tuple, rows))  # mostly one
+    return list(dict.fromkeys(name for shape in shapes for name in shape))
+
+
+def values_of(rows: Sequence[Row], name: str, absent: Any = None) -> list[Any]:
+    """One column's values; `absent` where a row lacks it."""
+    try:
+        return [row[name] for row in rows]  # twice as fast as the other way
+    except KeyError:
+        return [row.get(name, absent) for row in rows]
+
+
+def _at_once(rows: Sequence[Row], held: Types) -> dict[str, pa.Array]:
+    """The columns of held types, read by Arrow row by row; none where one does not fit.
+
+    Times are left to `_column`: what Python takes as one, and in which zone, is not Arrow's say.
+    """
+    import pyarrow as pa
+
+    plain = {n: type_named(t) for n, t in held.items() if not t.startswith("timestamp")}
+    if not plain:
+        return {}
+    try:
+        return dict(zip(plain, pa.array(rows, pa.struct(plain.items())).flatten(), strict=True))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, OverflowError):
+        return {}
 
 
 def settle(table: pa.Table, held: Types | None = None) -> pa.Table:
@@ -89,7 +129,18 @@ def living(rows: Rows) -> Rows:
 
 def texts(column: pa.ChunkedArray) -> list[str | None]:
     """A key column as text, the way keys are written everywhere; None stays None."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if pt.is_integer(column.type) or pt.is_string(column.type):
+        found: list[str | None] = column.cast(pa.string()).to_pylist()
+        return found
     return [None if v is None else str(v) for v in column.to_pylist()]
+
+
+def keys_of(column: pa.ChunkedArray) -> list[str]:
+    """As `texts`, where each row must have a name: that of a null is "None"."""
+    return ["None" if text is None else text for text in texts(column)]
 
 
 def _spelled(values: list[Any], held: str | None) -> pa.Array:
@@ -102,17 +153,6 @@ def _spelled(values: list[Any], held: str | None) -> pa.Array:
 
 def _sound(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _names(rows: Sequence[Row]) -> list[str]:
-    """Rows mostly have the columns of the row before them."""
-    names: dict[str, None] = {}
-    last: Any = None
-    for row in rows:
-        if row.keys() != last:
-            last = row.keys()
-            names.update(dict.fromkeys(row))
-    return list(names)
 
 
 def _column(values: list[Any], held: str | None) -> pa.Array:
@@ -144,16 +184,19 @@ def spelled_out(values: list[Any]) -> pa.Array:
 def _inferred(values: list[Any]) -> tuple[list[Any], pa.DataType | None]:
     import pyarrow as pa
 
-    kinds = {type(v) for v in values} - {type(None)}
+    kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return values, pa.string()
     if kinds <= {datetime}:
         return [_plain(v) for v in values], pa.timestamp("us", "UTC")
     if kinds == {int}:
-        fits = all(v is None or -(2**63) <= v < 2**63 for v in values)
+        there = [v for v in values if v is not None]
+        fits = min(there) >= -(2**63) and max(there) < 2**63
         return (values, pa.int64()) if fits else ([_text(v) for v in values], pa.string())
     if kinds == {int, float} and all(_exact(v) for v in values):
         return [None if v is None else float(v) for v in values], pa.float64()
+    if kinds == {Decimal} and not all(v is None or v.is_finite() for v in values):
+        return [_text(v) for v in values], pa.string()
     if len(kinds) == 1 and kinds <= {str, bool, float, date, Decimal, bytes}:
         return values, None
     return [_text(v) for v in values], pa.string()

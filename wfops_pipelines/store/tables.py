@@ -215,12 +215,11 @@ replaced = Table(  # what a destination held before a publication, until nobody 
     "replaced",
     metadata,
     Column("sync", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # before seq: one index serves all that is asked
     Column("seq", BigInteger, primary_key=True),
-    Column("key", Text, primary_key=True),
     Column("before", JSONB(none_as_null=True), nullable=False),
     _time("at", nullable=False),
 )
-Index("replaced_by_key", replaced.c.sync, replaced.c.key)
 
 deliveries = Table(  # one row for each row sent to a SaaS destination
     "deliveries",

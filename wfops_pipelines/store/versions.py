@@ -71,7 +71,8 @@ def _columns(rows: Rows, name: str) -> Iterator[pa.Array]:
 
 def spelled(hashes: Hashes) -> list[str]:
     """Each hash as 16 hexadecimal digits."""
-    return [f"{h:016x}" for h in hashes.tolist()]
+    digits = hashes.astype(">u8").tobytes().hex()
+    return [digits[at : at + 16] for at in range(0, len(digits), 16)]
 
 
 def _values(column: pa.Array) -> Hashes:
