@@ -332,7 +332,7 @@ def _destination(life: Life, record: Record) -> Iterator[Fault]:
     if life.incremental:
         again = Counter(v.n for had in life.source.versions.values() for v in had)
         for h, old in replay.back:
-            if (h.seq, h.key) in record.doubted:
+            if (_rank(record, h.seq), h.key) in record.doubted:
                 continue  # a person let it go
             if _untold(life, record, known[h.version], known[old], h):
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,17 +67,16 @@ def gather(
     held: Mapping[str, str] | None,
     came: Came,
     day: Day | None,
-    ahead: datetime,
     folder: Path,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
 
-    Of a `day`, rows of other days are left to those. Later than `ahead`, no clock can be. A row
-    without a key is evidence too: all of them stay, and the examiners report them. In memory are a
-    few parts and a mark for each row; the rows wait in `folder`, to be read again.
+    Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
+    them stay, and the examiners report them. In memory are a few parts and a mark for each row;
+    the rows wait in `folder`, to be read again.
     """
     spool, fitting = Spool(folder), Fitting()
-    told, quarrel = _Told(sync, came, day, ahead), False
+    told, quarrel = _Told(sync, came, day), False
     for part in _parts(sync, pages, held):
         quarrel |= fitting.see(part)
         spool.add(part)
@@ -88,7 +86,7 @@ def gather(
     whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
     _refuse_bytes(sync, whole.schema)
     if quarrel:  # what a type is counts for a version
-        told = _Told(sync, came, day, ahead)
+        told = _Told(sync, came, day)
         for part in whole.parts():
             told.add(part)
     chosen = told.marks.newest()
@@ -111,14 +109,13 @@ class _Told:
     sync: Sync
     came: Came
     day: Day | None
-    ahead: datetime
     marks: Marks = field(default_factory=Marks)
     doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
     count: int = 0
 
     def add(self, part: pa.Table) -> None:
         inside = _inside(_marks(self.sync, part), self.day)
-        news, doubts = _news(inside, self.came, self.ahead)
+        news, doubts = _news(inside, self.came)
         self.marks.add(part.num_rows, inside.assign(news=news))
         self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
         self.count += part.num_rows
@@ -218,26 +215,29 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
 
 
 def _news(
-    marks: pd.DataFrame, came: Came, ahead: datetime
+    marks: pd.DataFrame, came: Came
 ) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
     """Which rows did not come before; and which of those are doubted, by place.
 
-    A version that came before and is dated earlier than the last one is told by a replica that
-    lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
-    newer: a wrong date may have been mended; nor where a row is dated later than `ahead`. Of the
-    same date, what is told last counts.
+    A version that came before and is dated earlier than others is told by a replica that lags.
+    Where the dates contradict the order otherwise, or are of the future, nobody but a person can
+    tell which is newer: a wrong date may have been mended. Of the same date, what is told last
+    counts.
     """
     import numpy as np
     import pandas as pd
 
     if not came.versions and not came.loose:
         return np.ones(len(marks), np.bool_), {}
+    assert came.ahead is not None
     named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
     last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
     before = np.array([pair in came.earlier for pair in named])
-    reached = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
-    older, newer = ((marks["cursor"] < reached).to_numpy(), (marks["cursor"] > reached).to_numpy())
-    misdated = (marks["cursor"] > ahead).to_numpy()
+    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
+    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    older = (marks["cursor"] < reached).to_numpy()
+    newer = (marks["cursor"] > latest).to_numpy() & ~older
+    misdated = (marks["cursor"] > came.ahead).to_numpy()
     doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
     doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
     places = marks.index[doubted]
