@@ -150,6 +150,49 @@ def test_without_keys_what_may_have_been_created_anew_is_left_to_a_person(engine
             assert of_snapshot(conn, "people", 2, REVERSALS)["a"].state.value == "unknown"
 
 
+@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize("step", ["rename", "note"])
+def test_a_crash_after_the_api_did_it_doubles_nothing(engine, monkeypatch, keys, step):
+    with contacts_api(keys=keys) as api:
+        to = contacts(keys=keys, read="GET /contacts/{id}")
+
+        def answered(method, parts, body):  # an API whose records go by our own key
+            if method == "POST":
+                parts, body = ["contacts", body["ref"]], {**body, "id": body["ref"]}
+                api.records[body["ref"]] = body
+                return 201, {"contact": body}
+            return done(method, parts, body)
+
+        done = api.done
+        monkeypatch.setattr(api, "done", answered)
+        send(engine, api, {"a": "a@x", "b": "b@x", "c": "c@x"}, to=to)
+        second = {"a": None, "b": "b2@x", "d": "d@x"}
+        send(engine, api, second, 2, to)
+        with monkeypatch.context() as crashing:
+            crashing.setattr(f"wfops_pipelines.destinations.deliveries.{step}", _crash(step))
+            with pytest.raises(SystemExit):
+                revert(engine, api, second, 2, to)
+        assert revert(engine, api, second, 2, to) == Reverted(restored=2, deleted=1)
+        assert held(api) == {"a": "a@x", "b": "b@x", "c": "c@x"}
+        created = [a for a in api.writes() if a[0] == "POST" and a[2]["ref"] == "a"]
+        assert len(created) == (3 if keys else 2)  # with a key it is asked for once more
+        assert len({a[3] for a in created}) == (2 if keys else 1)  # where it is sent at all
+
+
+def _crash(step):
+    """Dies where the answer to the first request would be written down."""
+    from wfops_pipelines.destinations import deliveries
+
+    real = getattr(deliveries, step)
+
+    def crash(*args):
+        if step == "rename" or args[2].state is deliveries.State.DELIVERED:
+            raise SystemExit
+        return real(*args)
+
+    return crash
+
+
 def test_idempotency_keys_of_a_revert_are_its_own(engine, api):
     send(engine, api, {"a": "a@x"})
     send(engine, api, {"a": "a2@x"}, 2)

@@ -16,7 +16,7 @@ from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.listing import Lists, check_lists, living
 from wfops_pipelines.destinations.looking import Many, looked_up
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
-from wfops_pipelines.destinations.readback import record_in
+from wfops_pipelines.destinations.readback import columns_of, record_in
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -84,6 +84,12 @@ class RestDestination:
             self.caller(parcel.environ) as caller,
         ):
             return Sending(self, parcel, ledger, caller).all()
+
+    def blurred(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that the body sends, but never as a field of their own."""
+        alone = {column for column, _ in columns_of(dict(self.body))}
+        text = repr(self.body)
+        return [c for c in columns if c not in alone and f"{{{c}}}" in text]
 
     @property
     def no_undo(self) -> str | None:
