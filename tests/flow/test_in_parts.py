@@ -66,6 +66,7 @@ def things(make_bench, tmp_path):
             high_impact=rules,
             hold_rows_up_to=1.0,
             delete_rows_up_to=0.001,
+            false_holds=0.9,
         )
     )
     entries = [{"type": f"expect_{n}", "kwargs": kwargs} for n, kwargs in EXPECTED]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.parts import Rows, batches
 from wfops_pipelines.errors import SnapshotDamaged
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def _parts(
         with path.open("rb") as handle:
             if _mark(handle) != seen:
                 raise _damaged(path, "it was replaced while it was read")
-            file = pq.ParquetFile(handle, pre_buffer=False)
+            file = pq.ParquetFile(handle, buffer_size=2**20, pre_buffer=False)
             names = None if columns is None else list(columns)
-            for batch in file.iter_batches(at_once, columns=names):
+            for batch in batches(file, at_once, names):
                 if _mark(handle) != seen:
                     raise _damaged(path, "it changed while it was read")
                 table = pa.Table.from_batches([batch])
