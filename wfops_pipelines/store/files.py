@@ -85,6 +85,19 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
     """
     import pyarrow.parquet as pq
 
+    path, seen = folder / f"{digest}.parquet", check(folder, digest)
+    with pq.ParquetFile(path) as file:
+        schema, count = file.schema_arrow, file.metadata.num_rows
+
+    def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        yield from _parts(path, seen, columns, at_once)
+
+    rows = Rows(schema, count, parts)
+    return rows if count > at_once else Rows.of(rows.whole())
+
+
+def check(folder: Path, digest: str) -> _Mark:
+    """Look at every byte of the file. Raises SnapshotDamaged unless they are what was staged."""
     path = folder / f"{digest}.parquet"
     try:
         with path.open("rb") as file:
@@ -97,14 +110,7 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
         ) from error
     if not same:
         raise _damaged(path, "its SHA-256 differs")
-    with pq.ParquetFile(path) as file:
-        schema, count = file.schema_arrow, file.metadata.num_rows
-
-    def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        yield from _parts(path, seen, columns, at_once)
-
-    rows = Rows(schema, count, parts)
-    return rows if count > at_once else Rows.of(rows.whole())
+    return seen
 
 
 def _parts(
