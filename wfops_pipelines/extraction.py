@@ -55,8 +55,8 @@ def stage(
     stretch = _stretch(sync, services, until or services.clock(), day)
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
-    folder = services.folder(sync.name)
-    found = gather(sync, pages, stretch.head.types, stretch.came, day, folder)
+    places = services.folder(sync.name), services.at_once
+    found = gather(sync, pages, stretch.head.types, stretch.came, day, *places)
     found = with_vanished(sync, found, services)
     if found is None:
         return None

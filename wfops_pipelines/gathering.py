@@ -68,16 +68,17 @@ def gather(
     came: Came,
     day: Day | None,
     folder: Path,
+    at_once: int,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
 
     Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
-    them stay, and the examiners report them. In memory are a few parts and a mark for each row;
-    the rows wait in `folder`, to be read again.
+    them stay, and the examiners report them. In memory are a page, a few times `at_once` rows, and
+    a mark for each row; the rows wait in `folder`, to be read again.
     """
     spool, fitting = Spool(folder), Fitting()
     told, quarrel = _Told(sync, came, day), False
-    for part in _parts(sync, pages, held):
+    for part in _few(_parts(sync, pages, held), at_once):
         quarrel |= fitting.see(part)
         spool.add(part)
         told.add(part)
@@ -119,6 +120,12 @@ class _Told:
         self.marks.add(part.num_rows, inside.assign(news=news))
         self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
         self.count += part.num_rows
+
+
+def _few(tables: Iterable[pa.Table], at_once: int) -> Iterator[pa.Table]:
+    for table in tables:
+        for at in range(0, max(table.num_rows, 1), at_once):
+            yield table.slice(at, at_once)
 
 
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:

@@ -26,7 +26,7 @@ from wfops_pipelines.ledger import (
     select_rows,
 )
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, controls, database, reviews, snapshots
+from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
 
@@ -176,6 +176,7 @@ def _publish(
     parcel = parcel_of(sync, snapshot, rows, services)
     with _masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
+    files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
     done = Publication(
         sync.name,
         snapshot.seq,

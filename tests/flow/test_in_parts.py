@@ -1,6 +1,7 @@
 """A snapshot read in parts is judged as at once, to the bit of the evidence's hash."""
 
 import json
+import os
 import random
 from dataclasses import replace
 from datetime import timedelta
@@ -66,6 +67,7 @@ def things(make_bench, tmp_path):
             high_impact=rules,
             hold_rows_up_to=1.0,
             delete_rows_up_to=0.001,
+            false_holds=0.9,
         )
     )
     entries = [{"type": f"expect_{n}", "kwargs": kwargs} for n, kwargs in EXPECTED]
@@ -133,6 +135,28 @@ def test_what_is_published_in_parts_is_what_is_published_at_once(things):
             conn.exec_driver_sql("drop table shop.things")
             conn.exec_driver_sql("delete from wfops.staged_rows")
     assert table[0] == table[1] != []
+
+
+def test_a_file_that_changed_unseen_while_it_was_published_publishes_nothing(things, monkeypatch):
+    """Its size and its times are what they were: only the digest can tell."""
+    things.services = replace(things.services, at_once=7)
+    rows = dirty(random.Random(6), things.clock(), 0, 60, bad=False)
+    taken = things.decide(things.held(rows), Verb.APPROVE)
+    publish = type(things.sync.destination).publish
+
+    def and_change(*args):
+        done = publish(*args)
+        (path,) = things.folder.glob("*.parquet")
+        times = path.stat()
+        path.chmod(0o640)
+        path.write_bytes(path.read_bytes()[:-1] + b"X")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return done
+
+    monkeypatch.setattr(type(things.sync.destination), "publish", and_change)
+    with pytest.raises(files.SnapshotDamaged, match="SHA-256 differs"):
+        things.release(taken)
+    assert things.rows() == []
 
 
 def test_a_file_that_changes_while_it_is_read_stops_the_reading(things):

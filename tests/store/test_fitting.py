@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.parts import Rows, batches
 from wfops_pipelines.store.fitting import Fitting, followed_by, refitted
 from wfops_pipelines.store.rows import to_table
 from wfops_pipelines.store.spool import Spool
@@ -105,3 +106,14 @@ def test_what_is_put_aside_comes_back_in_order_from_memory_or_disk(tmp_path, in_
         t["n"].to_pylist() for t in tables
     ]
     assert list(tmp_path.iterdir()) == []  # nobody finds it, and nothing is left behind
+
+
+@pytest.mark.parametrize("group", [1, 3, 7, 100])
+def test_a_file_is_read_in_order_whatever_its_row_groups(tmp_path, group):
+    table = pa.table({"n": range(50), "v": [str(i) for i in range(50)]})
+    pq.write_table(table, tmp_path / "f.parquet", row_group_size=group)
+    with pq.ParquetFile(tmp_path / "f.parquet") as file:
+        found = list(batches(file, 7, ["n"]))
+    assert max(b.num_rows for b in found) <= 7
+    assert [n for b in found for n in b["n"].to_pylist()] == list(range(50))
+    assert {tuple(b.schema.names) for b in found} == {("n",)}

@@ -88,3 +88,20 @@ class Rows:
 
         empty = self.schema.empty_table().select(list(columns))
         return Rows(empty.schema, self.num_rows, read)
+
+
+def batches(
+    file: Any, at_once: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of an open Parquet file in batches of at most `at_once`, in order.
+
+    Arrow keeps what it has read of a file's row groups until it is through with them, so that it is
+    given only a few of them at a time.
+    """
+    counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    some: list[int] = []
+    for group in range(len(counts)):
+        some.append(group)
+        if group + 1 == len(counts) or sum(counts[i] for i in some) + counts[group + 1] > at_once:
+            yield from file.iter_batches(at_once, row_groups=some, columns=columns)
+            some = []

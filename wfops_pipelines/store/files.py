@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.parts import Rows, batches
 from wfops_pipelines.errors import SnapshotDamaged
 
 if TYPE_CHECKING:
@@ -85,6 +85,19 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
     """
     import pyarrow.parquet as pq
 
+    path, seen = folder / f"{digest}.parquet", check(folder, digest)
+    with pq.ParquetFile(path) as file:
+        schema, count = file.schema_arrow, file.metadata.num_rows
+
+    def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        yield from _parts(path, seen, columns, at_once)
+
+    rows = Rows(schema, count, parts)
+    return rows if count > at_once else Rows.of(rows.whole())
+
+
+def check(folder: Path, digest: str) -> _Mark:
+    """Look at every byte of the file. Raises SnapshotDamaged unless they are what was staged."""
     path = folder / f"{digest}.parquet"
     try:
         with path.open("rb") as file:
@@ -97,14 +110,7 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
         ) from error
     if not same:
         raise _damaged(path, "its SHA-256 differs")
-    with pq.ParquetFile(path) as file:
-        schema, count = file.schema_arrow, file.metadata.num_rows
-
-    def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        yield from _parts(path, seen, columns, at_once)
-
-    rows = Rows(schema, count, parts)
-    return rows if count > at_once else Rows.of(rows.whole())
+    return seen
 
 
 def _parts(
@@ -117,9 +123,9 @@ def _parts(
         with path.open("rb") as handle:
             if _mark(handle) != seen:
                 raise _damaged(path, "it was replaced while it was read")
-            file = pq.ParquetFile(handle, pre_buffer=False)
+            file = pq.ParquetFile(handle, buffer_size=2**20, pre_buffer=False)
             names = None if columns is None else list(columns)
-            for batch in file.iter_batches(at_once, columns=names):
+            for batch in batches(file, at_once, names):
                 if _mark(handle) != seen:
                     raise _damaged(path, "it changed while it was read")
                 table = pa.Table.from_batches([batch])

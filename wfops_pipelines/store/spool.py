@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-IN_MEMORY = 64 * 2**20  # bytes of Arrow data
+IN_MEMORY = 32 * 2**20  # bytes of Arrow data
 
 
 class Spool:
@@ -33,9 +33,9 @@ class Spool:
             self._tables.append(table)
             self._bytes += table.nbytes
             return
-        for earlier in (*self._tables, table):
-            self._write(earlier)
-        self._tables = []
+        while self._tables:
+            self._write(self._tables.pop(0))
+        self._write(table)
 
     def __iter__(self) -> Iterator[pa.Table]:
         yield from self.read(None)
