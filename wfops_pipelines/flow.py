@@ -6,6 +6,7 @@ where the database says it stopped.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
 from wfops_pipelines.examination import Examined, examine
 from wfops_pipelines.extraction import stage
-from wfops_pipelines.history import read_past
+from wfops_pipelines.history import read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
@@ -97,8 +98,11 @@ def judge_staged(
 def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, run: Run) -> Judged:
     """Examine a staged snapshot, decide, and record both; a hold opens a review request."""
     rows = services.rows(snapshot)
-    past = read_past(sync, snapshot, rows, services)
-    examined = examine(sync, project.suites[sync.name], snapshot, rows, past)
+    with ThreadPoolExecutor(1, "destination") as aside:  # it compares while we score
+        there = aside.submit(read_there, sync, snapshot, rows, services)
+        past = read_past(sync, snapshot, services)
+        suite = project.suites[sync.name]
+        examined = examine(sync, suite, snapshot, rows, past, there.result)
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
