@@ -56,7 +56,8 @@ def stage(
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
     folder = services.folder(sync.name)
-    found = gather(sync, pages, stretch.head.types, stretch.came, day, folder)
+    ahead = stretch.window.end + timedelta(minutes=sync.policy.overlap_minutes)
+    found = gather(sync, pages, stretch.head.types, stretch.came, day, ahead, folder)
     found = with_vanished(sync, found, services)
     if found is None:
         return None

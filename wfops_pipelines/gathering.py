@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +68,17 @@ def gather(
     held: Mapping[str, str] | None,
     came: Came,
     day: Day | None,
+    ahead: datetime,
     folder: Path,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
 
-    Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
-    them stay, and the examiners report them. In memory are a few parts and a mark for each row;
-    the rows wait in `folder`, to be read again.
+    Of a `day`, rows of other days are left to those. Later than `ahead`, no clock can be. A row
+    without a key is evidence too: all of them stay, and the examiners report them. In memory are a
+    few parts and a mark for each row; the rows wait in `folder`, to be read again.
     """
     spool, fitting = Spool(folder), Fitting()
-    told, quarrel = _Told(sync, came, day), False
+    told, quarrel = _Told(sync, came, day, ahead), False
     for part in _parts(sync, pages, held):
         quarrel |= fitting.see(part)
         spool.add(part)
@@ -86,7 +88,7 @@ def gather(
     whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
     _refuse_bytes(sync, whole.schema)
     if quarrel:  # what a type is counts for a version
-        told = _Told(sync, came, day)
+        told = _Told(sync, came, day, ahead)
         for part in whole.parts():
             told.add(part)
     chosen = told.marks.newest()
@@ -109,13 +111,14 @@ class _Told:
     sync: Sync
     came: Came
     day: Day | None
+    ahead: datetime
     marks: Marks = field(default_factory=Marks)
     doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
     count: int = 0
 
     def add(self, part: pa.Table) -> None:
         inside = _inside(_marks(self.sync, part), self.day)
-        news, doubts = _news(inside, self.came)
+        news, doubts = _news(inside, self.came, self.ahead)
         self.marks.add(part.num_rows, inside.assign(news=news))
         self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
         self.count += part.num_rows
@@ -215,13 +218,14 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
 
 
 def _news(
-    marks: pd.DataFrame, came: Came
+    marks: pd.DataFrame, came: Came, ahead: datetime
 ) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
     """Which rows did not come before; and which of those are doubted, by place.
 
     A version that came before and is dated earlier than the last one is told by a replica that
     lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
-    newer: a wrong date may have been mended. Of the same date, what is told last counts.
+    newer: a wrong date may have been mended; nor where a row is dated later than `ahead`. Of the
+    same date, what is told last counts.
     """
     import numpy as np
     import pandas as pd
@@ -233,7 +237,8 @@ def _news(
     before = np.array([pair in came.earlier for pair in named])
     reached = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
     older, newer = ((marks["cursor"] < reached).to_numpy(), (marks["cursor"] > reached).to_numpy())
-    doubted = ~last & ((older & ~before) | (newer & before))
+    misdated = (marks["cursor"] > ahead).to_numpy()
+    doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
     doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
     places = marks.index[doubted]
     told = {
