@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What earlier snapshots and the destination say. Read before examining, in one place.
+    """What earlier snapshots and people say. Read before examining, in one place.
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
     of finding. model: the row model that still serves; published: the rows to fit another one on by
-    where they came from, or only the newest where one serves. existing, diff: from the destination;
-    living: how many rows it holds, where the snapshot deletes some and it can say.
-    waivers: those that count now. drafts: what was proposed for the snapshot's rows.
+    where they came from, or only the newest where one serves. waivers: those that count now.
+    drafts: what was proposed for the snapshot's rows.
     """
 
     schema: pa.Schema | None = None
@@ -43,11 +42,20 @@ class Past:
     decided: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     published: Mapping[Source, Rows] = field(default_factory=dict)
     model: Stored | None = None
+    waivers: Sequence[Waiver] = ()
+    drafts: Sequence[Drafted] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What the destination says about a snapshot's rows.
+
+    living: how many rows it holds, where the snapshot deletes some and it can say.
+    """
+
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
-    waivers: Sequence[Waiver] = ()
-    drafts: Sequence[Drafted] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +71,25 @@ class Examined:
 
 
 def examine(
-    sync: Sync, suite: Suite, snapshot: Snapshot, rows: Rows, past: Past | Exception
+    sync: Sync,
+    suite: Suite,
+    snapshot: Snapshot,
+    rows: Rows,
+    past: Past | Exception,
+    ask: Callable[[], There] = There,
 ) -> Examined:
-    """All findings about a snapshot. `past` is an error where the destination could not be read."""
+    """All findings about a snapshot. `past` is an error where it could not be read.
+
+    `ask` is called when the destination's answer is needed, as late as can be: another thread may
+    be waiting for it meanwhile.
+    """
     findings: list[Finding] = []
     results: tuple[CheckResult, ...] = ()
     anomaly: dict[str, Json] = {}
     profile: str | None = None
     model: Stored | None = None
     known = past if isinstance(past, Past) else Past()
+    there = There()
     alive = _alive(rows, known)
 
     def run(examiner: str, examination: Callable[[], Iterable[Finding]]) -> None:
@@ -98,8 +116,13 @@ def examine(
         anomaly, profile, model = scored.summary, scored.profile, scored.fitted
         return scored.findings
 
+    def destination() -> Iterable[Finding]:
+        nonlocal there
+        there = ask()
+        return ()
+
     if isinstance(past, Exception):
-        findings.append(_crashed("destination", past))
+        findings.append(_crashed("history", past))
     run("key", lambda: key_findings(rows, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
     run("order", lambda: order_findings(snapshot, sync))
@@ -109,9 +132,10 @@ def examine(
     run("expectations", expectations)
     if sync.key in rows.column_names:  # without it, no row can be named: held already
         run("anomaly", anomalies)
-        run("critical_changes", lambda: critical_changes(known.diff))
-        run("deletes", lambda: deletions(rows, sync, known.living))
-        run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, known.existing))
+        run("destination", destination)
+        run("critical_changes", lambda: critical_changes(there.diff))
+        run("deletes", lambda: deletions(rows, sync, there.living))
+        run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))
     evidence = Evidence(
         sync=sync.name,
         seq=snapshot.seq,
@@ -119,7 +143,7 @@ def examine(
         rows=snapshot.rows,
         findings=tuple(findings),
         results=results,
-        diff=known.diff,
+        diff=there.diff,
         anomaly=anomaly,
     )
     return Examined(evidence, profile, model)

@@ -6,6 +6,7 @@ where the database says it stopped.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, 
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
 from wfops_pipelines.extraction import stage
-from wfops_pipelines.history import read_past
+from wfops_pipelines.history import read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
@@ -102,9 +103,12 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
     stays staged, and the next run judges it.
     """
     rows = services.rows(snapshot)
-    past = read_past(sync, snapshot, rows, services)
-    _refuse_blind(snapshot, past)
-    examined = examine(sync, project.suites[sync.name], snapshot, rows, past)
+    with ThreadPoolExecutor(1, "destination") as aside:  # it compares while we score
+        there = aside.submit(read_there, sync, snapshot, rows, services)
+        past = read_past(sync, snapshot, services)
+        suite = project.suites[sync.name]
+        examined = examine(sync, suite, snapshot, rows, past, there.result)
+    _refuse_blind(snapshot, there.exception())
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
@@ -116,12 +120,13 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
     return Judged(snapshot, evidence, verdict, review)
 
 
-def _refuse_blind(snapshot: Snapshot, past: object) -> None:
+def _refuse_blind(snapshot: Snapshot, error: BaseException | None) -> None:
     """A hold for a token that ended could never be examined again when there is a new one."""
-    if isinstance(past, SyncFailure) and not isinstance(past, SnapshotDamaged):
-        raise type(past)(f"{snapshot.name} waits to be examined: {past}", past.exchange) from past
-    if isinstance(past, SettingsError):
-        raise past
+    if isinstance(error, SyncFailure) and not isinstance(error, SnapshotDamaged):
+        said = f"{snapshot.name} waits to be examined: {error}"
+        raise type(error)(said, error.exchange) from error
+    if isinstance(error, SettingsError):
+        raise error
 
 
 def _judged_already(sync: Sync, snapshot: Snapshot, services: Services) -> Judged:

@@ -13,7 +13,7 @@ from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.reviews import Verb
 from wfops_pipelines.examination import examine
 from wfops_pipelines.extraction import stage
-from wfops_pipelines.history import read_past
+from wfops_pipelines.history import read_past, read_there
 from wfops_pipelines.publishing import publish_cleared
 from wfops_pipelines.store import files
 from wfops_pipelines.testing import FrozenClock
@@ -98,8 +98,10 @@ def test_in_parts_of_seven_or_at_once_the_evidence_has_the_same_hash(things, see
     for at_once in (7, 10**6):
         staged = replace(services, at_once=at_once).rows(snapshot)
         assert len(list(staged.parts())) == (1 if at_once > 7 else -(-snapshot.rows // 7))
-        past = read_past(things.sync, snapshot, staged, services)
-        examined = examine(things.sync, things.project.suites["things"], snapshot, staged, past)
+        past = read_past(things.sync, snapshot, services)
+        there = read_there(things.sync, snapshot, staged, services)
+        suite = things.project.suites["things"]
+        examined = examine(things.sync, suite, snapshot, staged, past, lambda t=there: t)
         found[at_once] = (examined.evidence.hash, examined.evidence, examined.profile)
     assert found[7] == found[10**6]
     checks = {f.check for f in found[7][1].findings}

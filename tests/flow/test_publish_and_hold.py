@@ -264,12 +264,13 @@ def test_an_examiner_that_crashes_holds(bench, monkeypatch):
     assert "the examiner 'anomaly' failed" in review.summary
 
 
-def test_a_destination_that_cannot_be_read_holds(bench, monkeypatch):
+@pytest.mark.parametrize(("broken", "said"), [("_past", "history"), ("parcel_of", "destination")])
+def test_a_history_or_a_destination_that_cannot_be_read_holds(bench, monkeypatch, broken, said):
     def crash(*_, **__):
         raise ConnectionError("gone")
 
-    monkeypatch.setattr("wfops_pipelines.history._past", crash)
-    assert "the examiner 'destination' failed" in bench.held([row("1")]).summary
+    monkeypatch.setattr(f"wfops_pipelines.history.{broken}", crash)
+    assert f"the examiner '{said}' failed" in bench.held([row("1")]).summary
 
 
 def test_a_snapshot_file_that_was_touched_is_not_published(bench):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfops_pipelines.store.rows import settle, to_table
@@ -61,6 +61,7 @@ def test_where_texts_repeat_their_versions_are_the_same_as_alone():
     assert versions(many)[:4].tolist() == versions(few).tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=30))
 def test_each_row_counts_alone(rows):
     table = to_table([{"t": t, "n": n} for t, n in rows])
