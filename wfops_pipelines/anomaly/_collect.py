@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly import _compared, _measured, _timed
-from wfops_pipelines.anomaly._features import Feature, share, volume
+from wfops_pipelines.anomaly._features import Feature, middle, share, volume
+from wfops_pipelines.anomaly._floods import floods
 from wfops_pipelines.anomaly._novel import novelties
 from wfops_pipelines.anomaly._sides import Bools
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
@@ -18,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 _FEW_RANKED = 5
 _NEARLY = 0.9999
+_REFRESHED = 0.3
 
 
 def by_column(profiles: Sequence[Profile]) -> dict[str, Columns]:
@@ -46,10 +48,10 @@ def _table(profiles: Sequence[Profile]) -> Iterator[Feature]:
     yield share(None, "repeated rows", "duplicates", repeats, rows)
     entries = _compared.Entries.of([p.row_sketch for p in profiles])
     total = entries.totals()
-    again = total - entries.fresh()
-    yield share(
-        None, "rows of earlier snapshots", "duplicates", again, np.where(total > 0, total, np.nan)
-    )
+    of, again = np.where(total > 0, total, np.nan), total - entries.fresh()
+    yield share(None, "rows of earlier snapshots", "duplicates", again, of)
+    if middle(again / of) > _REFRESHED:  # elsewhere, it is the same as rows of earlier snapshots
+        yield share(None, "rows that had gone", "duplicates", entries.returned(), of)
     nulls = [p.null_patterns for p in profiles]
     if nulls[-1] is not None:
         patterns = _compared.Entries.of(nulls)
@@ -66,6 +68,8 @@ def _column(
     yield from (f for f in _measured.missing(name, columns) if f.statistic not in filler)
     yield from _measured.variety(name, columns)
     yield from _compared.values(name, columns)
+    if not is_key and not _timed.is_timed(columns):
+        yield from floods(name, columns)
     last = columns[-1]
     if last is not None and last.kind in ("text", "nested"):
         if not is_key:
@@ -77,6 +81,7 @@ def _column(
         yield from _compared.clocked(name, columns)
     elif any(c is not None and c.points for c in columns):
         yield from _measured.sizes(name, columns, lengths=False)
+        yield from _measured.density(name, columns)
         yield from _compared.ranged(name, columns, allowed)
 
 

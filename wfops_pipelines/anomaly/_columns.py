@@ -22,6 +22,7 @@ LIMITS = {"values": 384, "shapes": 96, "words": 256, "pairs": 4096, "hours": 24,
 LABELS = 48
 _LABEL_CHARS = 80
 _WHOLE = 2.0**53
+_DIGITS = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,16 @@ def number_counts(values: Floats) -> dict[str, int]:
         "nines": int(nines.sum()),
         "negative": int((finite < 0).sum()),
         "whole": int((np.floor(finite[small]) == finite[small]).sum()),
+        "cents": _on_grid(finite, 1e2),
+        "micros": _on_grid(finite, 1e6),
     }
+
+
+def _on_grid(finite: Floats, parts: float) -> int:
+    """How many are whole multiples of 1 / `parts`, as far as their digits tell."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        fine = finite * parts
+        return int((np.abs(fine - np.rint(fine)) <= np.abs(fine) * _DIGITS).sum())
 
 
 def _time_measures(seconds: Floats) -> _Measures:

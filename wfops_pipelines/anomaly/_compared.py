@@ -21,6 +21,7 @@ Columns = Sequence[ColumnProfile | None]
 SHARES_AT_MOST = 40
 _FEW = 120
 _DENSE = 4096
+_UNSEEN, _PAIRS = 0.5, 1024
 _NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
 _GRID = np.linspace(0.02, 0.98, 33)
 
@@ -84,6 +85,11 @@ class Entries:
             for n in _lengths(self.snapshots - 1)
         ]
         return hits * dwindling(shares, _lengths(self.snapshots - 1), reach)
+
+    def returned(self) -> Floats:
+        """Counts of the keys that the compared side has, but not its nearest snapshot."""
+        distance = self.distance()
+        return self.totals((distance > 1) & (distance <= self.snapshots))
 
     def table(self) -> Floats:
         """Counts as (keys, snapshots)."""
@@ -195,7 +201,22 @@ def textual(name: str, columns: Columns, is_key: bool) -> Iterator[Feature]:
             entries = Entries.of(chosen)
             yield unseen(name, what, "text", entries)
             if len(entries.keys) <= _DENSE and not is_key:
-                yield distance(name, what, "text", entries.table())
+                counts = entries.table()
+                yield distance(name, what, "text", counts)
+                if sketch == "pairs":
+                    yield _improbable(name, counts)
+
+
+def _improbable(name: str, counts: Floats) -> Feature:
+    """How improbable the letter pairs are by those of the compared side."""
+    total, known = counts.sum(0), known_side(counts)
+    known_total = known.sum(0)
+    of = np.where(total > 0, total, np.nan)
+    nats = -np.log((known + _UNSEEN) / (known_total + _UNSEEN * _PAIRS))
+    mean = (counts * nats).sum(0) / of
+    spread = (counts * nats**2).sum(0) / of - mean**2
+    noise = (np.maximum(spread, 0.0) + 1e-3) / of
+    return Feature(name, "improbable spelling", "text", "nats", mean, mean, noise, True)
 
 
 def clocked(name: str, columns: Columns) -> Iterator[Feature]:

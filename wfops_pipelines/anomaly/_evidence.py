@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature
-from wfops_pipelines.anomaly._sides import Bools, predictors
+from wfops_pipelines.anomaly._rare import limits
+from wfops_pipelines.anomaly._sides import Bools, predictors, product
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -25,7 +26,11 @@ MOST_DEGREES = 20.0
 CROWDING = 0.7
 MOST_EVIDENCE = 30.0
 _LOWEST_DISPERSION = 0.1
-_SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5}
+_SIDED = 0.7
+_FAMILY, _POOL = 3, 100
+_AMOUNTS = ("volume", "gaps")
+_VOLUME, _RANKS = 1.3, 0.7  # development streams
+_SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5, "rhythm": 1.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,17 @@ def evidence(
     absent = ~np.isfinite(x)
     x = np.where(absent, _row_means(x)[:, None], x)
     predicted, ratio = _predict(x, noise, allowed, weekdays)
-    squares = np.where(absent, 0.0, ratio**2)
-    dispersion, degrees = _dispersion(squares, ~absent, _families(features))
+    ratio, family = np.where(absent, 0.0, ratio), _families(features)
+    sided = np.array([f.kind in _AMOUNTS for f in features])
+    dispersion, degrees = _dispersion(ratio, ~absent, family, sided)
     t = np.abs(ratio) / np.sqrt(dispersion)
     one_sided = np.array([f.one_sided for f in features])
     t = np.where(one_sided[:, None] & (ratio < 0), 0.0, t)
-    decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), _most(features)))
-    decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
-    decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
+    most = np.minimum(_most(features), limits(features, allowed))
+    decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), most))
+    decades = _calm_families(_calm(decades), family)
+    decades = np.maximum(decades - _crowding(features)[:, None], 0.0)
+    decades *= np.array([weights.get(f.kind, 1.0) * _worth(f) for f in features])[:, None]
     return Evidence(features, decades, predicted)
 
 
@@ -106,29 +114,35 @@ def _predict(
     return predicted, ratio
 
 
-def product(x: Floats, weights: Floats) -> Floats:
-    """`x @ weights.T` without BLAS, whose last bits depend on threads and processor."""
-    return np.asarray(np.einsum("fk,ik->fi", x, weights, optimize=False))
-
-
 def _families(features: Sequence[Feature]) -> Ints:
     names = sorted({(f.kind, f.unit) for f in features})
     return np.array([names.index((f.kind, f.unit)) for f in features])
 
 
-def _dispersion(squares: Floats, there: Bools, family: Ints) -> tuple[Floats, Floats]:
-    """Moderated dispersion without the snapshot itself, and its degrees of freedom."""
-    history, counted = squares[:, :-1], there[:, :-1]
-    sums, count = history.sum(1), counted.sum(1)
+def _dispersion(ratio: Floats, there: Bools, family: Ints, sided: Bools) -> tuple[Floats, Floats]:
+    """Moderated dispersion without the snapshot itself, and its degrees of freedom.
+
+    Where only one side swings (volume bursts), a `sided` feature is measured mostly by errors of
+    the same sign: bursts must not make a loss of rows look usual.
+    """
+    squares, counted = ratio[:, :-1] ** 2, there[:, :-1]
+    sums, count = squares.sum(1), counted.sum(1)
     typical = sums / np.maximum(count, 1)
     prior = np.ones(len(squares))
     for one in np.unique(family):
         prior[family == one] = np.clip(np.median(typical[family == one]), _LOWEST_DISPERSION, 3.0)
-    own = np.zeros_like(squares)
-    own[:, :-1] = history
-    left = count[:, None] - np.concatenate([counted, np.zeros((len(squares), 1), bool)], axis=1)
-    pooled = PRIOR_DEGREES * prior[:, None] + sums[:, None] - own
+    none = np.zeros((len(squares), 1))
+    own = np.concatenate([squares, none], axis=1)
+    left = count[:, None] - np.concatenate([counted, none > 0], axis=1)
+    rest = sums[:, None] - own
+    same = np.where(ratio > 0, _half(squares, ratio, 1.0), _half(squares, ratio, -1.0)) - own
+    rest = np.where(sided[:, None], _SIDED * 2.0 * same + (1 - _SIDED) * rest, rest)
+    pooled = PRIOR_DEGREES * prior[:, None] + np.maximum(rest, 0.0)
     return pooled / (PRIOR_DEGREES + left), np.minimum(PRIOR_DEGREES / 4 + left, MOST_DEGREES)
+
+
+def _half(squares: Floats, ratio: Floats, sign: float) -> Floats:
+    return np.asarray((squares * (ratio[:, :-1] * sign > 0)).sum(1, keepdims=True))
 
 
 def _tail(t: Floats, degrees: Floats) -> Floats:
@@ -149,3 +163,23 @@ def _calm(decades: Floats) -> Floats:
         is_top = decades[:, :-1] >= ordered[:, -1:]
         largest[:, :-1] = np.where(is_top, ordered[:, -2:-1], ordered[:, -1:])
     return np.asarray(decades / np.maximum(largest / bound, 1.0))
+
+
+def _calm_families(decades: Floats, family: Ints) -> Floats:
+    """Scale down families whose statistics together say more than chance about their history.
+
+    One in a hundred of normal values reaches two decades; where it is more, each counts for less.
+    """
+    out = decades.copy()
+    for one in np.unique(family):
+        of = family == one
+        pool = decades[of, :-1]
+        if of.sum() >= _FAMILY and pool.size >= _POOL:
+            loud = float(np.quantile(pool, 0.99))
+            out[of] *= min(1.0, 2.0 / max(loud, 1e-9))
+    return out
+
+
+def _worth(feature: Feature) -> float:
+    """What experience on other syncs says of a statistic: volume is seldom odd by itself."""
+    return _VOLUME if feature.kind in _AMOUNTS else _RANKS if feature.unit == "correlation" else 1.0

@@ -21,7 +21,8 @@ class Feature:
     `raw` is what people read, in `unit`; `x` the same on a scale on which noise is even; `noise`
     the variance that the number of rows alone gives `x`. Absent: NaN in all three. `one_sided`
     statistics are unusual only when they are larger than predicted. `most` is the evidence (in
-    decades) that the statistic cannot exceed, however far it jumped.
+    decades) that the statistic cannot exceed, however far it jumped. `of` is the number of things
+    that a share is of.
     """
 
     column: str | None
@@ -33,6 +34,7 @@ class Feature:
     noise: Floats
     one_sided: bool = False
     most: Floats | None = None
+    of: Floats | None = None
 
 
 def share(
@@ -43,7 +45,8 @@ def share(
         raw = np.where(of > 0, hits / of, np.nan)
         inner = np.clip((hits + 0.375) / (of + 0.75), 0.0, 1.0)
         x = np.where(of > 0, np.arcsin(np.sqrt(inner)), np.nan)
-    return Feature(column, statistic, kind, "%", raw, x, 1.0 / (4.0 * of + 2.0), one_sided)
+    noise = 1.0 / (4.0 * of + 2.0)
+    return Feature(column, statistic, kind, "%", raw, x, noise, one_sided, of=of)
 
 
 def volume(column: str | None, statistic: str, rows: Floats) -> Feature:

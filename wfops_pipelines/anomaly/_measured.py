@@ -15,6 +15,7 @@ from wfops_pipelines.anomaly._features import (
     quantiles,
     share,
 )
+from wfops_pipelines.anomaly._sketches import LARGEST
 from wfops_pipelines.anomaly.nouns import ColumnProfile
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +33,8 @@ _SHARES = (
     ("odd", "missing", "present"),
     ("negative", "numbers", "present"),
     ("whole", "numbers", "present"),
+    ("cents", "numbers", "present"),
+    ("micros", "numbers", "present"),
     ("true", "values", "present"),
     ("most", "values", "present"),
     ("midnight", "times", "present"),
@@ -44,6 +47,7 @@ _SHARES = (
 _CLASSES = ("lower", "upper", "digits", "spaces", "wide", "control", "marks")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _FEW = 120
+_UNIQUE, _FILLED = 0.9, 0.02
 _SMALLEST = 1e-100
 
 
@@ -82,6 +86,34 @@ def variety(name: str, columns: Columns) -> Iterator[Feature]:
         yield share(name, "distinct", "values", np.minimum(held, present), present)
 
 
+def density(name: str, columns: Columns) -> Iterator[Feature]:
+    """How much of their range whole numbers that hardly repeat fill: running numbers skip none."""
+    present, held = counted(columns, "present"), counted(columns, "distinct")
+    unique = held / np.maximum(present, 1.0)
+    if not (counted(columns, "whole") == present).all() or not middle(unique) > _UNIQUE:
+        return
+    low, high = (_ends(columns, end) for end in ("low", "high"))
+    filled = np.array([np.nan if c is None else c.rows - c.nulls for c in columns]) * unique
+    raw = np.where(filled > 0, filled / (high - low + 1.0), np.nan)
+    if middle(raw[:-1]) > _FILLED:
+        noise = 1e-3 + np.maximum(1.0 - raw, 0.0) / np.maximum(filled, 1.0)
+        yield Feature(name, "share of its range", "gaps", "%", raw, np.log(raw), noise)
+
+
+def _ends(columns: Columns, end: str) -> Floats:
+    """The lowest or highest value of all rows; where it is not known, of those sampled."""
+    at = 0 if end == "low" else -1
+    found = [np.nan if c is None else getattr(c, end) for c in columns]
+    points = [_points(c, False) for c in columns]
+    return np.array(
+        [
+            (p[at] if len(p) else np.nan) if f is None else f
+            for f, p in zip(found, points, strict=True)
+        ],
+        np.float64,
+    )
+
+
 def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
     """Quantiles, typical size and spread of numbers, or of the lengths of texts."""
     rows = [_points(c, lengths) for c in columns]
@@ -101,6 +133,21 @@ def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
         most = crossing(rows, level, middle(q[:-1, at]), count)
         yield Feature(name, prefix + label, kind, unit, q[:, at], x, noise, most=most)
     yield from _moments(name, prefix, kind, unit, even, rows, count)
+    if not lengths:
+        yield from _extremes(name, columns, even, centre, scale, count)
+
+
+def _extremes(
+    name: str, columns: Columns, even: list[Floats], centre: float, scale: float, count: Floats
+) -> Iterator[Feature]:
+    """The largest and the smallest value: one that is far out is enough."""
+    for sign, label, end in ((1.0, "largest", "high"), (-1.0, "smallest", "low")):
+        raw = np.clip(_ends(columns, end), -LARGEST, LARGEST)
+        level = 0.5 + sign * (0.5 - 0.5 / count)
+        gaps = [quantile_noise(r, at, n) for r, at, n in zip(even, level, count, strict=True)]
+        noise = np.full(len(raw), 1e-4 + middle(np.array(gaps[:-1])))  # not of one that is far out
+        x = sign * np.arcsinh((raw - centre) / scale)
+        yield Feature(name, label, "numbers", "number", raw, x, noise, True)
 
 
 def _moments(

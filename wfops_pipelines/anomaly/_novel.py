@@ -25,7 +25,7 @@ _FROM_NONE = frozenset(
         "untrimmed", "damaged", "accented", "control", "wide", "repeated rows",
     )
 )  # fmt: skip
-_FROM_ALL = frozenset(("whole", "spelled_numbers", "spelled_times", "midnight"))
+_FROM_ALL = frozenset(("whole", "cents", "micros", "spelled_numbers", "spelled_times", "midnight"))
 _COMPARED = ("unseen values", "unseen patterns", "unseen letter pairs", "unseen combinations")
 
 

@@ -52,7 +52,7 @@ def _judge(rows: Split, name: str) -> Judge:
     for hold more than the budget says.
     """
     known, held_out = cells(rows.known.column(name)), cells(rows.held_out.column(name))
-    return calibrate(learn(known, held_out, rows.later), held_out)
+    return calibrate(learn(known, held_out, rows.other_days), held_out)
 
 
 def cell_evidence(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wfops_pipelines.anomaly import _rows_channels as channels
 from wfops_pipelines.anomaly._rows_channels import Cells
-from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
+from wfops_pipelines.anomaly._rows_tables import DRIFTS, Curve, Span, Tally
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,12 +39,14 @@ class Judge:
     whole: Curve
 
 
-def learn(one: Cells, held_out: Cells, later: bool) -> Rules:
-    """Tables of a column; rows held out tell which of its numbers drift, if they are `later`."""
+def learn(one: Cells, held_out: Cells, other_days: bool) -> Rules:
+    """Tables of a column; rows held out tell which of its numbers drift, if of `other_days`."""
     rows, there = one.codes[one.present], held_out.codes[held_out.present]
     tallies = {name: Tally.of(hashes[rows]) for name, hashes in channels.keyed(one)}
     drifts = {name: values[there] for name, values in channels.sized(held_out)}
-    moves = _is_serial(one) if one.kind == "number" else one.kind == "time" and not later
+    moves = _is_serial(one)
+    if one.kind == "time":
+        moves = not other_days or _advances(one.numbers[rows], held_out.numbers[there])
     spans = {
         name: Span.of(values[rows]).drifting(drifts.get(name, _NONE), moves)
         for name, values in channels.sized(one)
@@ -53,8 +55,17 @@ def learn(one: Cells, held_out: Cells, later: bool) -> Rules:
     return Rules(one.kind, channels.null_decades(one), tallies, spans, letters)
 
 
+def _advances(known: Floats, others: Floats) -> bool:
+    """Do times of newer days leave those of older ones, as the next day's will leave these?"""
+    if not len(known) or not len(others):
+        return True
+    return bool((known > others.max()).mean() > DRIFTS)
+
+
 def _is_serial(one: Cells) -> bool:
     """Whole numbers that hardly repeat: an identifier, whose size means nothing."""
+    if one.kind != "number":
+        return False
     there = int(one.present.sum())
     whole = bool((np.floor(one.numbers) == one.numbers).all())
     return whole and there >= 20 and len(one.hashes) > _SERIAL * there

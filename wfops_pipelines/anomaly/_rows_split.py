@@ -24,35 +24,37 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows to learn from and rows to calibrate on; are the latter the `later` ones?
+    """Rows to learn from and rows to calibrate on; are the latter of `other_days`?
 
     `snapshot` numbers the snapshot that each row to calibrate on is from, where that matters.
     """
 
     known: Any
     held_out: Any
-    later: bool
+    other_days: bool
     snapshot: Ints
 
 
 def split(tables: Sequence[Any], key: str | None) -> Split:
     """Each thing counts once, however many snapshots it is in, and no key is on both sides.
 
-    The later third of several tables calibrates, but where most of its keys were there before
-    (a full refresh) half of the keys do: a row that comes again is no proof that new ones fit.
+    The oldest third of several tables calibrates: the rules then know the newest rows, beside
+    which the next ones stand, and how far days are from others is the same in both directions.
+    Where most of its keys come again (a full refresh) half of the keys calibrate: a row that is
+    there twice is no proof that new ones fit.
     """
     tables = _alike(list(tables))
     if len(tables) < 3:
         return _halves(_joined(tables))
-    cut = max(len(tables) * 2 // 3, 1)
+    cut = len(tables) - max(len(tables) * 2 // 3, 1)
     name = _identity(tables, key)
     if name is None:
-        return _by_time(_joined(tables[:cut]), _joined(tables[cut:]), _numbered(tables[cut:]))
+        return _by_time(_joined(tables[cut:]), _joined(tables[:cut]), _numbered(tables[:cut]))
     early, late = (_latest(part, name) for part in (tables[:cut], tables[cut:]))
-    fresh = ~np.isin(_ids(late[0], name), _ids(early[0], name))
-    if fresh.mean() < _FRESH:
+    alone = ~np.isin(_ids(early[0], name), _ids(late[0], name))
+    if alone.mean() < _FRESH:
         return _halves(_latest(tables, name)[0])
-    return _by_time(early[0], late[0].filter(pa.array(fresh)), late[1][fresh])
+    return _by_time(late[0], early[0].filter(pa.array(alone)), early[1][alone])
 
 
 def _alike(tables: list[Any]) -> list[Any]:
@@ -123,9 +125,9 @@ def _thin(table: Any) -> Ints:
     return np.argsort(_row_keys(table), kind="stable")[:MOST_ROWS]
 
 
-def _by_time(early: Any, late: Any, snapshot: Ints) -> Split:
-    known, held_out = _thin(early), _thin(late)
-    rows = early.take(pa.array(known)), late.take(pa.array(held_out))
+def _by_time(late: Any, early: Any, snapshot: Ints) -> Split:
+    known, held_out = _thin(late), _thin(early)
+    rows = late.take(pa.array(known)), early.take(pa.array(held_out))
     return Split(*rows, True, snapshot[held_out])
 
 

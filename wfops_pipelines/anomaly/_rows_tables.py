@@ -16,7 +16,8 @@ MOST_KEYS = 20_000
 _SUPPORT = 257
 _BEYOND = 0.5
 _MOST = 12.0
-_DRIFTS = 0.01
+DRIFTS = 0.01
+_PASSED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,22 @@ class Span:
         wide = max(float(quarter[1] - quarter[0]), float(ordered[-1] - ordered[0]) / 50)
         return cls(ordered, max(wide, abs(float(ordered[0])) * 1e-3, 1e-9))
 
-    def drifting(self, later: Floats, moves: bool) -> Span:
-        """The span with slack: of what `moves`, or when one in a hundred later values leaves it."""
-        later = np.clip(later[np.isfinite(later)], -LARGEST, LARGEST)
-        if len(later) < 20 or not len(self.support):
+    def drifting(self, others: Floats, moves: bool) -> Span:
+        """The span with slack: of what `moves`, or what one in a hundred of other days leaves."""
+        others = np.clip(others[np.isfinite(others)], -LARGEST, LARGEST)
+        if len(others) < 20 or not len(self.support):
             return self
-        out = ((later > self.support[-1]) | (later < self.support[0])).mean()
-        if out <= _DRIFTS and not moves:
+        moves = moves or self._passed(others)
+        out = ((others > self.support[-1]) | (others < self.support[0])).mean()
+        if out <= DRIFTS and not moves:
             return self
-        low, high = min(later.min(), self.support[0]), max(later.max(), self.support[-1])
+        low, high = min(others.min(), self.support[0]), max(others.max(), self.support[-1])
         return Span(np.array([low, high]), self.step, max(3.0 * float(high - low), 1.0))
+
+    def _passed(self, others: Floats) -> bool:
+        """Are most of the others elsewhere, although a straggler may have been as far?"""
+        low, high = np.quantile(self.support, (_PASSED, 1.0 - _PASSED))
+        return not low <= float(np.median(others)) <= high
 
     def look_up(self, values: Floats) -> Floats:
         count = len(self.support)

@@ -25,6 +25,8 @@ _PHRASES = {
     "odd": "NaN or infinite",
     "negative": "negative",
     "whole": "whole numbers",
+    "cents": "numbers with at most two decimals",
+    "micros": "numbers with at most six decimals",
     "true": "true",
     "midnight": "times at midnight",
     "untrimmed": "space around the text",

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
-PROFILE_VERSION = 2
-_READABLE = (1, 2)  # the first knew no null patterns and no rank correlations
-ROWS_VERSION = 2  # of row models: the same version gives the same bits for the same rows
+PROFILE_VERSION = 3
+_READABLE = (1, 2, 3)  # the first knew no null patterns and rank correlations, 2 no decimals
+ROWS_VERSION = 3  # of row models: the same version gives the same bits for the same rows
 
 
 @dataclass(frozen=True, slots=True)
