@@ -29,6 +29,9 @@ TYPES = ("int64", "double", "string", "bool", "date32[day]", "timestamp[us, tz=U
          "decimal128(12, 2)", "binary")  # fmt: skip
 
 
+LATE = datetime(2100, 1, 1, tzinfo=UTC)
+
+
 def declared(**more) -> Sync:
     @sync(source=FakeSource(), key="id", destination=table("a.b"), **more)
     def things(page):
@@ -39,7 +42,7 @@ def declared(**more) -> Sync:
 
 def gathered(things, page, held=None):
     with TemporaryDirectory() as folder:
-        found = gather(things, [page], held, Came(), None, Path(folder))
+        found = gather(things, [page], held, Came(), None, LATE, Path(folder))
         assert found is not None
         return found.rows.whole()
 
