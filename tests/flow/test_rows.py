@@ -2,21 +2,17 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines import instant, table
+from wfops_pipelines import instant, table, telling
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
-from wfops_pipelines.gathering import gather
 from wfops_pipelines.sources.answers import parse
 from wfops_pipelines.store import rows
-from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.sync import Sync, sync
 from wfops_pipelines.testing import FakeSource
 
@@ -29,9 +25,6 @@ TYPES = ("int64", "double", "string", "bool", "date32[day]", "timestamp[us, tz=U
          "decimal128(12, 2)", "binary")  # fmt: skip
 
 
-LATE = datetime(2100, 1, 1, tzinfo=UTC)
-
-
 def declared(**more) -> Sync:
     @sync(source=FakeSource(), key="id", destination=table("a.b"), **more)
     def things(page):
@@ -41,10 +34,9 @@ def declared(**more) -> Sync:
 
 
 def gathered(things, page, held=None):
-    with TemporaryDirectory() as folder:
-        found = gather(things, [page], held, Came(), None, LATE, Path(folder))
-        assert found is not None
-        return found.rows.whole()
+    if isinstance(page, pa.Table):
+        return telling.of_table(things, rows.settle(page, held))
+    return telling.of_rows(things, page, held)
 
 
 @settings(deadline=None)
