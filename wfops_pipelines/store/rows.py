@@ -67,7 +67,10 @@ def _at_once(rows: Sequence[Row], held: Types) -> dict[str, pa.Array]:
     """
     import pyarrow as pa
 
-    plain = {n: type_named(t) for n, t in held.items() if not t.startswith("timestamp")}
+    plain = {
+        n: type_named(t) for n, t in held.items()
+        if not t.startswith("timestamp") and (t != "int64" or _whole(values_of(rows, n)))
+    }  # fmt: skip
     if not plain:
         return {}
     try:
@@ -168,10 +171,19 @@ def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
 
     if pa.types.is_timestamp(kind):
         values = [_plain(v) for v in values]
+    if pa.types.is_integer(kind) and not _whole(values):
+        return None
     try:
         return pa.array(values, type=kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
         return None
+
+
+def _whole(values: list[Any]) -> bool:
+    """Whether no decimal has places, be they zeros: as a whole number, it would lose them."""
+    if Decimal not in set(map(type, values)):
+        return True
+    return not any(type(v) is Decimal and v.as_tuple().exponent for v in values)
 
 
 def spelled_out(values: list[Any]) -> pa.Array:
