@@ -93,12 +93,12 @@ def of_snapshot(
     return {d.key: d for d in _read(conn, where, {"sync": sync, "seq": seq}, ledger)}
 
 
-def rename(conn: Connection, sync: str, key: str, old: str, new: str) -> None:
-    """The API has this row under another name now: it was created anew."""
+def rename(conn: Connection, sync: str, key: str, seq: int, new: str) -> None:
+    """What this row was up to a snapshot is under another name at the API now."""
     conn.exec_driver_sql(
         "update wfops.deliveries set remote_id = %(new)s "
-        "where sync = %(sync)s and key = %(key)s and remote_id = %(old)s",
-        {"sync": sync, "key": key, "old": old, "new": new},
+        "where sync = %(sync)s and key = %(key)s and seq <= %(seq)s and remote_id is not null",
+        {"sync": sync, "key": key, "seq": seq, "new": new},
     )
 
 

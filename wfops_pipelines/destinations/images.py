@@ -1,7 +1,8 @@
 """What records of a SaaS API were before they were written, kept so that it can be taken back.
 
 An image is {"seq": the snapshot that had written it last, or null, "record": the fields that the
-sync sends, as they were} or, of a record that a reverted publication had made, {"made": true}.
+sync sends, as they were}, with "gone" for "record" where there was none; or, of a record that a
+reverted publication had made, {"made": true}.
 """
 
 from __future__ import annotations

@@ -165,16 +165,18 @@ class Sending:
     def _keep_image(self, entry: Delivery, row: Row) -> None:
         """What the record was before, unless this is a try that may have changed it already."""
         mine, keep = self._mine.get(entry.key), self._parcel.keep
-        if keep is None or not self._keeps or entry.act is Act.CREATE:
-            return
-        if mine is not None and mine.state not in AFRESH:
+        if keep is None or not self._keeps or (mine is not None and mine.state not in AFRESH):
             return
         last = self._last(entry.key)
-        record = self._record(entry.key, row, last)
-        if record is not None:
-            kept = images.fields(record, dict(self._to.body))
-            image = {"seq": last.seq if last else None, "record": kept}
-            images.store(self._ledger, keep, self._parcel.sync, entry.key, image)
+        if entry.act is Act.CREATE and last is None:
+            return  # there was nothing before
+        record = None if entry.act is Act.CREATE else self._record(entry.key, row, last)
+        image: dict[str, Any] = {"seq": last.seq if last else None}
+        if record is None:
+            image["gone"] = True
+        else:
+            image["record"] = images.fields(record, dict(self._to.body))
+        images.store(self._ledger, keep, self._parcel.sync, entry.key, image)
 
     def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
         idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 Row = Mapping[str, Any]
-_OPPOSITE = {Act.CREATE: Act.DELETE, Act.UPDATE: Act.UPDATE, Act.DELETE: Act.CREATE}
 
 
 class TakingBack:
@@ -84,7 +83,7 @@ class TakingBack:
             self._count(mine)
             if sent is not None and sent.state is State.DELIVERED:
                 self._close(sent)  # a person settled it, or something crashed in between
-        elif sent is None or sent.state is not State.DELIVERED or sent.error is not None:
+        elif sent is None or sent.state is not State.DELIVERED:
             self._done["newer"] += 1  # it was stale when it was published, or changed nothing
         elif self._is_superfluous(sent):
             self._done["newer"] += 1
@@ -98,7 +97,9 @@ class TakingBack:
 
     def _is_superfluous(self, sent: Delivery) -> bool:
         """Whether the row is newer by now, or nothing was there before, which is so again."""
-        if sent.act is Act.DELETE and self._images.get(sent.key) == images.MADE:
+        image = self._images.get(sent.key)
+        nothing = "record" not in image if image else sent.error is not None
+        if sent.act is Act.DELETE and nothing:
             return True
         return any(o.seq > self._parcel.seq for o in self._others.get(sent.key, []))
 
@@ -107,14 +108,14 @@ class TakingBack:
         if mine is not None:
             return mine
         image = self._images.get(sent.key)
-        act = _OPPOSITE[sent.act]
-        if act is not Act.DELETE and image is None:
+        if image is None and sent.act is not Act.CREATE:
             raise DestinationRefused(
                 f"row {sent.key}: what it was before {self._parcel.sync} was published was not "
                 "kept, so it cannot be restored. Repair it at the API by hand."
             )
-        if act is Act.UPDATE and image == images.MADE:
-            act = Act.DELETE  # the publication that had made it was reverted first
+        act = Act.DELETE  # nothing was there before, or only what was reverted since
+        if image is not None and "record" in image:
+            act = Act.CREATE if sent.act is Act.DELETE else Act.UPDATE
         return Delivery(sent.seq, sent.key, State.SENDING, act, sent.remote)
 
     def _changed(self, sent: Delivery, row: Row) -> bool:
@@ -149,8 +150,9 @@ class TakingBack:
 
     def _arrived(self, sent: Delivery, entry: Delivery) -> None:
         done = replace(entry, state=State.DELIVERED)
-        if done.act is Act.CREATE and done.remote and sent.remote:
-            deliveries.rename(self._ledger, self._parcel.sync, sent.key, sent.remote, done.remote)
+        if done.act is not Act.DELETE and done.remote:
+            sync, seq = self._parcel.sync, self._parcel.seq
+            deliveries.rename(self._ledger, sync, sent.key, seq, done.remote)
         self._note(done)
         self._count(done)
         self._close(sent)
