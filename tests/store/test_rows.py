@@ -39,7 +39,7 @@ def declared(**more) -> Sync:
 
 def gathered(things, page, held=None):
     with TemporaryDirectory() as folder:
-        found = gather(things, [page], held, Came(), None, Path(folder))
+        found = gather(things, [page], held, Came(), None, Path(folder), 7)
         assert found is not None
         return found.rows.whole()
 
