@@ -182,9 +182,10 @@ def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
     keys = tuple(key for key, _ in snapshot.doubted)
     _, before = snapshot.doubted[0]
     said = (
-        f"the {sync.cursor} of {counted_rows(len(keys))} contradicts the order in which they came "
-        f"({keys[0]}: a version of {before} was there before). Either a wrong date was mended, and "
-        "these rows are right, or an answer came from a copy that lags, and they are old"
+        f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether they are newer than "
+        f"what came before ({keys[0]}: a version of {before}): it goes back or lies in the future. "
+        "Either a wrong date was mended, and these rows are right, or an answer came from a copy "
+        "that lags, and they are old"
     )
     found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
     details: dict[str, Json] = {"before": found}

@@ -75,10 +75,11 @@ def stage(
 
 
 def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -> _Stretch:
+    ahead = until + timedelta(minutes=sync.policy.overlap_minutes)
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
         if day is not None:
-            came = snapshots.came(conn, sync.name, day.start, day.end)
+            came = snapshots.came(conn, sync.name, ahead, day.start, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
             return _Stretch(Window(day.start, end), head, came, day, before)
@@ -86,7 +87,7 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
         if sync.cursor is None:
             return _Stretch(Window(since, until), head, snapshots.Came(), None)
         reached = since if sync.source.windowed else None
-        came = snapshots.came(conn, sync.name, reached)
+        came = snapshots.came(conn, sync.name, ahead, reached)
         return _Stretch(Window(since, until), head, came, None)
 
 
@@ -131,15 +132,15 @@ def _snapshot(
 
 
 def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:
-    """How far the cursor comes; a row from the future must not carry it there."""
+    """How far the cursor comes; a row from the future must not carry it anywhere."""
     import numpy as np
 
     before = None if stretch.day else stretch.head.cursor
-    dated = found.cursor[~np.isnat(found.cursor)]
+    end = np.datetime64(stretch.window.end.astimezone(UTC).replace(tzinfo=None))
+    dated = found.cursor[found.cursor <= end]  # NaT is not
     if not len(dated):
         return before
     newest: datetime = dated.max().item().replace(tzinfo=UTC)
-    newest = min(newest, stretch.window.end)
     return newest if before is None else max(before, newest)
 
 

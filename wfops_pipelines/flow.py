@@ -17,6 +17,7 @@ from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
+from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
 from wfops_pipelines.extraction import stage
 from wfops_pipelines.history import read_past
@@ -95,9 +96,14 @@ def judge_staged(
 
 
 def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, run: Run) -> Judged:
-    """Examine a staged snapshot, decide, and record both; a hold opens a review request."""
+    """Examine a staged snapshot, decide, and record both; a hold opens a review request.
+
+    Raises the SyncFailure or SettingsError of a destination that does not answer: the snapshot
+    stays staged, and the next run judges it.
+    """
     rows = services.rows(snapshot)
     past = read_past(sync, snapshot, rows, services)
+    _refuse_blind(snapshot, past)
     examined = examine(sync, project.suites[sync.name], snapshot, rows, past)
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
@@ -108,6 +114,14 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
         confident.answer(sync, review, verdict, services)
     _leave_report(project, services, snapshot)
     return Judged(snapshot, evidence, verdict, review)
+
+
+def _refuse_blind(snapshot: Snapshot, past: object) -> None:
+    """A hold for a token that ended could never be examined again when there is a new one."""
+    if isinstance(past, SyncFailure) and not isinstance(past, SnapshotDamaged):
+        raise type(past)(f"{snapshot.name} waits to be examined: {past}", past.exchange) from past
+    if isinstance(past, SettingsError):
+        raise past
 
 
 def _judged_already(sync: Sync, snapshot: Snapshot, services: Services) -> Judged:

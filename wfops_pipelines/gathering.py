@@ -226,21 +226,26 @@ def _news(
 ) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
     """Which rows did not come before; and which of those are doubted, by place.
 
-    A version that came before and is dated earlier than the last one is told by a replica that
-    lags. Where the dates contradict the order otherwise, nobody but a person can tell which is
-    newer: a wrong date may have been mended. Of the same date, what is told last counts.
+    A version that came before and is dated earlier than others is told by a replica that lags.
+    Where the dates contradict the order otherwise, or are of the future, nobody but a person can
+    tell which is newer: a wrong date may have been mended. Of the same date, what is told last
+    counts.
     """
     import numpy as np
     import pandas as pd
 
     if not came.versions and not came.loose:
         return np.ones(len(marks), np.bool_), {}
+    assert came.ahead is not None
     named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
     last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
     before = np.array([pair in came.earlier for pair in named])
-    reached = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
-    older, newer = ((marks["cursor"] < reached).to_numpy(), (marks["cursor"] > reached).to_numpy())
-    doubted = ~last & ((older & ~before) | (newer & before))
+    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
+    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    older = (marks["cursor"] < reached).to_numpy()
+    newer = (marks["cursor"] > latest).to_numpy() & ~older
+    misdated = (marks["cursor"] > came.ahead).to_numpy()
+    doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
     doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
     places = marks.index[doubted]
     told = {

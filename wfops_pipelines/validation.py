@@ -26,6 +26,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
         yield from _deletes(project, sync)
+        yield from _compared(project, sync)
         yield from _assist(project, sync)
     yield from _shared_destinations(project)
     yield from _strays(project)
@@ -147,6 +148,24 @@ def _deletes(project: Project, sync: Sync) -> Iterator[ProjectError]:
     if sync.days_from is not None and sync.cursor is None:
         said = "only a cursor tells which day a row is of"
         yield ProjectError(file, "days_from", said, "name the cursor, or leave days_from out")
+
+
+def _compared(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    """A critical field that no comparison can see would change without a person."""
+    from wfops_pipelines.destinations import RestDestination
+
+    to, file = sync.destination, _file(project, sync)
+    if not isinstance(to, RestDestination) or to.messages or not sync.policy.critical_fields:
+        return
+    if to.read is None:
+        said = f"the {to.words} is not read back, so nobody would see a critical field change"
+        repair = 'declare what reads a record, as read="GET /contacts/{remote_id}"'
+        yield ProjectError(file, "policy.critical_fields", said, repair)
+        return
+    for column in to.blurred(sync.policy.critical_fields):
+        said = f"the {to.words} gets {column!r} only inside longer texts, which are not compared"
+        repair = f'send it as a field of its own, as "{{{column}}}", or leave it out here'
+        yield ProjectError(file, "policy.critical_fields", said, repair)
 
 
 def _deletes_rows(sync: Sync) -> bool:

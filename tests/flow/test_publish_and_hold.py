@@ -148,7 +148,7 @@ def test_a_source_with_windows_is_remembered_as_far_as_it_can_repeat_itself(make
     again = [row("3", minutes=1001), row("4", minutes=1001), row("5", minutes=1001)]
     assert bench.run(again).judged[0].snapshot.rows == 1
     with bench.services.engine.connect() as conn:
-        kept = snapshots.came(conn, "things").versions
+        kept = snapshots.came(conn, "things", bench.clock()).versions
     assert set(kept) == {"2", "3", "4", "5"}
 
 

@@ -86,7 +86,7 @@ def test_a_table_has_no_deliveries_and_says_where_to_look(bench, monkeypatch):
         (
             Policy(reviewers="team", hold_rows_up_to=0.2),
             [row("1", -1), row("2"), row("3")],
-            r"1 flagged ones are more than hold_rows_up_to \(20% of 3\)",
+            r"1 of 3 are flagged, more than hold_rows_up_to \(20%\)",
         ),
         (
             Policy(reviewers="team", critical_fields=("owner",)),

@@ -57,8 +57,8 @@ def why_all(verdict: Hold, rows: int, policy: Policy) -> str:
     if policy.scope == "whole":
         return 'All rows wait, because the policy holds whole snapshots (scope="whole")'
     return (
-        f"All rows wait, because {len(named):,} flagged ones are more than hold_rows_up_to "
-        f"({policy.hold_rows_up_to:.0%} of {rows:,}) lets be held alone"
+        f"All rows wait, because {len(named):,} of {rows:,} are flagged, more than "
+        f"hold_rows_up_to ({policy.hold_rows_up_to:.0%}) holds alone"
     )
 
 

@@ -11,6 +11,7 @@ from wfops_pipelines.destinations.parcel import (
     Reverted,
     Written,
     can_list,
+    no_undo,
 )
 from wfops_pipelines.destinations.rest import RestDestination, rest_destination
 from wfops_pipelines.destinations.table import TableDestination, table
@@ -31,6 +32,7 @@ __all__ = [
     "database_table",
     "file_table",
     "many",
+    "no_undo",
     "rest_destination",
     "table",
 ]

@@ -166,6 +166,12 @@ class Listing(Protocol):
         ...
 
 
+def no_undo(destination: object) -> str | None:
+    """Why a destination that can revert cannot, as it is declared; None where it can."""
+    said: str | None = getattr(destination, "no_undo", None)
+    return said
+
+
 def can_list(destination: object) -> TypeGuard[Listing]:
     """Whether this destination, as it is declared, can name the rows that live there."""
     return isinstance(destination, Listing) and getattr(destination, "lists", True) is not None

@@ -8,20 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
-from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations import deliveries
+from wfops_pipelines.core.snapshot import Diff
+from wfops_pipelines.destinations import deliveries, rest_diff
 from wfops_pipelines.destinations.calling import Caller, Manners
 from wfops_pipelines.destinations.calls import Call, call, fill
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.listing import Lists, check_lists, living
 from wfops_pipelines.destinations.looking import Many, looked_up
-from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
-from wfops_pipelines.destinations.readback import (
-    columns_of,
-    differs,
-    record_in,
-    value_at,
-)
+from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.readback import columns_of, record_in
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -58,21 +53,18 @@ class RestDestination:
         return self.update is None
 
     def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing:
-        places = {c: p for c, p in columns_of(dict(self.body)) if c in columns}
         known = self._known(conn, parcel)
         if self.read is None:
             return Existing({k: {} for k, one in known.items() if _lives(one)})
         with self.caller(parcel.environ) as caller:
-            found = self.look_all(caller, list(_living(parcel)), known)
-        return Existing(
-            {k: {c: value_at(r, p) for c, p in places.items()} for k, r in found.items() if r}
-        )
+            return rest_diff.existing(self, caller, parcel, known, columns)
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
-        known, gone = self._known(conn, parcel), {str(k) for k in parcel.gone().to_pylist()}
+        known = self._known(conn, parcel)
         if self.read is not None:
             with self.caller(parcel.environ) as caller:
-                return self._read_diff(caller, parcel, known, gone, critical)
+                return rest_diff.diff(self, caller, parcel, known, critical)
+        gone = {str(k) for k in parcel.gone().to_pylist()}
         there = {k for k, one in known.items() if _lives(one)}
         living = set(parcel.keys()) - gone
         done = {k for k in living & there if known[k].seq >= parcel.seq}
@@ -92,6 +84,39 @@ class RestDestination:
             self.caller(parcel.environ) as caller,
         ):
             return Sending(self, parcel, ledger, caller).all()
+
+    def blurred(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that the body sends, but never as a field of their own."""
+        alone = {column for column, _ in columns_of(dict(self.body))}
+        text = repr(self.body)
+        return [c for c in columns if c not in alone and f"{{{c}}}" in text]
+
+    @property
+    def no_undo(self) -> str | None:
+        """Why what was sent cannot be taken back, in words; None where it can."""
+        if self.messages:
+            return "each row is sent as something new, as a message is, and what is said is said"
+        lacking = {
+            "read": "nothing reads what a record was before",
+            "delete": "nothing deletes what was created",
+        }
+        words = [
+            f"{said} (no {name}=)" for name, said in lacking.items() if not getattr(self, name)
+        ]
+        return " and ".join(words) or None
+
+    def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
+        """Undo at the API what publishing this parcel did; the ledger is committed row by row.
+
+        Records that are newer by now, or that somebody changed since, stay as they are.
+        """
+        from wfops_pipelines.destinations.taking_back import TakingBack
+
+        with (
+            conn.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
+            self.caller(parcel.environ) as caller,
+        ):
+            return TakingBack(self, parcel, ledger, caller).all()
 
     def living(
         self,
@@ -153,32 +178,6 @@ class RestDestination:
             if last and (key not in found or last.seq > found[key].seq):
                 found[key] = last
         return found
-
-    def _read_diff(
-        self, caller: Caller, parcel: Parcel, known: Mapping[str, Delivery], gone: set[str],
-        critical: Sequence[str],
-    ) -> Diff:  # fmt: skip
-        places = {c: p for c, p in columns_of(dict(self.body)) if c in critical}
-        inserted = updated = unchanged = deleted = 0
-        changes: list[tuple[str, str, str | None, str | None]] = []
-        rows = [(str(row[parcel.key]), row) for row in parcel.each()]
-        records = self.look_all(caller, rows, known)
-        for key, row in rows:
-            record = records[key]
-            late = key in known and known[key].seq > parcel.seq
-            if key in gone:
-                deleted += record is not None and not late
-            elif record is None and not late:
-                inserted += 1
-            elif late or not differs(record, self.filled(row)):
-                unchanged += 1
-            else:
-                updated += 1
-                for column, place in places.items():
-                    old, new = value_at(record, place), fill("{" + column + "}", row)
-                    if old != new:
-                        changes.append((key, column, _shown(old), _shown(new)))
-        return Diff(inserted, updated, unchanged, deleted, tuple(changes))
 
 
 def rest_destination(
@@ -265,13 +264,3 @@ def with_remote(row: Row, known: Delivery | None) -> Row:
 
 def _lives(entry: Delivery) -> bool:
     return entry.act is not Act.DELETE
-
-
-def _living(parcel: Parcel) -> Iterator[tuple[str, Row]]:
-    for row in parcel.each():
-        if not row.get(DELETED):
-            yield str(row[parcel.key]), row
-
-
-def _shown(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -65,15 +65,17 @@ def compared(
     differing = " or ".join(differs.values()) or "false"
     lives, late = alive(parcel.key, held), newer(parcel.seq, held)
     joined = f"{target} t on {pairing(parcel.key, schema, held)}"
-    inserted, updated, total = run(
+    watched = {c: differs[c] for c in critical if c in differs}
+    touched = " or ".join(watched.values()) or "false"
+    inserted, updated, changed, total = run(
         conn,
         f"select count(*) filter (where not {lives} and not {late}), "
         f"count(*) filter (where {lives} and not {late} and ({differing})), "
+        f"count(*) filter (where {lives} and not {late} and ({touched})), "
         f"count(*) from {STAGING} s left join {joined}",
     ).one()
-    watched = {c: differs[c] for c in critical if c in differs}
     here = f"{STAGING} s join {joined} where {lives} and not {late}"
-    changes = _changes(conn, quote(parcel.key), here, watched, held) if updated else ()
+    changes = _changes(conn, quote(parcel.key), here, watched, held) if changed else ()
     return Diff(inserted, updated, total - inserted - updated, 0, tuple(changes))
 
 

@@ -75,7 +75,7 @@ class TableDestination:
                 return self._fill(conn, parcel)
             stage(conn, parcel.content, held)
             if parcel.keep is not None:
-                keep_replaced(conn, self, parcel, parcel.keep)
+                keep_replaced(conn, self, held, parcel, parcel.keep)
             return upsert(conn, self.quoted, held, parcel)
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:

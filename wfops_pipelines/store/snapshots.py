@@ -162,17 +162,25 @@ def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> No
 class Came:
     """What was staged before: by key (text), the version that came last, and its cursor.
 
-    earlier: (key, version) of what came before those. loose: versions of rows without a key.
+    ahead: no clock can be later; what is dated later is misdated. reached: by key, the latest
+    cursor of those that are not misdated and of the last one. earlier: (key, version) of what came
+    before the last. loose: versions of rows without a key.
     """
 
+    ahead: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     cursors: Mapping[str, datetime] = field(default_factory=dict)
+    reached: Mapping[str, datetime] = field(default_factory=dict)
     earlier: frozenset[tuple[str, str]] = frozenset()
     loose: frozenset[str] = frozenset()
 
 
 def came(
-    conn: Connection, sync: str, since: datetime | None = None, until: datetime | None = None
+    conn: Connection,
+    sync: str,
+    ahead: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Came:
     """What was staged with a cursor from `since` up to `until`, or with none."""
     s = t.staged_rows.c
@@ -183,9 +191,16 @@ def came(
         query = query.where(or_(s.cursor <= until, s.cursor.is_(None)))
     in_order = conn.execute(query.order_by(s.seq.nulls_first(), s.cursor.nulls_first())).all()
     last = {r.key: r for r in in_order if r.key != NO_KEY}
+    cursors = {key: r.cursor for key, r in last.items() if r.cursor is not None}
+    reached = dict(cursors)
+    for r in in_order:
+        if r.cursor is not None and r.cursor <= ahead:
+            reached[r.key] = max(r.cursor, reached.get(r.key, r.cursor))
     return Came(
+        ahead,
         {key: r.version for key, r in last.items()},
-        {key: r.cursor for key, r in last.items() if r.cursor is not None},
+        cursors,
+        reached,
         frozenset((r.key, r.version) for r in in_order if last.get(r.key, r) is not r),
         frozenset(r.version for r in in_order if r.key == NO_KEY),
     )

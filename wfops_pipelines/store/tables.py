@@ -228,13 +228,27 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
     Column("seq", BigInteger, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("idempotency_key", Text, nullable=False),
-    Column("state", Text, nullable=False),  # sending, delivered, failed, unknown, again
+    Column("state", Text, nullable=False),  # see destinations/deliveries.py
     Column("remote_id", Text),
     Column("error", Text),
     _time("at", nullable=False),
     Column("act", Text),  # create, update, delete; null: of a version that only created
 )
 Index("deliveries_by_key", deliveries.c.sync, deliveries.c.key)
+
+reversals = Table(  # one row for each row that was taken back from a SaaS destination
+    "reversals",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("idempotency_key", Text, nullable=False),
+    Column("state", Text, nullable=False),  # as of deliveries
+    Column("remote_id", Text),
+    Column("error", Text),
+    _time("at", nullable=False),
+    Column("act", Text, nullable=False),  # what takes it back
+)
 
 anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scorer
     "anomaly_resets",
