@@ -34,8 +34,9 @@ class Fault:
 class Record:
     """What is in the database and the files at the end of a life.
 
-    rows: of each snapshot, by key. asked: the holds of each snapshot, oldest first. handed: what
-    the destination was handed or told to take back, in order.
+    rows: of each snapshot, by key. doubted: snapshot and key of rows of which only a person can
+    tell whether they are newer. asked: the holds of each snapshot, oldest first. handed: what the
+    destination was handed or told to take back, in order.
     """
 
     snapshots: dict[int, Any]
@@ -43,6 +44,7 @@ class Record:
     asked: dict[int, list[Any]]
     final: dict[str, Any]
     flagged: dict[int, set[str]]
+    doubted: set[tuple[int, str]]
     judged: set[int]
     handed: list[Any]
     holds: dict[str, Any]
@@ -89,8 +91,9 @@ def read(life: Life) -> Record:
         }
         for e in evidence
     }  # fmt: skip
+    doubted = {(n, key) for n, s in found.items() for key, _ in s.doubted or ()}
     judged = {e.seq for e in evidence}
-    return Record(found, rows, asked, final, flagged, judged, handed, holds)
+    return Record(found, rows, asked, final, flagged, doubted, judged, handed, holds)
 
 
 def _rank(record: Record, seq: int) -> int:
@@ -141,33 +144,40 @@ def _staged(life: Life, record: Record) -> Iterator[Fault]:
     order: dict[int, int] = {}
     for had in life.source.versions.values():
         order |= {v.n: v.order for v in had}
-    counted: Counter[int] = Counter()
+    last: dict[str, int] = {}
+    staged: set[int] = set()
     for seq, rows in record.rows.items():
         if record.snapshots[seq].origin is None:
             for key, row in rows.items():
                 newest[key] = max(newest[key], order.get(ident(seq, row), 0))
-                counted[ident(seq, row)] += 1
+                staged.add(ident(seq, row))
+                if life.incremental and last.get(key) == ident(seq, row):
+                    yield Fault("doubled", f"{key} of #{seq} is what was staged of it before")
+                last[key] = ident(seq, row)
     runs = {s.run_id for s in record.snapshots.values()}
     for attempt, told in life.source.returned.items():
         if attempt not in life.finished | runs:
             continue  # it was as good as never asked
         for v in told:
-            if newest[v.key] < v.order and not _went_back(life, v, set(counted)):
+            if newest[v.key] < v.order:
                 yield Fault("lost", f"{v.key}@{v.order} was returned to {attempt} and not staged")
-    contents = Counter(v.n for had in life.source.versions.values() for v in had)
-    for n, times in counted.items():
-        if life.incremental and times > contents[n]:
-            yield Fault("doubled", f"version {n} is staged {times} times")
 
 
 def _truth(life: Life, record: Record) -> Iterator[Fault]:
     """What the source says now is staged, unless no cursor could have met it."""
     staged = {r.get("n") for rows in record.rows.values() for r in rows.values()}
+    last = {
+        key: row.get("n") for n, rows in record.rows.items() for key, row in rows.items()
+        if record.snapshots[n].origin is None
+    }  # fmt: skip
+    contradicted = {key for _, key in record.doubted}
     for key in life.source.versions:
         version = life.source.told(key)
         if version is None and life.sync.missing == "delete":
             yield from _vanished(life, record, key)
         if version is None or version.n in staged:
+            if version is not None and key not in contradicted and last[key] != version.n:
+                yield Fault("stale", f"{key}@{version.order} was staged, and another one after it")
             continue
         if why := _excused(life, version, staged):
             life.did[why] += 1
@@ -216,8 +226,9 @@ def _decisions(life: Life, record: Record) -> Iterator[Fault]:
         if decision.id not in life.decided and review not in life.unsure:
             yield Fault("leaked", f"nobody took the decision {decision.id}")
     for (seq, key), fate in record.fate.items():
-        over = _over(record, seq, key)
-        if fate == "go" and over and not record.asked.get(seq):
+        for_a_person = _over(record, seq, key) or (seq, key) in record.doubted
+        shown = any(r.kind == "whole" or key in r.keys for r in record.asked.get(seq, ()))
+        if fate == "go" and for_a_person and not shown:
             yield Fault("leaked", f"{key} of #{seq} was never held")
         if fate == "waiting":
             yield Fault("lost", f"{key} of #{seq} was never examined")
@@ -269,7 +280,7 @@ class Replay:
     holds: dict[str, tuple[int, int, bool]] = field(default_factory=dict)
     before: dict[tuple[int, str], tuple[int, int, bool]] = field(default_factory=dict)
     stale: list[Any] = field(default_factory=list)
-    back: list[tuple[str, int, int]] = field(default_factory=list)  # key, version, by which
+    back: list[tuple[Any, int]] = field(default_factory=list)  # what was handed, over which version
 
     def publish(self, h: Any) -> None:
         held = self.holds.get(h.key)
@@ -278,7 +289,7 @@ class Replay:
             return
         if held is not None:
             self.before[h.seq, h.key] = held
-            self.back.append((h.key, held[1], h.version))
+            self.back.append((h, held[1]))
         self.holds[h.key] = (h.rank, h.version, h.gone)
 
     def revert(self, h: Any) -> None:
@@ -320,10 +331,24 @@ def _destination(life: Life, record: Record) -> Iterator[Fault]:
         yield Fault(kind, f"the destination holds {have} of {key}, not {ought}")
     if life.incremental:
         again = Counter(v.n for had in life.source.versions.values() for v in had)
-        for key, old, new in replay.back:
-            if known[new].order < known[old].order and again[old] == again[new] == 1:
-                yield Fault("stale", f"{key} went from version {old} back to {new}")
+        for h, old in replay.back:
+            if (_rank(record, h.seq), h.key) in record.doubted:
+                continue  # a person let it go
+            if _untold(life, record, known[h.version], known[old], h):
+                continue
+            if known[h.version].order < known[old].order and again[old] == again[h.version] == 1:
+                yield Fault("stale", f"{h.key} went from version {old} back to {h.version}")
     life.did["stale releases"] += len(replay.stale)
+
+
+def _untold(life: Life, record: Record, new: Version, old: Version, handed: Any) -> bool:
+    """Whether nobody could tell that `new` is the older one.
+
+    Its clock is too coarse, or it is misdated by so little that a clock may be as wrong.
+    """
+    misdated = new.cursor > new.written + life.source.moods.skew
+    within = new.cursor <= record.snapshots[handed.seq].staged_at + OVERLAP
+    return new.cursor == old.cursor or (misdated and new.cursor > old.cursor and within)
 
 
 def _held(row: Any) -> tuple[int, int | None, bool]:

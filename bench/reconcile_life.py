@@ -381,6 +381,7 @@ def _moods(dice: random.Random, incremental: bool, deletes: bool) -> Moods:
         endless=dice.random() < 0.3,
         tombstones=incremental and deletes,
         lagging=0.25 if incremental else 0,
+        behind=0.15 if incremental else 0,
     )
 
 

@@ -39,22 +39,23 @@ class Version:
     def late(self) -> timedelta:
         return self.visible - self.written
 
-    @property
-    def row(self) -> dict[str, Any]:
+    def row(self, *, marked: bool) -> dict[str, Any]:
+        """As the source tells it; `marked`: with whether it is gone."""
         row = {
             "id": self.key, "n": self.n, "amount": self.amount, "owner": self.owner,
             "updated_at": self.cursor,
         }  # fmt: skip
-        return {**row, "gone": True} if self.gone else row
+        return {**row, "gone": self.gone} if marked else row
 
 
 @dataclass(frozen=True)
 class Moods:
-    """How a source misbehaves; shares are of pages.
+    """How a source misbehaves; shares are of pages, `behind` of extractions.
 
     skew: its clock less ours. tick: what its clock counts in. offset: it pages by position, so that
-    rows that move make others be skipped. endless: it ignores a window's end. tombstones: it goes
-    on to return rows that were deleted, as such.
+    rows that move make others be skipped. lagging: a page has an older answer, too. behind: a
+    replica that lags answers the whole extraction. endless: it ignores a window's end. tombstones:
+    it goes on to return rows that were deleted, as such.
     """
 
     skew: timedelta = timedelta(0)
@@ -65,6 +66,7 @@ class Moods:
     tombstones: bool = False
     repeats: float = 0.1
     lagging: float = 0.1
+    behind: float = 0.1
     cuts: float = 0.05
 
 
@@ -79,6 +81,7 @@ class Moody:
     versions: dict[str, list[Version]] = field(default_factory=dict)
     returned: dict[str, list[Version]] = field(default_factory=dict)
     attempt: str = ""
+    lag: timedelta = timedelta(0)  # of what answers now
     calm: bool = False
     between: Callable[[], None] | None = None
     count: int = 0
@@ -142,18 +145,24 @@ class Moody:
 
     def last(self, key: str) -> Version | None:
         """The newest visible state of a row, be it that it is gone."""
-        visible = [v for v in self.versions.get(key, []) if v.visible <= self.clock()]
-        return visible[-1] if visible else None
+        return self._at(key, self.clock())
 
     def told(self, key: str) -> Version | None:
         """What it answers about a row."""
-        return self.last(key) if self.moods.tombstones else self.current(key)
+        newest = self._at(key, self.clock() - self.lag)
+        return None if newest is None or (newest.gone and not self.moods.tombstones) else newest
+
+    def _at(self, key: str, moment: datetime) -> Version | None:
+        visible = [v for v in self.versions.get(key, []) if v.visible <= moment]
+        return visible[-1] if visible else None
 
     def connect(self, environ: Mapping[str, str]) -> Connection:
         return connection_for(self.system, environ)
 
     def pages(self, window: Window, connection: Connection) -> Iterator[list[dict[str, Any]]]:
         told: list[Version] = []
+        behind = not self.calm and self._happens("behind", self.moods.behind)
+        self.lag = timedelta(minutes=self.dice.choice((1, 20, 40))) if behind else timedelta(0)
         place: Any = 0 if self.moods.offset else (EPOCH, "")
         while True:
             there = self._in(window)
@@ -168,7 +177,7 @@ class Moody:
             self._moody(page, told, window)
             told += page
             self.returned.setdefault(self.attempt, []).extend(page)
-            yield [v.row for v in page]
+            yield [v.row(marked=self.moods.tombstones) for v in page]
             if self.between is not None:
                 self.between()
 
@@ -192,8 +201,6 @@ class Moody:
             page += [old for v in page[:1] if (old := self._former(v, window)) is not None]
 
     def _former(self, version: Version, window: Window) -> Version | None:
-        if version.cursor > self._now():
-            return None  # an older answer and a mended date look the same
         older = [
             v for v in self.versions[version.key]
             if v.cursor < version.cursor and v.visible <= self.clock() and not v.gone

@@ -103,7 +103,7 @@ def _note(conn: sa.Connection, act: str, parcel: Any) -> None:
             "version": ident(parcel.keep.seq, r), "amount": r.get("amount"),
             "gone": bool(r.get(DELETED)),
         }
-        for r in parcel.rows.to_pylist()
+        for r in parcel.each()
     ]  # fmt: skip
     if rows:
         conn.execute(
@@ -147,8 +147,9 @@ class Ground:
     people: People
 
     def clear(self) -> None:
-        """Forget every life before."""
+        """Forget every life before. Of a few rows, a delete is faster than a truncate."""
         with self.engine.begin() as conn:
+            conn.exec_driver_sql("set local session_replication_role = replica")  # in any order
             found = conn.execute(
                 sa.text(
                     "select format('%I.%I', schemaname, tablename) from pg_tables "
@@ -156,7 +157,7 @@ class Ground:
                 ),
                 {"kept": list(KEPT)},
             ).scalars()
-            conn.execute(sa.text(f"truncate {', '.join(found)} restart identity"))
+            conn.exec_driver_sql("; ".join(f"delete from {name}" for name in found))
 
     def project(self, source: Moody, policy: Policy, **declared: Any) -> Project:
         def things(page: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:

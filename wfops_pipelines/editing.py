@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) 
     """The keys, as text, of the rows that a review request holds."""
     if review.kind is ReviewKind.ROWS or review.seq is None:
         return frozenset(review.keys)
-    table = _table(conn, sync, review, services)
-    return frozenset(str(k) for k in table[sync.key].to_pylist())
+    parts = _rows(conn, sync, review, services).parts([sync.key])
+    return frozenset(k for part in parts for k in keys_of(part[sync.key]))
 
 
 def stage_edited(
@@ -40,12 +42,12 @@ def stage_edited(
     """
     assert review.seq is not None
     parent = snapshots.get(conn, sync.name, review.seq)
-    table, changes = edited(_table(conn, sync, review, services), sync, decision)
+    table, changes = edited(_rows(conn, sync, review, services).whole(), sync, decision)
     head = snapshots.head(conn, sync.name, lock=True)
     snapshot = Snapshot(
         sync=sync.name,
         seq=head.seq + 1,
-        digest=files.write(services.folder(sync.name), table),
+        digest=files.write(services.folder(sync.name), Rows.of(table), services.at_once),
         rows=table.num_rows,
         staged_at=services.clock(),
         cursor_from=parent.cursor_from,
@@ -88,12 +90,11 @@ def edited(table: pa.Table, sync: Sync, decision: Decision) -> tuple[pa.Table, t
     return table, tuple(changes)
 
 
-def _table(conn: Connection, sync: Sync, review: Review, services: Services) -> pa.Table:
+def _rows(conn: Connection, sync: Sync, review: Review, services: Services) -> Rows:
     assert review.seq is not None
     snapshot = snapshots.get(conn, sync.name, review.seq)
-    table = files.read(services.folder(sync.name), snapshot.digest)
     only = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
-    return select_rows(table, sync.key, only, frozenset())
+    return select_rows(services.rows(snapshot), sync.key, only, frozenset())
 
 
 def _check_column(column: str, table: pa.Table, sync: Sync, key: str) -> None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.impact import critical_changes, deletions, high_impact
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living_rows
+from wfops_pipelines.store.rows import keys_of, living
+from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -25,27 +27,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What earlier snapshots and the destination say. Read before examining, in one place.
+    """What earlier snapshots and people say. Read before examining, in one place.
 
     schema, previous_rows: of the last published snapshot. profiles: of published snapshots,
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
     of finding. model: the row model that still serves; published: the rows to fit another one on by
-    where they came from, or only the newest where one serves. existing, diff: from the destination;
-    living: how many rows it holds, where the snapshot deletes some and it can say.
-    waivers: those that count now. drafts: what was proposed for the snapshot's rows.
+    where they came from, or only the newest where one serves. waivers: those that count now.
+    drafts: what was proposed for the snapshot's rows.
     """
 
     schema: pa.Schema | None = None
     previous_rows: int | None = None
     profiles: Mapping[int, str] = field(default_factory=dict)
     decided: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    published: Mapping[Source, pa.Table] = field(default_factory=dict)
+    published: Mapping[Source, Rows] = field(default_factory=dict)
     model: Stored | None = None
+    waivers: Sequence[Waiver] = ()
+    drafts: Sequence[Drafted] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What the destination says about a snapshot's rows.
+
+    living: how many rows it holds, where the snapshot deletes some and it can say.
+    """
+
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
-    waivers: Sequence[Waiver] = ()
-    drafts: Sequence[Drafted] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +71,26 @@ class Examined:
 
 
 def examine(
-    sync: Sync, suite: Suite, snapshot: Snapshot, table: pa.Table, past: Past | Exception
+    sync: Sync,
+    suite: Suite,
+    snapshot: Snapshot,
+    rows: Rows,
+    past: Past | Exception,
+    ask: Callable[[], There] = There,
 ) -> Examined:
-    """All findings about a snapshot. `past` is an error where the destination could not be read."""
+    """All findings about a snapshot. `past` is an error where it could not be read.
+
+    `ask` is called when the destination's answer is needed, as late as can be: another thread may
+    be waiting for it meanwhile.
+    """
     findings: list[Finding] = []
     results: tuple[CheckResult, ...] = ()
     anomaly: dict[str, Json] = {}
     profile: str | None = None
     model: Stored | None = None
     known = past if isinstance(past, Past) else Past()
-    alive = _alive(table, known)
+    there = There()
+    alive = _alive(rows, known)
 
     def run(examiner: str, examination: Callable[[], Iterable[Finding]]) -> None:
         try:
@@ -96,19 +116,26 @@ def examine(
         anomaly, profile, model = scored.summary, scored.profile, scored.fitted
         return scored.findings
 
+    def destination() -> Iterable[Finding]:
+        nonlocal there
+        there = ask()
+        return ()
+
     if isinstance(past, Exception):
-        findings.append(_crashed("destination", past))
-    run("key", lambda: key_findings(table, sync.key))
+        findings.append(_crashed("history", past))
+    run("key", lambda: key_findings(rows, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
+    run("order", lambda: order_findings(snapshot, sync))
     run("edited", lambda: edited_findings(snapshot))
-    run("drafted", lambda: _drafted(known.drafts, table, sync.key))
+    run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
-    if sync.key in table.column_names:  # without it, no row can be named: held already
+    if sync.key in rows.column_names:  # without it, no row can be named: held already
         run("anomaly", anomalies)
-        run("critical_changes", lambda: critical_changes(known.diff))
-        run("deletes", lambda: deletions(table, sync, known.living))
-        run("high_impact", lambda: high_impact(table, sync.key, sync.policy, known.existing))
+        run("destination", destination)
+        run("critical_changes", lambda: critical_changes(there.diff))
+        run("deletes", lambda: deletions(rows, sync, there.living))
+        run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))
     evidence = Evidence(
         sync=sync.name,
         seq=snapshot.seq,
@@ -116,37 +143,39 @@ def examine(
         rows=snapshot.rows,
         findings=tuple(findings),
         results=results,
-        diff=known.diff,
+        diff=there.diff,
         anomaly=anomaly,
     )
     return Examined(evidence, profile, model)
 
 
-def _alive(table: pa.Table, past: Past) -> pa.Table:
+def _alive(rows: Rows, past: Past) -> Rows:
     """The rows that are not deletions; where there are none, with the columns that they had."""
-    alive = living_rows(table)
-    return alive if alive.num_rows or past.schema is None else past.schema.empty_table()
+    alive = living(rows)
+    return alive if alive.num_rows or past.schema is None else Rows.of(past.schema.empty_table())
 
 
-def key_findings(table: pa.Table, key: str) -> list[Finding]:
+def key_findings(rows: Rows, key: str) -> list[Finding]:
     """A key that is missing, null or twice cannot name rows: it holds the whole snapshot."""
-    if key not in table.column_names:
+    if key not in rows.column_names:
         return [_key(key, f"there is no key column {key!r}", 0)]
-    column = table[key]
-    nulls, distinct = column.null_count, len(column.unique())
+    nulls, twice = counted_keys(rows, key)
     found = []
     if nulls:
-        found.append(_key(key, f"{nulls:,} of {table.num_rows:,} rows have no {key}", nulls))
-    if distinct < table.num_rows:
-        twice = table.num_rows - distinct
+        found.append(
+            _key(key, f"{nulls:,} of {rows.num_rows:,} rows have no {key}", nulls, nameless=True)
+        )
+    if twice:
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found
 
 
-def _drafted(drafts: Sequence[Drafted], table: pa.Table, key: str) -> list[Finding]:
-    if not drafts or key not in table.column_names:
+def _drafted(drafts: Sequence[Drafted], rows: Rows, key: str) -> list[Finding]:
+    if not drafts or key not in rows.column_names:
         return []
-    return draft_findings(drafts, frozenset(str(k) for k in table[key].to_pylist()))
+    asked = frozenset(d.key for d in drafts)
+    here = (asked.intersection(keys_of(part[key])) for part in rows.parts([key]))
+    return draft_findings(drafts, frozenset().union(*here))
 
 
 def edited_findings(snapshot: Snapshot) -> list[Finding]:
@@ -170,7 +199,24 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
     return found
 
 
-def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
+def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
+    """Rows of which nobody can tell whether they are newer than what came before."""
+    if not snapshot.doubted:
+        return []
+    keys = tuple(key for key, _ in snapshot.doubted)
+    _, before = snapshot.doubted[0]
+    said = (
+        f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether they are newer than "
+        f"what came before ({keys[0]}: a version of {before}): it goes back or lies in the future. "
+        "Either a wrong date was mended, and these rows are right, or an answer came from a copy "
+        "that lags, and they are old"
+    )
+    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    details: dict[str, Json] = {"before": found}
+    return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
+
+
+def policy_findings(rows: Rows, policy: Policy) -> list[Finding]:
     """A policy about a column that is not there protects nothing: it holds the whole snapshot."""
     return [
         Finding(
@@ -180,14 +226,14 @@ def policy_findings(table: pa.Table, policy: Policy) -> list[Finding]:
             column=column,
         )
         for field, column in policy.columns()
-        if column not in table.column_names
+        if column not in rows.column_names
     ]
 
 
-def _drift(previous: pa.Schema | None, table: pa.Table) -> Iterable[Finding]:
+def _drift(previous: pa.Schema | None, rows: Rows) -> Iterable[Finding]:
     from wfops_pipelines.checks.examine import schema_drift
 
-    return schema_drift(previous, table.schema)
+    return schema_drift(previous, rows.schema)
 
 
 def _crashed(examiner: str, error: Exception) -> Finding:
@@ -202,5 +248,9 @@ def _crashed(examiner: str, error: Exception) -> Finding:
     )
 
 
-def _key(key: str, sentence: str, measured: int) -> Finding:
-    return Finding("key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0)
+def _key(key: str, sentence: str, measured: int, *, nameless: bool = False) -> Finding:
+    details: dict[str, Json] = {"nameless": True} if nameless else {}
+    return Finding(
+        "key", Severity.CRITICAL, sentence, column=key, measured=measured, expected=0,
+        details=details,
+    )  # fmt: skip

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.assisting import Assisted, assist
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.gathering import Gathered, Known, gather
+from wfops_pipelines.gathering import Gathered, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
 from wfops_pipelines.store import audit, database, drafts, files, rows, snapshots
 from wfops_pipelines.sync import Day, Sync
 from wfops_pipelines.vanished import with_vanished
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times the overlap
 
@@ -36,7 +33,7 @@ class _Stretch:
 
     window: Window
     head: snapshots.Head
-    known: Known
+    came: snapshots.Came
     day: Day | None
     before: int = 0
 
@@ -58,16 +55,18 @@ def stage(
     stretch = _stretch(sync, services, until or services.clock(), day)
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
-    found = gather(sync, pages, stretch.head.types, stretch.known, day)
+    places = services.folder(sync.name), services.at_once
+    found = gather(sync, pages, stretch.head.types, stretch.came, day, *places)
     found = with_vanished(sync, found, services)
     if found is None:
         return None
-    table, assisted = _assisted(sync, found.table, stretch.head, services)
-    staged = _snapshot(sync, found, table, stretch, services, run_id)
+    assembled, assisted = _assisted(sync, found.rows, stretch.head, services)
+    staged = _snapshot(sync, found, assembled, stretch, services, run_id)
+    staged_rows = services.rows(staged)
     with database.transaction(services.engine) as conn:
-        snapshot = _enter(conn, staged, table, stretch)
+        snapshot = _enter(conn, staged, staged_rows, stretch)
         if sync.cursor is not None:
-            _remember(conn, sync, found, snapshot)
+            _remember(conn, sync, found, snapshot, staged_rows)
         drafts.add(conn, sync.name, snapshot.seq, assisted.drafts, snapshot.staged_at)
         audit.append(conn, _staged(snapshot, actor))
         if assisted.drafts:
@@ -76,31 +75,20 @@ def stage(
 
 
 def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -> _Stretch:
+    ahead = until + timedelta(minutes=sync.policy.overlap_minutes)
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
         if day is not None:
-            known = _known(conn, sync, day.start, day.end, day.end)
+            came = snapshots.came(conn, sync.name, ahead, day.start, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
-            return _Stretch(Window(day.start, end), head, known, day, before)
+            return _Stretch(Window(day.start, end), head, came, day, before)
         since = _since(sync, head.cursor)
         if sync.cursor is None:
-            return _Stretch(Window(since, until), head, Known(), None)
+            return _Stretch(Window(since, until), head, snapshots.Came(), None)
         reached = since if sync.source.windowed else None
-        # a row dated after the head is misdated, or of a clock ahead of ours: trust neither order
-        known = _known(conn, sync, reached, None, head.cursor)
-        return _Stretch(Window(since, until), head, known, None)
-
-
-def _known(
-    conn: Connection,
-    sync: Sync,
-    since: datetime | None,
-    until: datetime | None,
-    trusted: datetime | None,
-) -> Known:
-    seen = snapshots.seen(conn, sync.name, since, until)
-    return Known(frozenset(seen), snapshots.newest(conn, sync.name, since, trusted))
+        came = snapshots.came(conn, sync.name, ahead, reached)
+        return _Stretch(Window(since, until), head, came, None)
 
 
 def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
@@ -110,18 +98,19 @@ def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
 
 
 def _assisted(
-    sync: Sync, table: pa.Table, head: snapshots.Head, services: Services
-) -> tuple[pa.Table, Assisted]:
+    sync: Sync, found: Rows, head: snapshots.Head, services: Services
+) -> tuple[Rows, Assisted]:
+    """With assistants, all rows are in memory: they are compared with each other."""
     if not sync.assist:
-        return table, Assisted(())
-    assisted = assist(sync, table.to_pylist(), services)
-    return rows.to_table(assisted.rows, head.types), assisted
+        return found, Assisted(())
+    assisted = assist(sync, found.whole().to_pylist(), services)
+    return Rows.of(rows.to_table(assisted.rows, head.types)), assisted
 
 
 def _snapshot(
     sync: Sync,
     found: Gathered,
-    table: pa.Table,
+    gathered: Rows,
     stretch: _Stretch,
     services: Services,
     run_id: str | None,
@@ -130,30 +119,32 @@ def _snapshot(
     return Snapshot(
         sync=sync.name,
         seq=stretch.head.seq + 1,
-        digest=files.write(services.folder(sync.name), table),
-        rows=table.num_rows,
+        digest=files.write(services.folder(sync.name), gathered, services.at_once),
+        rows=gathered.num_rows,
         staged_at=services.clock(),
         run_id=run_id,
         cursor_from=stretch.window.start,
         cursor_to=_reached(found, stretch),
         duplicates=found.repeats,
         partition=stretch.day.name if stretch.day else None,
+        doubted=found.doubted,
     )
 
 
 def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:
-    """How far the cursor comes; a row from the future must not carry it there."""
-    import pyarrow.compute as pc
+    """How far the cursor comes; a row from the future must not carry it anywhere."""
+    import numpy as np
 
     before = None if stretch.day else stretch.head.cursor
-    newest: datetime | None = pc.max(found.identity["cursor"]).as_py()
-    if newest is None:
+    end = np.datetime64(stretch.window.end.astimezone(UTC).replace(tzinfo=None))
+    dated = found.cursor[found.cursor <= end]  # NaT is not
+    if not len(dated):
         return before
-    newest = min(newest, stretch.window.end)
+    newest: datetime = dated.max().item().replace(tzinfo=UTC)
     return newest if before is None else max(before, newest)
 
 
-def _enter(conn: Connection, staged: Snapshot, table: pa.Table, stretch: _Stretch) -> Snapshot:
+def _enter(conn: Connection, staged: Snapshot, found: Rows, stretch: _Stretch) -> Snapshot:
     """Compare and swap: the stream's head; or, for a day, the day's newest snapshot."""
     if stretch.day is None:
         head, cursor = stretch.head, staged.cursor_to
@@ -165,13 +156,15 @@ def _enter(conn: Connection, staged: Snapshot, table: pa.Table, stretch: _Stretc
                 f"{staged.sync}: another run staged {stretch.day.name} first. Run it again."
             )
     snapshot = replace(staged, seq=head.seq + 1)
-    types = {**rows.types_of(table), **(head.types or {})}
+    types = {**rows.types_of(found), **(head.types or {})}
     snapshots.move_head(conn, staged.sync, head, snapshots.Head(cursor, snapshot.seq, types))
     snapshots.add(conn, snapshot)
     return snapshot
 
 
-def _remember(conn: Connection, sync: Sync, found: Gathered, snapshot: Snapshot) -> None:
+def _remember(
+    conn: Connection, sync: Sync, found: Gathered, snapshot: Snapshot, staged: Rows
+) -> None:
     """Only what a later extraction may read again.
 
     A source that cannot be asked for a window answers everything again, and any day of a
@@ -179,16 +172,18 @@ def _remember(conn: Connection, sync: Sync, found: Gathered, snapshot: Snapshot)
     """
     import pyarrow.compute as pc
 
-    identity = found.identity
     again = not sync.source.windowed or snapshot.partition is not None
+    oldest = None
     if not again and snapshot.cursor_to is not None:
         reach = timedelta(minutes=4 * sync.policy.overlap_minutes)
         oldest = snapshot.cursor_to - max(REMEMBER, reach)
-        cursor = identity["cursor"]
-        late = pc.greater_equal(cursor, oldest)
-        identity = identity.filter(pc.or_kleene(pc.is_null(cursor), late))
         snapshots.forget(conn, sync.name, oldest)
-    snapshots.remember(conn, sync.name, identity)
+    for identity in found.identity(sync.key, staged):
+        cursor = identity["cursor"]
+        if oldest is not None:
+            late = pc.greater_equal(cursor, oldest)
+            identity = identity.filter(pc.or_kleene(pc.is_null(cursor), late))
+        snapshots.remember(conn, sync.name, identity)
 
 
 def _drafted(snapshot: Snapshot, assisted: Assisted) -> AuditEvent:

@@ -16,7 +16,7 @@ from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.ledger import CLEAN, HELD
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import database, files, snapshots
+from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -204,7 +204,7 @@ def versions_of(sync: Sync, key: str, services: Services) -> list[Version]:
 
 
 def _versions_in(sync: Sync, fates: Fates, key: str, services: Services) -> Iterator[Version]:
-    table = files.read(services.folder(sync.name), fates.snapshot.digest)
+    table = services.rows(fates.snapshot).whole()
     if sync.key not in table.column_names:
         return
     s, told = fates.snapshot, fates.tell(key)

@@ -6,6 +6,7 @@ where the database says it stopped.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,14 +17,15 @@ from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
-from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds
+from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
+from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
 from wfops_pipelines.extraction import stage
-from wfops_pipelines.history import read_past
+from wfops_pipelines.history import read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, files, reviews, row_models, snapshots
+from wfops_pipelines.store import audit, database, reviews, row_models, snapshots
 from wfops_pipelines.superseding import supersede_older
 from wfops_pipelines.sync import Day, Sync
 
@@ -95,21 +97,48 @@ def judge_staged(
 
 
 def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, run: Run) -> Judged:
-    """Examine a staged snapshot, decide, and record both; a hold opens a review request."""
-    table = files.read(services.folder(sync.name), snapshot.digest)
-    past = read_past(sync, snapshot, table, services)
-    examined = examine(sync, project.suites[sync.name], snapshot, table, past)
+    """Examine a staged snapshot, decide, and record both; a hold opens a review request.
+
+    Raises the SyncFailure or SettingsError of a destination that does not answer: the snapshot
+    stays staged, and the next run judges it.
+    """
+    rows = services.rows(snapshot)
+    with ThreadPoolExecutor(1, "destination") as aside:  # it compares while we score
+        there = aside.submit(read_there, sync, snapshot, rows, services)
+        past = read_past(sync, snapshot, services)
+        suite = project.suites[sync.name]
+        examined = examine(sync, suite, snapshot, rows, past, there.result)
+    _refuse_blind(snapshot, there.exception())
     evidence = examined.evidence
     verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
     if not _record(sync, snapshot, examined, verdict, review, services, run):
-        with services.engine.connect() as conn:  # another run judged it; its answer stands
-            found = reviews.of_snapshot(conn, sync.name, snapshot.seq)
-        return Judged(snapshot, evidence, verdict, found)
+        return _judged_already(sync, snapshot, services)
     if review is not None and isinstance(verdict, Hold):
         confident.answer(sync, review, verdict, services)
     _leave_report(project, services, snapshot)
     return Judged(snapshot, evidence, verdict, review)
+
+
+def _refuse_blind(snapshot: Snapshot, error: BaseException | None) -> None:
+    """A hold for a token that ended could never be examined again when there is a new one."""
+    if isinstance(error, SyncFailure) and not isinstance(error, SnapshotDamaged):
+        said = f"{snapshot.name} waits to be examined: {error}"
+        raise type(error)(said, error.exchange) from error
+    if isinstance(error, SettingsError):
+        raise error
+
+
+def _judged_already(sync: Sync, snapshot: Snapshot, services: Services) -> Judged:
+    """What another run found, which stands: its evidence, its answer, its review request."""
+    with services.engine.connect() as conn:
+        now = snapshots.get(conn, sync.name, snapshot.seq)
+        stored = snapshots.evidence(conn, sync.name, snapshot.seq)
+        review = reviews.of_snapshot(conn, sync.name, snapshot.seq)
+    assert stored is not None
+    evidence = Evidence.from_json(stored[1])
+    verdict = decide(evidence.findings, evidence.rows, sync.policy) if review else Publish()
+    return Judged(now, evidence, verdict, review)
 
 
 def _leave_report(project: Project, services: Services, snapshot: Snapshot) -> None:
@@ -203,7 +232,9 @@ def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
     found = [f for f in evidence.findings if holds(f, sync.policy)]
     reasons = [_said(f, sync) for f in sorted(found, key=_weight)]
     more = f" (and {len(reasons) - 2} more findings)" if len(reasons) > 2 else ""
-    return f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
+    why = why_all(verdict, evidence.rows, sync.policy)
+    said = f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
+    return f"{said}. {why}" if why else said
 
 
 def _weight(finding: Finding) -> tuple[bool, bool]:

@@ -36,6 +36,7 @@ from wfops_pipelines.store import audit, database, reviews, snapshots, waivers
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
+NAMELESS = "None"  # the key, as text, of rows that have none
 APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN)
 
 
@@ -106,6 +107,7 @@ def _override(
         return ()
     found = snapshots.evidence(conn, review.sync, review.seq)
     findings = _not_waived(conn, found[1], review.sync, services) if found else ()
+    _refuse_nameless(decision, findings)
     clean_only = decision.verb is Verb.APPROVE_CLEAN
     left_out = frozenset(decision.exclude)
     checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
@@ -113,6 +115,22 @@ def _override(
         act = f"approving despite the failed critical check {checks[0]}"
         services.people.require(decision.actor.name, Role.OVERRIDE, act)
     return () if decision.edits else checks
+
+
+def _refuse_nameless(decision: Decision, findings: Sequence[Finding]) -> None:
+    """No destination takes a row without a key, so approving it would wait for ever."""
+    if decision.edits:  # the edited snapshot is examined again
+        return
+    for finding in (f for f in findings if f.check == "key" and not f.details.get("crashed")):
+        nameless = bool(finding.details.get("nameless"))
+        if nameless and NAMELESS in decision.exclude:
+            continue
+        leave = f"approve the others with `exclude: [{NAMELESS}]`, or " if nameless else ""
+        raise BadDecision(
+            f"decision: {finding.sentence}, and a row that its key does not name can be published "
+            f"nowhere, so {decision.verb.value} would wait for ever. Repair: {leave}reject, and "
+            "mend the sync's key or its function."
+        )
 
 
 def _not_waived(

@@ -4,89 +4,168 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines import telling
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
+from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.fitting import Fitting, refitted
+from wfops_pipelines.store.rows import keys_of, texts
+from wfops_pipelines.store.snapshots import Came
+from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
-from wfops_pipelines.sync import Day, Sync, instant
+from wfops_pipelines.sync import Day, Sync
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
-TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
-LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was staged before: (key, version) of what may come again, and each key's newest cursor.
-
-    A version that is older than its key's newest is no news: a lagging replica tells it.
-    """
-
-    seen: frozenset[tuple[str, str]] = frozenset()
-    newest: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """New rows, and as many of key (text), version (text) and cursor (a time, or null).
+    """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
-    `repeats` is how many rows were dropped because the same version came twice.
+    `repeats` is how many rows were dropped because the same version came twice. `doubted`: see
+    Snapshot.
     """
 
-    table: pa.Table
-    identity: pa.Table
+    rows: Rows
+    version: npt.NDArray[np.uint64]
+    cursor: npt.NDArray[np.datetime64]
     repeats: int
+    doubted: tuple[tuple[str, str], ...] = ()
+
+    def identity(self, key: str, rows: Rows) -> Iterator[pa.Table]:
+        """Key (text), version (text) and cursor of each row; `rows` are where keys are read."""
+        import pyarrow as pa
+
+        at, keyed = 0, key in rows.column_names
+        for part in rows.parts([key] if keyed else rows.column_names[:1]):
+            end = at + part.num_rows
+            keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
+            yield pa.table(
+                {
+                    "key": pa.array(keys, pa.string()),
+                    "version": pa.array(spelled(self.version[at:end]), pa.string()),
+                    "cursor": pa.array(self.cursor[at:end], pa.timestamp("us", "UTC")),
+                }
+            )
+            at = end
 
 
 def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    known: Known,
-    day: Day | None = None,
+    came: Came,
+    day: Day | None,
+    folder: Path,
+    at_once: int,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
 
     Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
-    them stay, and the examiners report them.
+    them stay, and the examiners report them. In memory are a page, a few times `at_once` rows, and
+    a mark for each row; the rows wait in `folder`, to be read again.
     """
-    parts = list(_parts(sync, pages, held))
-    if not parts:
+    spool, fitting = Spool(folder), Fitting()
+    told, quarrel = _Told(sync, came, day), False
+    for part in _few(_parts(sync, pages, held), at_once):
+        quarrel |= fitting.see(part)
+        spool.add(part)
+        told.add(part)
+    if not told.count:
         return None
-    table = parts[0] if len(parts) == 1 else rows.join(parts, held)
-    _refuse_bytes(sync, table)
-    marks = _marks(sync, table)
-    fresh = _news(_inside(marks, day), known)
-    chosen, repeats = _newest(fresh)
-    if not len(chosen):
+    whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
+    _refuse_bytes(sync, whole.schema)
+    if quarrel:  # what a type is counts for a version
+        told = _Told(sync, came, day)
+        for part in whole.parts():
+            told.add(part)
+    chosen = told.marks.newest()
+    if not len(chosen.version):
         return None
-    if len(chosen) < table.num_rows:
-        table = table.take(chosen.index.to_numpy())
-    return Gathered(table, _identity(chosen), repeats)
+    rows = whole if chosen.mask is None else whole.filter(chosen.mask)
+    doubted = tuple(
+        doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
+    )
+    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is kept of all rows that a source told, part by part.
+
+    doubts: by a row's place, what Snapshot.doubted says of it if it stays.
+    """
+
+    sync: Sync
+    came: Came
+    day: Day | None
+    marks: Marks = field(default_factory=Marks)
+    doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, part: pa.Table) -> None:
+        inside = _inside(_marks(self.sync, part), self.day)
+        news, doubts = _news(inside, self.came)
+        self.marks.add(part.num_rows, inside.assign(news=news))
+        self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
+        self.count += part.num_rows
+
+
+def _few(tables: Iterable[pa.Table], at_once: int) -> Iterator[pa.Table]:
+    for table in tables:
+        for at in range(0, max(table.num_rows, 1), at_once):
+            yield table.slice(at, at_once)
 
 
 def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
     """What the sync's function makes of the pages, as tables."""
     loose: list[Mapping[str, Any]] = []
+    names: Iterable[str] = ()
+    told = sync.deleted is None or DELETED in (held or {})
     for page in pages:
         found = _read(sync, page)
+        names = names or _names(found)
+        told = told or _tells(sync, found)
         if _is_table(found):
-            yield _typed(sync, rows.settle(found, held))
+            yield telling.of_table(sync, rows.settle(found, held))
             continue
-        loose.extend(_settled(sync, row) for row in found)
+        loose.extend(found)
         if len(loose) >= AT_ONCE:
-            yield rows.to_table(loose, held)
+            yield telling.of_rows(sync, loose, held)
             loose = []
     if loose:
-        yield rows.to_table(loose, held)
+        yield telling.of_rows(sync, loose, held)
+    if names and not told:
+        raise SchemaRefused(
+            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
+            "deletion would ever be seen. Name the column that says that a row is gone (there are "
+            f"{', '.join(names)}), or let the function return it for each row, null where it lives."
+        )
+
+
+def _names(found: Any) -> Iterable[str]:
+    """The columns of a page, by its first row."""
+    if _is_table(found):
+        return [*found.column_names] if found.num_rows else ()
+    return [*found[0]] if found else ()
+
+
+def _tells(sync: Sync, found: Any) -> bool:
+    """Whether a page says of any row whether it is gone."""
+    if _is_table(found):
+        return sync.deleted in found.column_names
+    return any(sync.deleted in row for row in found)
 
 
 def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
@@ -107,94 +186,19 @@ def _is_table(found: Any) -> bool:
     return isinstance(found, pa.Table)
 
 
-def _settled(sync: Sync, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with its cursor as a time, and with the mark of a tombstone."""
-    if not TAKEN.isdisjoint(row):
-        _refuse_taken(sync, row)
-    if sync.cursor is None and sync.deleted is None:
-        return row
-    settled = dict(row)
-    if sync.cursor is not None:
-        settled[sync.cursor] = _cursor(sync, row)
-    if sync.deleted is not None and _gone(settled.pop(sync.deleted, None)):
-        settled[DELETED] = True
-    return settled
-
-
-def _gone(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in LIVING
-    return value not in (None, False, 0) and value == value  # NaN is a null to many
-
-
-def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:
-    taken = sorted(TAKEN.intersection(names) - {sync.deleted})
-    if taken:
-        raise SchemaRefused(
-            f"{sync.name}: the rows have a column {taken[0]}, a name that the product keeps for "
-            f"itself. Return it under another name, leave it out, or declare deleted={taken[0]!r} "
-            "where it says that a row is gone."
-        )
-
-
-def _refuse_bytes(sync: Sync, table: pa.Table) -> None:
+def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
     """A key is compared as text everywhere, and bytes have none."""
     import pyarrow.types as pt
 
-    if sync.key in table.column_names and pt.is_binary(table.schema.field(sync.key).type):
+    if sync.key in schema.names and pt.is_binary(schema.field(sync.key).type):
         raise SchemaRefused(
             f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
         )
 
 
-def _cursor(sync: Sync, row: Mapping[str, Any]) -> datetime | None:
-    assert sync.cursor is not None
-    if sync.cursor not in row:
-        raise SchemaRefused(
-            f"{sync.name}: row {row.get(sync.key)} has no column {sync.cursor!r}, the cursor. "
-            f"The function must return it, or cursor= must name one of {', '.join(row)}."
-        )
-    try:
-        return instant(row[sync.cursor])
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SchemaRefused(
-            f"{sync.name}: the cursor {sync.cursor} of row {row.get(sync.key)} is no time: "
-            f"{row[sync.cursor]!r}. The API changed its format, or the function must parse it."
-        ) from error
-
-
-def _typed(sync: Sync, table: pa.Table) -> pa.Table:
-    """As `_settled`, for a whole table."""
-    import pyarrow as pa
-
-    _refuse_taken(sync, table.column_names)
-    if sync.cursor is not None and not _is_time(table, sync.cursor):
-        keys = table[sync.key].to_pylist() if sync.key in table.column_names else []
-        names = dict.fromkeys(table.column_names)
-        values = table[sync.cursor].to_pylist() if sync.cursor in names else [None]
-        found = [
-            _cursor(sync, {**names, sync.key: k, sync.cursor: v} if sync.cursor in names else names)
-            for k, v in zip(keys or [None] * len(values), values, strict=False)
-        ]
-        at = table.column_names.index(sync.cursor)
-        table = table.set_column(at, sync.cursor, pa.array(found, pa.timestamp("us", "UTC")))
-    if sync.deleted is not None and sync.deleted in table.column_names:
-        gone = [_gone(v) or None for v in table[sync.deleted].to_pylist()]
-        table = table.drop_columns([sync.deleted])
-        if any(gone):
-            table = table.append_column(DELETED, pa.array(gone, pa.bool_()))
-    return table
-
-
-def _is_time(table: pa.Table, name: str) -> bool:
-    import pyarrow.types as pt
-
-    return name in table.column_names and pt.is_timestamp(table.schema.field(name).type)
-
-
-def identify(sync: Sync, table: pa.Table) -> pa.Table:
-    """Key, version and cursor of each row, as `Gathered.identity` has them."""
-    return _identity(_marks(sync, table))
+def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
+    """Key, version and cursor of each row, as of rows that are news."""
+    return _marks(sync, table)
 
 
 def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
@@ -202,7 +206,7 @@ def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
     import pandas as pd
 
     keyed = sync.key in table.column_names
-    keys = rows.texts(table[sync.key]) if keyed else [None] * table.num_rows
+    keys = texts(table[sync.key]) if keyed else [None] * table.num_rows
     timed = sync.cursor is not None and sync.cursor in table.column_names
     cursor: Any = table[sync.cursor].to_numpy() if timed else [None] * table.num_rows
     moments = pd.Series(cursor, dtype="datetime64[us]").dt.tz_localize("UTC")
@@ -217,35 +221,34 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
 
 
-def _news(marks: pd.DataFrame, known: Known) -> pd.DataFrame:
+def _news(
+    marks: pd.DataFrame, came: Came
+) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+    """Which rows did not come before; and which of those are doubted, by place.
+
+    A version that came before and is dated earlier than others is told by a replica that lags.
+    Where the dates contradict the order otherwise, or are of the future, nobody but a person can
+    tell which is newer: a wrong date may have been mended. Of the same date, what is told last
+    counts.
+    """
+    import numpy as np
     import pandas as pd
 
-    if not known.seen and not known.newest:
-        return marks
-    pairs = zip(marks["key"].tolist(), spelled(marks["version"].to_numpy()), strict=True)
-    unseen = marks[[(str(key), version) not in known.seen for key, version in pairs]]
-    latest = pd.to_datetime(unseen["key"].map(known.newest), utc=True)
-    return unseen[~(unseen["cursor"] < latest)]
-
-
-def _newest(marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """One row for each key, the last of the newest; and how many repeats were dropped."""
-    import pandas as pd
-
-    once = marks.drop_duplicates(["key", "version"])
-    named, loose = once[once["key"].notna()], once[once["key"].isna()]
-    ordered = named.sort_values("cursor", kind="stable", na_position="last")
-    newest = ordered.drop_duplicates("key", keep="last")
-    return pd.concat([newest, loose]).sort_index(), len(marks) - len(once)
-
-
-def _identity(chosen: pd.DataFrame) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table(
-        {
-            "key": pa.array(["None" if k is None else k for k in chosen["key"]], pa.string()),
-            "version": pa.array(spelled(chosen["version"].to_numpy()), pa.string()),
-            "cursor": pa.array(chosen["cursor"], pa.timestamp("us", "UTC"), from_pandas=True),
-        }
-    )
+    if not came.versions and not came.loose:
+        return np.ones(len(marks), np.bool_), {}
+    assert came.ahead is not None
+    named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
+    last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
+    before = np.array([pair in came.earlier for pair in named])
+    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
+    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    older = (marks["cursor"] < reached).to_numpy()
+    newer = (marks["cursor"] > latest).to_numpy() & ~older
+    misdated = (marks["cursor"] > came.ahead).to_numpy()
+    doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
+    doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
+    places = marks.index[doubted]
+    told = {
+        int(at): (key, moment.isoformat()) for at, (key, moment) in zip(places, doubts, strict=True)
+    }
+    return ~(last | (older & before)), told

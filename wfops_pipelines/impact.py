@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.findings import Finding, Severity, counted_rows
-from wfops_pipelines.core.policy import Above, Always, NewRow, Policy
-from wfops_pipelines.core.snapshot import Diff
+from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.policy import Above, Always, HighImpact, NewRow, Policy
+from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations import Existing
-from wfops_pipelines.store.rows import living_rows, texts, tombstones
+from wfops_pipelines.store.rows import keys_of, living_rows, texts, tombstones
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -40,58 +42,60 @@ def critical_changes(diff: Diff | None) -> list[Finding]:
     return found
 
 
-def deletions(table: pa.Table, sync: Sync, living: int | None) -> list[Finding]:
+def deletions(rows: Rows, sync: Sync, living: int | None) -> list[Finding]:
     """More deletions than may go without a person hold the rows that they delete."""
-    gone = tombstones(table)
+    keys, count = [], 0
+    for part in rows.parts([sync.key, DELETED]) if DELETED in rows.column_names else ():
+        gone = tombstones(part)
+        count += gone.num_rows
+        keys += [k for k in texts(gone[sync.key]) if k is not None]
     share = sync.policy.delete_rows_up_to
     allowed = 0 if living is None or not share else max(1, int(share * living))
-    if gone.num_rows <= allowed:
+    if count <= allowed:
         return []
     of = "" if living is None else f" of {living:,} rows that the destination holds"
     sentence = (
-        f"{counted_rows(gone.num_rows)} would be deleted{of}; "
-        f"up to {allowed:,} may go without a person"
+        f"{counted_rows(count)} would be deleted{of}; up to {allowed:,} may go without a person"
     )
-    keys = tuple(k for k in texts(gone[sync.key]) if k is not None)
     return [
         Finding(
             check="deletes",
             severity=Severity.CRITICAL,
             sentence=sentence,
-            measured=gone.num_rows,
+            measured=count,
             expected=f"at most {allowed:,}",
-            keys=keys,
+            keys=tuple(keys),
         )
     ]
 
 
-def high_impact(table: pa.Table, key: str, policy: Policy, existing: Existing) -> list[Finding]:
+def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> list[Finding]:
     """One finding for each high-impact rule that some rows meet."""
     found = []
     for rule in policy.high_impact:
-        keys = _meeting(rule, table, key, existing)
+        wanted = [key, DELETED, *([rule.column] if isinstance(rule, Above) else [])]
+        parts = rows.parts([c for c in dict.fromkeys(wanted) if c in rows.column_names])
+        keys = tuple(k for part in parts for k in _meeting(rule, part, key, existing))
         if keys:
             found.append(_impact(rule, keys))
     return found
 
 
-def _meeting(rule: Any, table: pa.Table, key: str, existing: Existing) -> tuple[str, ...]:
+def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> Iterator[str]:
     import pyarrow.compute as pc
 
     if not isinstance(rule, Always):
-        table = living_rows(table)  # a deletion has no amount, and is nothing new
-    keys = [str(k) for k in table[key].to_pylist()]
+        part = living_rows(part)  # a deletion has no amount, and is nothing new
     match rule:
-        case Above(column) if column not in table.column_names:
-            return ()  # policy_findings holds the whole snapshot
+        case Above(column) if column not in part.column_names:
+            return iter(())  # policy_findings holds the whole snapshot
         case Above(column, limit):
-            over = pc.fill_null(pc.greater(table[column], limit), True)
-            return tuple(k for k, hit in zip(keys, over.to_pylist(), strict=True) if hit)
+            over = pc.fill_null(pc.greater(part[column], limit), True)
+            return iter(keys_of(part[key].filter(over)))
         case NewRow():
-            return tuple(k for k in keys if k not in existing.rows)
+            return (k for k in keys_of(part[key]) if k not in existing.rows)
         case Always():
-            return tuple(keys)
-    raise AssertionError(f"unknown rule {rule!r}")
+            return iter(keys_of(part[key]))
 
 
 def _impact(rule: Any, keys: tuple[str, ...]) -> Finding:

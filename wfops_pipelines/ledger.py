@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Keep, Parcel
@@ -18,6 +19,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -43,34 +45,37 @@ class Publication:
     deleted: int = 0
 
 
-def select_rows(
-    table: pa.Table, key: str, only: frozenset[str] | None, without: frozenset[str]
-) -> pa.Table:
+def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: frozenset[str]) -> Rows:
     """The rows whose key (as text) is in `only` (None: all) and not in `without`, in order."""
     import pyarrow as pa
 
     if only is None and not without:
-        return table
-    keys = [str(k) for k in table[key].to_pylist()]
-    mask = [(only is None or k in only) and k not in without for k in keys]
-    return table.filter(pa.array(mask, pa.bool_()))
+        return rows
+
+    def wanted(part: pa.Table) -> pa.Array:
+        keys = keys_of(part[key])
+        return pa.array(
+            [(only is None or k in only) and k not in without for k in keys], pa.bool_()
+        )
+
+    return rows.filter(pa.concat_arrays([wanted(part) for part in rows.parts([key])]))
 
 
 def published_rows(
     conn: Connection, sync: Sync, seq: int, digest: str, parts: set[str], services: Services
-) -> pa.Table | None:
+) -> Rows | None:
     """The rows of a snapshot that its published `parts` are; None where its file is lost."""
     try:
-        table = files.read(services.folder(sync.name), digest)
+        rows = files.read(services.folder(sync.name), digest, services.at_once)
     except SnapshotDamaged:
         return None
     held = snapshots.held_keys(conn, sync.name, seq)
     refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
     if held is None or parts == {CLEAN, HELD}:
-        return select_rows(table, sync.key, None, refused)
+        return select_rows(rows, sync.key, None, refused)
     if parts == {CLEAN}:
-        return select_rows(table, sync.key, None, held | refused)
-    return select_rows(table, sync.key, held, refused)
+        return select_rows(rows, sync.key, None, held | refused)
+    return select_rows(rows, sync.key, held, refused)
 
 
 def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
@@ -102,7 +107,7 @@ def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
     ]
 
 
-def parcel_of(sync: Sync, snapshot: Snapshot, rows: pa.Table, services: Services) -> Parcel:
+def parcel_of(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> Parcel:
     """Rows of a snapshot as a destination takes them, with the place for what they replace."""
     keep = None
     if sync.policy.undo_hours is not None:

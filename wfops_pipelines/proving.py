@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, exists, select
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Existing
 from wfops_pipelines.destinations.names import SEQ
@@ -24,8 +25,9 @@ from wfops_pipelines.fates import Fate, Fates, Told, read_written
 from wfops_pipelines.ledger import parcel_of, select_rows
 from wfops_pipelines.reconciliation import Account, count
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import database, files
+from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def prove(sync: Sync, services: Services) -> Proof:
 def _prove_one(walk: _Pass, fates: Fates, remembered: Cursors) -> None:
     seq = fates.snapshot.seq
     try:
-        table = files.read(walk.services.folder(walk.sync.name), fates.snapshot.digest)
+        table = walk.services.rows(fates.snapshot).whole()
     except SnapshotDamaged as damage:
         walk.say("*", seq, f"the snapshot's file: {damage}")
         return
@@ -108,7 +110,7 @@ def _prove_one(walk: _Pass, fates: Fates, remembered: Cursors) -> None:
     if walk.sync.key not in table.column_names:
         _tally(walk, fates, [fates.tell("None")] * table.num_rows)
         return
-    keys = [str(k) for k in table[walk.sync.key].to_pylist()]
+    keys = keys_of(table[walk.sync.key])
     told = [fates.tell(k) for k in keys]
     _tally(walk, fates, told)
     walk.keys.update(keys)
@@ -177,7 +179,7 @@ def _check_destination(
     out = {k for k, one in zip(keys, told, strict=True) if one.fate is Fate.PUBLISHED}
     fresh = frozenset(out - walk.current)
     if fresh:
-        rows = select_rows(table, walk.sync.key, fresh, frozenset())
+        rows = select_rows(Rows.of(table), walk.sync.key, fresh, frozenset())
         _compare(walk, fates, rows)
     walk.current |= fresh
     for row, refused in fates.refused:
@@ -185,11 +187,11 @@ def _check_destination(
             walk.reverted |= refused if refused is not None else set(keys)
 
 
-def _compare(walk: _Pass, fates: Fates, rows: pa.Table) -> None:
+def _compare(walk: _Pass, fates: Fates, rows: Rows) -> None:
     parcel = parcel_of(walk.sync, fates.snapshot, rows, walk.services)
     columns = [c for c in rows.column_names if c not in (walk.sync.key, DELETED)]
     held = walk.sync.destination.existing(walk.conn, parcel, [*columns, SEQ])
-    for row in rows.to_pylist():
+    for row in parcel.each():
         key = str(row[walk.sync.key])
         if (words := _differs(held, key, row, fates.snapshot.version, walk.reverted)) is not None:
             walk.say(key, fates.snapshot.seq, words)

@@ -172,11 +172,11 @@ def _publish(
     without: Iterable[str] = (),
     decision: str | None = None,
 ) -> Publication:
-    table = files.read(services.folder(sync.name), snapshot.digest)
-    rows = select_rows(table, sync.key, only, frozenset(without))
+    rows = select_rows(services.rows(snapshot), sync.key, only, frozenset(without))
     parcel = parcel_of(sync, snapshot, rows, services)
     with _masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
+    files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
     done = Publication(
         sync.name,
         snapshot.seq,
@@ -200,10 +200,16 @@ def _masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
     try:
         yield
     except DestinationRefused as error:
-        columns = [c for c in sync.policy.masked if c in parcel.rows.column_names]
-        values = {str(v) for c in columns for v in parcel.rows[c].to_pylist() if v is not None}
+        columns = [c for c in sync.policy.masked if c in parcel.columns]
         said = f"{error} {error.exchange}"
-        quoted = sorted((v for v in values if v and v in said), key=len, reverse=True)
+        values = {
+            text
+            for part in (parcel.content.parts(columns) if columns else ())
+            for column in part.columns
+            for value in column.to_pylist()
+            if value is not None and (text := str(value)) and text in said
+        }
+        quoted = sorted(values, key=len, reverse=True)
         if not quoted:
             raise
         exchange = {k: redacted(v, quoted) for k, v in (error.exchange or {}).items()}

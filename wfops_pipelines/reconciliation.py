@@ -58,7 +58,8 @@ def count(conn: Connection, sync: Sync) -> Account:
     r, p, o = t.reviews.c, t.publications.c, t.outbox.c
     out = p.reverted_at.is_(None)
     undone = (r.state != "pending") & exists().where(o.review == r.id, o.done_at.is_(None))
-    moot = (r.state == "superseded") & ~exists().where(t.decisions.c.review == r.id)
+    d = t.decisions.c  # an edit is a final one; a vote that more must join is not
+    moot = (r.state == "superseded") & ~exists().where(d.review == r.id, d.final)
     return Account(
         staged=_extracted(conn, sync),
         published=_sum(conn, p.rows, t.publications, sync, out),

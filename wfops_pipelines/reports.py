@@ -12,6 +12,7 @@ from wfops_pipelines.core.findings import CheckResult, Json, Outcome
 from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.core.verdict import decide
 from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.report import (
     Check,
@@ -149,16 +150,14 @@ def _failing(
     wanted = {k for f in evidence.findings for k in f.keys}
     wanted |= {k for r in evidence.results for k in r.failed_keys}
     try:
-        table = files.read(services.folder(sync.name), evidence.digest)
+        rows = services.rows(evidence)
     except SnapshotDamaged:
         return (sync.key,), {}
-    columns = tuple(table.column_names)
+    columns = tuple(rows.column_names)
     if not wanted or sync.key not in columns:
         return columns, {}
-    keys = [str(k) for k in table[sync.key].to_pylist()]
-    hits = [i for i, k in enumerate(keys) if k in wanted]
-    rows = table.take(hits).to_pylist()
-    return columns, {str(r[sync.key]): {c: _json(v) for c, v in r.items()} for r in rows}
+    found = select_rows(rows, sync.key, frozenset(wanted), frozenset()).whole().to_pylist()
+    return columns, {str(r[sync.key]): {c: _json(v) for c, v in r.items()} for r in found}
 
 
 def _json(value: object) -> Json:

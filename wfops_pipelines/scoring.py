@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfops_pipelines import anomaly
 from wfops_pipelines.core.findings import Finding, Json, Severity
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.store.row_models import Source, Stored
+from wfops_pipelines.store.versions import versions
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_TO_LEARN_FROM = 300  # fewer published rows cannot tell an odd row from a new one
+MOST_TO_LEARN_FROM, LEAST_OF_EACH = 400_000, 20_000  # rows in memory, of several snapshots
 REASONS = 3
 
 
@@ -34,11 +37,11 @@ class Scored:
 
 def score(
     sync: Sync,
-    table: pa.Table,
+    found: Rows,
     history: Mapping[int, str],
     decided: Mapping[str, tuple[int, int]],
     stored: Stored | None,
-    published: Mapping[Source, pa.Table],
+    published: Mapping[Source, Rows],
 ) -> Scored:
     """Score a snapshot against the profiles of published ones, and its rows against their rows.
 
@@ -46,7 +49,7 @@ def score(
     weights, the budget, the scorer's version, the row model's digest and the sources it can be
     fitted again from. With them, anybody gets the same bits again.
     """
-    new = anomaly.profile(table, key=sync.key, cursor=sync.cursor)
+    new = anomaly.profile(found.parts(), key=sync.key, cursor=sync.cursor)
     profiles = [anomaly.Profile.from_json(text) for text in history.values()]
     weights = anomaly.weights(decided)
     scored = anomaly.score_snapshot(
@@ -67,7 +70,7 @@ def score(
     }
     fitted = _fit(sync, published) if stored is None else None
     model = stored or fitted
-    rows = _rows(sync, table, model) if model is not None else []
+    rows = _rows(sync, found, model) if model is not None else []
     summary["rows"] = _model_json(model)
     return Scored((*findings, *rows), new.to_json(), summary, fitted)
 
@@ -90,12 +93,24 @@ def _finding(found: anomaly.SnapshotFinding, *, held: bool) -> Finding:
     )
 
 
-def _fit(sync: Sync, published: Mapping[Source, pa.Table]) -> Stored | None:
+def _fit(sync: Sync, published: Mapping[Source, Rows]) -> Stored | None:
     """A row model of published rows; None while they are too few to tell odd from new."""
     if sum(t.num_rows for t in published.values()) < ROWS_TO_LEARN_FROM:
         return None
-    model = anomaly.fit_rows([*published.values()], key=sync.key)
+    each = max(LEAST_OF_EACH, MOST_TO_LEARN_FROM // len(published))
+    model = anomaly.fit_rows([_sample(t, each) for t in published.values()], key=sync.key)
     return Stored(anomaly.ROWS_VERSION, tuple(published), model.to_json())
+
+
+def _sample(rows: Rows, most: int) -> pa.Table:
+    """About `most` rows of them, chosen by content; all of them where they are no more."""
+    import numpy as np
+    import pyarrow as pa
+
+    if rows.num_rows <= most:
+        return rows.whole()
+    hashes = np.concatenate([versions(part) for part in rows.parts()])
+    return rows.filter(pa.array(hashes < np.partition(hashes, most)[most])).whole()
 
 
 def _model_json(model: Stored | None) -> Json:
@@ -106,7 +121,7 @@ def _model_json(model: Stored | None) -> Json:
     return {"model": digest, "version": model.version, "sources": sources}
 
 
-def _rows(sync: Sync, table: pa.Table, stored: Stored) -> list[Finding]:
+def _rows(sync: Sync, found: Rows, stored: Stored) -> list[Finding]:
     """One finding for each row that the budget calls too odd.
 
     The budget is one of snapshots: a row is held when its p-value, multiplied by the number of
@@ -114,14 +129,18 @@ def _rows(sync: Sync, table: pa.Table, stored: Stored) -> list[Finding]:
     A snapshot without a column that the model knows is held for its schema, not row by row.
     """
     model = anomaly.RowModel.from_json(stored.body)
-    if not table.num_rows or not set(table.column_names) >= set(model.columns):
+    if not found.num_rows or not set(found.column_names) >= set(model.columns):
         return []
-    scores = anomaly.score_rows(model, table)
-    limit = sync.policy.false_holds / table.num_rows
-    odd = [i for i, p in enumerate(scores.p_value.tolist()) if p <= limit]
-    keys = table[sync.key].to_pylist()
-    masked = sync.policy.masked
-    return [_row(str(keys[i]), scores.reasons(i, top=REASONS), masked) for i in odd]
+    limit = sync.policy.false_holds / found.num_rows
+    columns = list(dict.fromkeys((sync.key, *model.columns)))
+    return [f for part in found.parts(columns) for f in _odd(sync, part, model, limit)]
+
+
+def _odd(sync: Sync, part: pa.Table, model: anomaly.RowModel, limit: float) -> Iterator[Finding]:
+    scores = anomaly.score_rows(model, part)
+    for i in (scores.p_value <= limit).nonzero()[0].tolist():
+        key = str(part[sync.key][i].as_py())
+        yield _row(key, scores.reasons(i, top=REASONS), sync.policy.masked)
 
 
 def _row(key: str, reasons: Sequence[anomaly.RowReason], masked: Sequence[str]) -> Finding:

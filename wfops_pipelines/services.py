@@ -12,16 +12,21 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from wfops_pipelines.core.ids import ENTROPY_BYTES, new_id
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.people import People
+from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.settings import Settings
-from wfops_pipelines.store import database
+from wfops_pipelines.settings import AT_ONCE, Settings
+from wfops_pipelines.store import database, files
 from wfops_pipelines.store.heads import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database, the snapshots' folder, the environment, people, the vault, clock and dice."""
+    """The database, the snapshots' folder, the environment, people, the vault, clock and dice.
+
+    `at_once` is how many rows of a snapshot are in memory at a time.
+    """
 
     engine: Engine
     snapshots: Path
@@ -30,6 +35,7 @@ class Services:
     vault: Vault
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     entropy: Callable[[int], bytes] = secrets.token_bytes
+    at_once: int = AT_ONCE
 
     @property
     def groups(self) -> Mapping[str, frozenset[str]]:
@@ -41,6 +47,10 @@ class Services:
     def folder(self, sync: str) -> Path:
         return self.snapshots / sync
 
+    def rows(self, snapshot: Snapshot | Evidence) -> Rows:
+        """A snapshot's rows. Raises SnapshotDamaged unless they are as they were staged."""
+        return files.read(self.folder(snapshot.sync), snapshot.digest, self.at_once)
+
 
 def open_services(settings: Settings, people: People) -> Services:
     """Connect to the database that `settings` name, or to the embedded one that is running.
@@ -51,7 +61,9 @@ def open_services(settings: Settings, people: People) -> Services:
     database.set_up(engine)
     vault = Vault(settings.audit_heads, settings.audit_key, settings.audit_old_keys)
     environ = {**settings.environ, "WFOPS_STATE": str(settings.state)}  # unset where it is default
-    return Services(engine, settings.snapshots, environ, people, vault)
+    return Services(
+        engine, settings.snapshots, environ, people, vault, at_once=settings.rows_at_once
+    )
 
 
 def database_url(settings: Settings) -> str:

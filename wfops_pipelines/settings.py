@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wfops_pipelines.errors import SettingsError
 
+AT_ONCE = 2**18  # rows; of 150 bytes each, 40 MB
 PROJECT_MARKS = ("assets", "expectations")
 
 
@@ -48,6 +49,20 @@ class Settings:
         """Public keys that signed before (WFOPS_AUDIT_OLD_KEYS, hexadecimal, by commas)."""
         named = self.environ.get("WFOPS_AUDIT_OLD_KEYS", "")
         return tuple(k.strip().lower() for k in named.split(",") if k.strip())
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows of a snapshot are in memory at a time: WFOPS_ROWS_AT_ONCE.
+
+        Raises SettingsError where it is no number above 0.
+        """
+        named = self.environ.get("WFOPS_ROWS_AT_ONCE") or str(AT_ONCE)
+        if not named.isdecimal() or not int(named):
+            raise SettingsError(
+                f"WFOPS_ROWS_AT_ONCE={named}: not a number of rows. Write a whole number, as "
+                f"{AT_ONCE}, or leave it out."
+            )
+        return int(named)
 
     @property
     def identity_key(self) -> Path:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Actor, check_member, check_reason
-from wfops_pipelines.destinations import deliveries
+from wfops_pipelines.destinations import RestDestination, deliveries
 from wfops_pipelines.destinations.deliveries import Delivery, State
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit
 
+LEDGERS = (deliveries.DELIVERIES, deliveries.REVERSALS)
+
 
 def unsettled(name: str, project: Project, services: Services) -> list[Delivery]:
-    """The rows of a sync that did not arrive at the API, or perhaps did not, the oldest first."""
+    """The rows of a sync that did not arrive at the API, or perhaps did not, the oldest first.
+
+    Raises BadDecision for a sync that has no deliveries, because it writes whole transactions.
+    """
     sync = project.find(name)
     with services.engine.connect() as conn:
-        return deliveries.unsettled(conn, sync.name)
+        found = _open(conn, sync.name)
+    if not found and not isinstance(sync.destination, RestDestination):
+        raise BadDecision(
+            f"{name} goes to the {sync.destination.words}, which has no deliveries: a publication "
+            f"arrives there as a whole or not at all. `wfops reconcile {name}` says where each row "
+            f"is, `wfops reviews` what waits for a person."
+        )
+    return found
 
 
 def settle(
@@ -36,14 +50,18 @@ def settle(
     check_member(actor.name, group, services.people.members(group))
     state = State.DELIVERED if arrived else State.AGAIN
     with services.engine.begin() as conn:
-        entry = _unknown(deliveries.unsettled(conn, sync.name), name, key, seq)
-        if not deliveries.settle(conn, sync.name, entry, state):
+        entry = _unknown(_open(conn, sync.name), name, key, seq)
+        if not any(deliveries.settle(conn, sync.name, entry, state, ledger) for ledger in LEDGERS):
             raise AlreadyDecided(f"delivery: {key} was settled by somebody else just now.")
         details: dict[str, Json] = {"key": key, "act": entry.act.value, "state": state.value}
         subject = f"{sync.name} #{entry.number}"
         at = services.clock()
         audit.append(conn, AuditEvent(at, actor, Action.SETTLED, subject, why, details))
         return entry
+
+
+def _open(conn: Connection, sync: str) -> list[Delivery]:
+    return [d for ledger in LEDGERS for d in deliveries.unsettled(conn, sync, ledger)]
 
 
 def _unknown(open_: list[Delivery], name: str, key: str, seq: int | None) -> Delivery:

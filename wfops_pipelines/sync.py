@@ -185,9 +185,12 @@ def instant(value: str | int | float | datetime | None) -> datetime | None:
     """
     if value is None:
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+    elif isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    else:
+        moment = value
     if moment.tzinfo is UTC:
         return moment
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -24,7 +24,7 @@ from wfops_pipelines.core.reviews import (
     check_reason,
 )
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.destinations import Parcel, Reverted
+from wfops_pipelines.destinations import Parcel, Reverted, no_undo
 from wfops_pipelines.errors import BadDecision, SnapshotDamaged
 from wfops_pipelines.ledger import (
     Publication,
@@ -45,6 +45,11 @@ class Undoable(Protocol):
     """A destination that can put back what it held before."""
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted: ...
+
+
+def can_undo(destination: object) -> bool:
+    """Whether what this destination holds can be taken back, as it is declared."""
+    return isinstance(destination, Undoable) and no_undo(destination) is None
 
 
 def ask(
@@ -76,7 +81,7 @@ def ask(
 def revertible(conn: Connection, sync: Sync, seq: int, now: datetime) -> tuple[Publication, ...]:
     """The publications of a snapshot that may still be reverted, all of them or none."""
     hours = sync.policy.undo_hours
-    if hours is None or not isinstance(sync.destination, Undoable):
+    if hours is None or not can_undo(sync.destination):
         return ()
     parts = [p for p in publications_of(conn, sync.name, seq) if p.reverted_at is None]
     late = any(p.published_at + timedelta(hours=hours) < now for p in parts)
@@ -130,8 +135,10 @@ def _note(
 
 
 def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
-    if not isinstance(sync.destination, Undoable):
-        return f"snapshot: what went to the {sync.destination.words} cannot be taken back."
+    if not can_undo(sync.destination):
+        why = no_undo(sync.destination)
+        because = f": {why}" if why else ""
+        return f"snapshot: what went to the {sync.destination.words} cannot be taken back{because}."
     if sync.policy.undo_hours is None:
         return f"snapshot: the policy of {sync.name} keeps nothing to revert to (undo_hours)."
     parts = publications_of(conn, sync.name, seq)

@@ -26,6 +26,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
         yield from _deletes(project, sync)
+        yield from _compared(project, sync)
         yield from _assist(project, sync)
     yield from _shared_destinations(project)
     yield from _strays(project)
@@ -116,23 +117,59 @@ def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:
 
 
 def _deletes(project: Project, sync: Sync) -> Iterator[ProjectError]:
-    from wfops_pipelines.destinations import Listing
+    from wfops_pipelines.destinations import RestDestination, can_list
 
     file = _file(project, sync)
+    api = isinstance(sync.destination, RestDestination)
+    declare = "declare lists=rest_api(…) of the destination, which lists its records"
     if sync.missing not in ("keep", "delete"):
         yield ProjectError(file, "missing", f"{sync.missing!r} cannot be", 'use "keep" or "delete"')
     if sync.missing == "delete" and sync.cursor is not None:
         said = "with a cursor an extraction has what changed, so most rows are missing from it"
         yield ProjectError(file, "missing", said, "leave the cursor out, or use deleted=")
-    if sync.missing == "delete" and not isinstance(sync.destination, Listing):
+    if sync.missing == "delete" and not can_list(sync.destination):
         said = f"the {sync.destination.words} cannot say which rows it holds"
-        yield ProjectError(file, "missing", said, 'use "keep", or another destination')
+        repair = f'{declare}, or use "keep"' if api else 'use "keep", or another destination'
+        yield ProjectError(file, "missing", said, repair)
+    share = sync.policy.delete_rows_up_to
+    if sync.deleted is not None and share and not can_list(sync.destination):
+        said = f"the {sync.destination.words} cannot say how many rows it holds: no share of them"
+        repair = "delete_rows_up_to=0 lets each deletion wait for a person"
+        yield ProjectError(
+            file, "policy.delete_rows_up_to", said, f"{declare}, or {repair}" if api else repair
+        )
+    if api and _deletes_rows(sync) and getattr(sync.destination, "delete", None) is None:
+        said = f"the {sync.destination.words} is told of deletions and cannot delete"
+        repair = 'declare what deletes, as delete="DELETE /contacts/{remote_id}"'
+        yield ProjectError(file, "destination", said, repair)
     if sync.deleted is not None and sync.deleted in (sync.key, sync.cursor):
         said = f"{sync.deleted!r} is the key or the cursor"
         yield ProjectError(file, "deleted", said, "name the column that says a row is gone")
     if sync.days_from is not None and sync.cursor is None:
         said = "only a cursor tells which day a row is of"
         yield ProjectError(file, "days_from", said, "name the cursor, or leave days_from out")
+
+
+def _compared(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    """A critical field that no comparison can see would change without a person."""
+    from wfops_pipelines.destinations import RestDestination
+
+    to, file = sync.destination, _file(project, sync)
+    if not isinstance(to, RestDestination) or to.messages or not sync.policy.critical_fields:
+        return
+    if to.read is None:
+        said = f"the {to.words} is not read back, so nobody would see a critical field change"
+        repair = 'declare what reads a record, as read="GET /contacts/{remote_id}"'
+        yield ProjectError(file, "policy.critical_fields", said, repair)
+        return
+    for column in to.blurred(sync.policy.critical_fields):
+        said = f"the {to.words} gets {column!r} only inside longer texts, which are not compared"
+        repair = f'send it as a field of its own, as "{{{column}}}", or leave it out here'
+        yield ProjectError(file, "policy.critical_fields", said, repair)
+
+
+def _deletes_rows(sync: Sync) -> bool:
+    return sync.deleted is not None or sync.missing == "delete"
 
 
 def _shared_destinations(project: Project) -> Iterator[ProjectError]:

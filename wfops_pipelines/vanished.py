@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations import Listing
+from wfops_pipelines.destinations import can_list
 from wfops_pipelines.gathering import Gathered, identify
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.fitting import followed_by
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -20,33 +23,53 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
 
     They are staged with the snapshot, so that what a person approves is what is deleted.
     """
-    import pyarrow as pa
-
     if sync.missing != "delete":
         return found
-    if found is not None and not _keyed(sync, found):
-        return found  # without keys nobody can say what is missing; the examiners hold it
-    here = found.table[sync.key].to_pylist() if found else []
-    # as values too: 1 is 1.0, and 1.5 is 1.50, however each side spells them
-    known = frozenset(here) | frozenset(map(str, here))
     living = _living(sync, services).to_pylist()
-    gone = [key for key in living if key not in known and str(key) not in known]
-    if not gone:
-        return found
+    # as values too: 1 is 1.0, and 1.5 is 1.50, however each side spells them
+    missing = {spelled for key in living for spelled in (key, str(key))}
+    if found is not None:
+        if sync.key not in found.rows.column_names:
+            return found  # without keys nobody can say what is missing; the examiners hold it
+        for part in found.rows.parts([sync.key]):
+            here = part[sync.key].to_pylist()
+            if None in here:  # it may be any of those that seem to be missing
+                return found
+            missing.difference_update(here, map(str, here))
+    gone = [key for key in living if key in missing and str(key) in missing]
+    return _and_tombstones(sync, found, gone) if gone else found
+
+
+def _and_tombstones(sync: Sync, found: Gathered | None, gone: list[Any]) -> Gathered:
+    import numpy as np
+
+    if found is not None:
+        gone = _typed_as(gone, found.rows.schema.field(sync.key).type)
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
+    news = identify(sync, marks)
+    version, cursor = news["version"].to_numpy(), np.full(len(news), "NaT", "datetime64[us]")
     if found is None:
-        return Gathered(marks, identify(sync, marks), 0)
-    identity = pa.concat_tables([found.identity, identify(sync, marks)])
-    return Gathered(rows.join([found.table, marks]), identity, found.repeats)
+        return Gathered(Rows.of(marks), version, cursor, 0)
+    both = followed_by(found.rows, marks)
+    versions, cursors = [found.version, version], [found.cursor, cursor]
+    return replace(
+        found, rows=both, version=np.concatenate(versions), cursor=np.concatenate(cursors)
+    )
 
 
-def _keyed(sync: Sync, found: Gathered) -> bool:
-    """Whether every row has a key: one without may be any of those that seem to be missing."""
-    return sync.key in found.table.column_names and not found.table[sync.key].null_count
+def _typed_as(keys: list[Any], kind: pa.DataType) -> list[Any]:
+    """The keys in the column's type: a ledger holds them as text."""
+    import pyarrow as pa
+
+    try:
+        typed: list[Any] = pa.array(keys).cast(kind).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return keys
+    return typed
 
 
 def _living(sync: Sync, services: Services) -> pa.Array:
     destination = sync.destination
-    assert isinstance(destination, Listing)  # wfops check asks for it
+    assert can_list(destination)  # wfops check asks for it
     with services.engine.connect() as conn:
-        return destination.living(conn, sync.key, services.environ)
+        return destination.living(conn, sync.key, services.environ, sync.name)

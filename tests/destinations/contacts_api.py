@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote
 
 TOKEN = "s3cr3t-crm-token"
 
@@ -13,15 +14,34 @@ class Contacts:
 
     ("before" | "after", status, headers): answers this, before or after the work is done.
     "drop": closes the connection after the work. "hang": works and never answers, until `free`.
+    "trickle": works and answers a byte now and then, until `free`.
+    `rotate()` makes it want OAuth2: each refresh token is taken once, access tokens t1, t2, … count
+    until `ended` has them.
     """
 
     def __init__(self, keys):
         self.keys = keys  # whether it honours Idempotency-Key
+        self.made = 0
         self.records, self.answered, self.asked, self.faults = {}, {}, [], []
+        self.takes, self.ended, self.refresh, self.renewed = {TOKEN}, set(), None, 0
+        self.headers, self.at_most, self.side_by_side = [], 10**9, None
         self.lock, self.reached, self.free = threading.Lock(), threading.Event(), threading.Event()
 
     def writes(self):
         return [a for a in self.asked if a[0] != "GET"]
+
+    def rotate(self):
+        self.takes, self.refresh = set(), "first-refresh-token"
+        self.environ["WFOPS_CRM_TOKEN"] = "client:client-s3cr3t:first-refresh-token"
+
+    def token(self, form):
+        with self.lock:
+            if form.get("refresh_token") != [self.refresh]:
+                return 400, {"error": "invalid_grant", "was": form.get("refresh_token")}
+            self.renewed += 1
+            self.refresh = f"refresh-token-{self.renewed}"
+            self.takes.add(f"t{self.renewed}")
+            return 200, {"access_token": f"t{self.renewed}", "refresh_token": self.refresh}
 
     def work(self, method, path, body, key):
         with self.lock:
@@ -32,11 +52,23 @@ class Contacts:
                 self.answered[key] = answer
             return answer
 
+    def batch(self, ids):
+        return 200, {"results": [self.records[i] for i in ids if i in self.records][: self.at_most]}
+
     def done(self, method, parts, body):
+        if parts == ["contacts", "batch", "read"]:
+            return self.batch([one["id"] for one in body["inputs"]])
+        if method == "GET" and parts[-1].partition("?after=")[0] == "contacts":
+            at = int(parts[0].partition("after=")[2] or 0)
+            page = [*self.records.values()][at : at + 3]
+            return 200, {"contacts": page, "next": at + 3 if at + 3 < len(self.records) else None}
+        if parts[0].startswith("contacts?ids="):
+            return self.batch(unquote(parts[0]).partition("=")[2].split(","))
         if method == "POST":
             if not str((body or {}).get("email", "")).count("@"):
                 return 422, {"error": f"no e-mail: {(body or {}).get('email')}", "token": TOKEN}
-            id = f"c{len(self.records) + 1}"
+            self.made += 1
+            id = f"c{self.made}"
             self.records[id] = {"id": id, **body}
             return 201, {"contact": self.records[id]}
         id = parts[1] if len(parts) > 1 else ""
@@ -58,10 +90,19 @@ class Handler(BaseHTTPRequestHandler):
     def act(self):
         api = self.server.contacts
         length = int(self.headers.get("content-length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
+        content = self.rfile.read(length)
+        if self.path == "/oauth/token":
+            return self.answer(*api.token(parse_qs(content.decode())))
+        body = json.loads(content) if length else None
         key = self.headers.get("idempotency-key")
         api.asked.append((self.command, self.path, body, key))
-        if self.headers.get("authorization") != f"Bearer {TOKEN}":
+        api.headers.append(dict(self.headers))
+        if api.side_by_side is not None and self.command == "GET":
+            api.side_by_side.wait(60)
+        if (
+            self.headers.get("authorization", "").removeprefix("Bearer ")
+            not in api.takes - api.ended
+        ):
             return self.answer(401, {"error": f"wrong: {self.headers.get('authorization')}"})
         fault = api.faults.pop(0) if api.faults else None
         if fault and fault[0] == "before":
@@ -70,12 +111,24 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "hang":
             api.reached.set()
             api.free.wait(60)
+        if fault == "trickle":
+            return self.trickle(api)
         if fault in ("hang", "drop"):
             self.close_connection = True
             return None
         if fault:
             return self.answer(fault[1], {"error": "broken"}, fault[2])
         return self.answer(status, answer)
+
+    def trickle(self, api):
+        self.close_connection = True
+        for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 5000:
+            if api.free.wait(0.02):
+                return
+            try:
+                self.wfile.write(bytes([byte]))
+            except OSError:
+                return
 
     def answer(self, status, body, headers=()):
         content = b"" if body is None else json.dumps(body).encode()

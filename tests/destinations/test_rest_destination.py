@@ -75,7 +75,7 @@ def test_rejected_messages_are_never_sent(bench, saas):
 
 
 def test_a_delivery_that_broke_off_goes_on_without_repeating(bench, saas, monkeypatch):
-    monkeypatch.setattr("wfops_pipelines.destinations.calls.TRIES", 0)
+    monkeypatch.setattr("wfops_pipelines.destinations.calling.TRIES", 0)
     taken = bench.decide(bench.held(replies(saas, 4)), Verb.APPROVE)
     saas.client.set_fault("support", "server_error", on="write", when="after", times=1)
     with pytest.raises(DestinationRefused, match=r"support: POST .* 500"):

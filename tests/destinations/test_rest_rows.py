@@ -42,7 +42,7 @@ def api():
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("wfops_pipelines.destinations.calls.BACKOFF", 0.001)
+    monkeypatch.setattr("wfops_pipelines.destinations.calling.BACKOFF", 0.001)
 
 
 READ = "GET /contacts/{remote_id}"
@@ -277,7 +277,7 @@ def test_values_become_json_and_odd_ones_are_refused():
 @pytest.mark.parametrize("auth", [basic, api_key("X-Key")])
 def test_the_ways_in_of_the_sources_work_here_too(auth):
     to = rest_destination("crm", "POST /x", auth=auth)
-    assert to.auth is auth
+    assert to.manners.auth is auth
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines.destinations import Parcel, copying, table
+from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.destinations import Keep, Parcel, copying, table
 from wfops_pipelines.errors import DestinationRefused, FailureKind
+from wfops_pipelines.store.database import set_up
 
 pytestmark = pytest.mark.components
 
@@ -101,6 +103,30 @@ def test_every_value_arrives_unchanged_by_either_way_and_shows_no_difference(eng
     assert (found.inserted, found.updated, found.changes) == (0, 0, ())
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(one=tables(), two=tables())
+def test_a_revert_brings_every_value_back_and_those_of_columns_that_people_added(engine, one, two):
+    set_up(engine)
+    drop(engine)
+    publish(engine, one)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("delete from wfops.replaced")
+        conn.exec_driver_sql(
+            'alter table edge.types add column own jsonb default \'{"a": [1, "x"]}\', '
+            'add column tags text[] default \'{"a,b",null,"\\\\"}\', '
+            'add column "100%%\'s \\ ""x""" text default \'of %%s\''
+        )
+    before = stored(engine)
+    keep = Keep("wfops.replaced", 2, datetime(2026, 5, 1, tzinfo=UTC))
+    parcel = Parcel("s", 2, "id", two, keep=keep)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("set local extra_float_digits = 0")
+        table("edge.types").publish(conn, engine, parcel)
+    with engine.begin() as conn:
+        table("edge.types").revert(conn, parcel)
+    assert stored(engine) == before
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(one=tables(), two=tables())
 def test_the_diff_finds_each_changed_cell(engine, one, two):
@@ -151,7 +177,7 @@ def test_the_stream_never_holds_more_than_its_batches():
     rows = pa.table({"id": range(copying.BATCH * 5)})
     written = []
     with ThreadPoolExecutor(1) as ahead:
-        reader = copying._Reader(ahead, rows)
+        reader = copying._Reader(ahead, Rows.of(rows))
         write = reader._write
         reader._write = lambda: written.append(1) or write()
         reads = [len(written) for _ in iter(lambda: reader.read(1), b"")]

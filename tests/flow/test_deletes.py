@@ -30,6 +30,11 @@ def row(id, name="a name", amount=10, minutes=0, **more):
     return {"id": id, "name": name, "amount": amount, "updated_at": moment, **more}
 
 
+def marking(sync, column):
+    """The sync, whose function says of every row whether it is gone."""
+    return replace(sync, deleted=column, rows=lambda page: [{column: None, **r} for r in page])
+
+
 def gone(id, minutes=0, **more):
     return {"id": id, "archived": True, "updated_at": START + timedelta(minutes=minutes), **more}
 
@@ -46,7 +51,7 @@ def tombstoned(make_bench):
 
     def make(policy=FREE):
         bench = make_bench(policy)
-        bench.project.syncs["things"] = replace(bench.sync, deleted="archived")
+        bench.project.syncs["things"] = marking(bench.sync, "archived")
         return bench
 
     return make
@@ -181,6 +186,15 @@ def test_a_newer_whole_extraction_supersedes_what_older_ones_held(whole):
     fits(bench)
 
 
+def test_superseded_rows_are_counted_though_one_of_two_people_had_approved_them(whole):
+    bench = whole(Policy(reviewers="team", approvals=2))
+    bench.decide(bench.held([row("1", amount=-1)]), Verb.APPROVE)
+    bench.held([row("1", amount=-1), row("2", amount=-1)])
+    account = reconcile(bench.sync, bench.services)
+    assert (account.superseded, account.held, account.missing) == (1, 2, 0)
+    fits(bench)
+
+
 def test_what_an_incremental_sync_holds_stays_when_newer_rows_come(bench):
     held = bench.held([row("1", amount=-1), row("2")])
     bench.run([row("3", minutes=5)])
@@ -217,7 +231,7 @@ def test_a_source_cannot_use_the_products_own_columns(make_bench, name):
 @pytest.mark.parametrize("name", ["_deleted", "_deleted_at"])
 def test_a_source_whose_mark_is_called_as_the_products_can_be_declared(make_bench, name):
     bench = make_bench(FREE)
-    bench.project.syncs["things"] = replace(bench.sync, deleted=name)
+    bench.project.syncs["things"] = marking(bench.sync, name)
     bench.run([row("1"), row("2")])
     bench.run([row("1", minutes=5, **{name: True})])
     assert alive(bench) == ["2"]

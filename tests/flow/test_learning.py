@@ -10,7 +10,7 @@ from wfops_pipelines import anomaly, cli, learning
 from wfops_pipelines.anomaly import Profile
 from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
 from wfops_pipelines.errors import NotAllowed, WfopsError
-from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.store import audit, snapshots
 
 pytestmark = pytest.mark.components
 
@@ -61,7 +61,7 @@ def test_a_score_can_be_computed_again_to_the_bit_from_what_the_evidence_says(he
     assert kept["scorer"] == anomaly.VERSION
     again = anomaly.score_snapshot(
         [Profile.from_json(known[seq]) for seq in kept["snapshots"]],
-        anomaly.profile(files.read(bench.folder, snapshot.digest), key="id", cursor="updated_at"),
+        anomaly.profile(bench.services.rows(snapshot).whole(), key="id", cursor="updated_at"),
         false_holds=kept["false_holds"],
         weights=kept["weights"],
     )

@@ -148,11 +148,12 @@ def test_a_source_with_windows_is_remembered_as_far_as_it_can_repeat_itself(make
     again = [row("3", minutes=1001), row("4", minutes=1001), row("5", minutes=1001)]
     assert bench.run(again).judged[0].snapshot.rows == 1
     with bench.services.engine.connect() as conn:
-        kept = {key for key, _ in snapshots.seen(conn, "things", None)}
-    assert kept == {"2", "3", "4", "5"}
+        kept = snapshots.came(conn, "things", bench.clock()).versions
+    assert set(kept) == {"2", "3", "4", "5"}
 
 
 def test_a_lagging_replica_does_not_bring_an_older_version_back(bench):
+    bench.run([row("1", amount=1, minutes=5)])
     bench.run([row("1", amount=2, minutes=10), row("2")])
     assert bench.run([row("1", amount=1, minutes=5), row("3", minutes=6)]).publications[0].rows == 1
     assert bench.rows("id, amount")[0] == ("1", 2)
@@ -263,12 +264,13 @@ def test_an_examiner_that_crashes_holds(bench, monkeypatch):
     assert "the examiner 'anomaly' failed" in review.summary
 
 
-def test_a_destination_that_cannot_be_read_holds(bench, monkeypatch):
+@pytest.mark.parametrize(("broken", "said"), [("_past", "history"), ("parcel_of", "destination")])
+def test_a_history_or_a_destination_that_cannot_be_read_holds(bench, monkeypatch, broken, said):
     def crash(*_, **__):
         raise ConnectionError("gone")
 
-    monkeypatch.setattr("wfops_pipelines.history._past", crash)
-    assert "the examiner 'destination' failed" in bench.held([row("1")]).summary
+    monkeypatch.setattr(f"wfops_pipelines.history.{broken}", crash)
+    assert f"the examiner '{said}' failed" in bench.held([row("1")]).summary
 
 
 def test_a_snapshot_file_that_was_touched_is_not_published(bench):

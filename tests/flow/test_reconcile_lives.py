@@ -5,25 +5,38 @@ must be called faulty.
 """
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 
 from bench.reconcile import live, lives
 from bench.reconcile_world import ground, quick
-from wfops_pipelines import extraction, publishing, reconciliation
+from wfops_pipelines import examination, extraction, publishing, reconciliation
 from wfops_pipelines.destinations import staging
 from wfops_pipelines.store import snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
-LIVES = 100
+LIVES = 100  # of each of three lots, so that they can run at once
 FEW = 40  # of a broken product, until one is found faulty
 
 
-def test_no_life_loses_doubles_leaks_or_miscounts_a_row_or_puts_an_old_one_over_a_new(database_url):
-    found = lives(range(1, LIVES + 1), database_url)
+@pytest.mark.parametrize("first", [1, 1 + LIVES, 1 + 2 * LIVES])
+def test_no_life_loses_doubles_leaks_or_miscounts_a_row_or_puts_an_old_one_over_a_new(
+    database_url, first
+):
+    found = lives(range(first, first + LIVES), database_url)
     assert found.faults == {}
-    for accident in ("crash", "late", "head moved", "cut", "lagging", "edited", "reverted"):
+    for accident in (
+        "crash",
+        "late",
+        "head moved",
+        "cut",
+        "lagging",
+        "behind",
+        "edited",
+        "reverted",
+    ):
         assert found.did[accident], f"no life met {accident!r}"
 
 
@@ -34,12 +47,16 @@ def no_guard(patch):
 
 
 def no_memory(patch):
-    patch.setattr(snapshots, "seen", lambda *_: set())
-    patch.setattr(snapshots, "newest", lambda *_: {})
+    patch.setattr(snapshots, "came", lambda *_: snapshots.Came())
 
 
 def no_order(patch):
-    patch.setattr(snapshots, "newest", lambda *_: {})
+    original = snapshots.came
+    patch.setattr(snapshots, "came", lambda *a: replace(original(*a), cursors={}))
+
+
+def no_doubt(patch):
+    patch.setattr(examination, "order_findings", lambda *_: [])
 
 
 def no_hold(patch):
@@ -63,6 +80,7 @@ def no_count(patch):
     [
         (no_guard, "stale"),
         (no_order, "stale"),
+        (no_doubt, "leaked"),
         (no_memory, "doubled"),
         (no_hold, "leaked"),
         (no_overlap, "lost"),

@@ -24,7 +24,9 @@ def row(id, amount=10, minutes=0, **more):
 def shell(make_bench, monkeypatch):
     """`shell(*words)` runs wfops on `shell.bench`, and says what it printed."""
     bench = make_bench(FREE)
-    bench.project.syncs["things"] = replace(bench.sync, deleted="archived")
+    bench.project.syncs["things"] = replace(
+        bench.sync, deleted="archived", rows=lambda page: [{"archived": None, **r} for r in page]
+    )
     opened = None, bench.project, bench.services
     monkeypatch.setattr(cli, "_open", lambda: opened)
     monkeypatch.setattr(cli, "_sign", lambda services: None)

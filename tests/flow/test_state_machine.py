@@ -32,7 +32,7 @@ from wfops_pipelines.extraction import stage
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run, judge_staged
 from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.store import files, reviews, snapshots
+from wfops_pipelines.store import reviews, snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
@@ -90,7 +90,7 @@ class Life(RuleBasedStateMachine):
                 self.clear.append((rank, {k: v for k, v in rows.items() if k not in keys}))
 
     def _amounts(self, snapshot: Any) -> dict[str, int]:
-        table = files.read(self.bench.folder, snapshot.digest)
+        table = self.bench.services.rows(snapshot).whole()
         return dict(zip(table["id"].to_pylist(), table["amount"].to_pylist(), strict=True))
 
     @property

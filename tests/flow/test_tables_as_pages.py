@@ -10,7 +10,6 @@ import pytest
 
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.sources import Window, files
-from wfops_pipelines.store import files as store_files
 
 pytestmark = pytest.mark.components
 
@@ -97,7 +96,7 @@ def test_the_snapshot_has_the_types_that_rows_would_have(lake):
     bench, folder = lake
     pq.write_table(table([("1", "a", 1, 0)], "ns", None), folder / "1.parquet")
     staged = bench.run().judged[0].snapshot
-    read = store_files.read(bench.folder, staged.digest)
+    read = bench.services.rows(staged).whole()
     assert read.schema.field("amount").type == pa.int64()
     assert read.schema.field("updated_at").type == pa.timestamp("us", "UTC")
 

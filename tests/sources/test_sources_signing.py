@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from tests.sources.scripted import QUICK, as_json
+from wfops_pipelines.apis import signing
 from wfops_pipelines.errors import SourceMalformed, SourceRefused, SourceUnreachable, SyncFailure
 from wfops_pipelines.sandbox import NOW
 from wfops_pipelines.sources import (
@@ -20,7 +21,6 @@ from wfops_pipelines.sources import (
     basic,
     oauth2,
     rest_api,
-    signing,
 )
 
 WINDOW = Window(NOW - timedelta(days=1), NOW)

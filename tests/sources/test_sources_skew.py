@@ -13,7 +13,6 @@ from tests.sources.scripted import QUICK, as_json
 from wfops_pipelines import Policy, instant, sync, table
 from wfops_pipelines.extraction import stage
 from wfops_pipelines.sources import SinglePage, rest_api
-from wfops_pipelines.store import files
 
 SOURCE = rest_api(
     "shop", "/things", records="", paging=SinglePage(), updated_after="from",
@@ -47,7 +46,7 @@ def test_no_row_is_lost_whichever_way_the_clocks_differ(make_bench, server, minu
                 rows += [{"id": f"{turn}-{i}", "at": theirs.isoformat()} for i in range(2)]
             snapshot = stage(things, services, MACHINE.actor, None)
             if snapshot:
-                found = files.read(services.folder("things"), snapshot.digest)
+                found = services.rows(snapshot).whole()
                 staged += found["id"].to_pylist()
             bench.clock.advance(minutes=15)
     assert sorted(staged) == sorted(r["id"] for r in rows)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.sources.scripted import QUICK, as_json
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.errors import SourceMalformed
 from wfops_pipelines.sources import (
     Connection,
@@ -187,11 +188,11 @@ def test_nested_records_become_columns_and_lists_stay():
 
 def test_what_is_nested_is_staged_as_text_and_keeps_its_type_from_then_on():
     first = to_table([flatten({"id": 1, "at": {"x": 1}, "tags": [1, 2]}, keep=("at",))])
-    assert types_of(first) == {"id": "int64", "at": "string", "tags": "string"}
+    assert types_of(Rows.of(first)) == {"id": "int64", "at": "string", "tags": "string"}
     rows = [
         flatten({"id": 2, "at": "none", "tags": []}),
         {"id": 3, "at": {"y": [1.5]}, "tags": None},
     ]
-    second = to_table(rows, types_of(first))
-    assert types_of(second) == types_of(first)
+    second = to_table(rows, types_of(Rows.of(first)))
+    assert types_of(Rows.of(second)) == types_of(Rows.of(first))
     assert second["at"].to_pylist() == ["none", '{"y": [1.5]}']

@@ -52,14 +52,15 @@ __all__ = [
 def profile(table: Any, *, key: str | None = None, cursor: str | None = None) -> Profile:
     """What a snapshot looks like: a few kilobytes a column that no longer need the rows.
 
-    `table` is a `pyarrow.Table`; `key` names the column that must be unique, `cursor` the one
-    that tells when a row changed. The order of rows does not matter. Profiles of parts can be
-    merged. Tables of more than 16,384 rows are measured on a sample of that size, chosen by
-    content; row count, nulls, extremes, duplicates and the digest are always of all rows.
+    `table` is a `pyarrow.Table`, or several of one schema that are its parts; `key` names the
+    column that must be unique, `cursor` the one that tells when a row changed. Neither the order of
+    rows nor how they are parted matters. Profiles of parts can be merged. What has more than 16,384
+    rows is measured on a sample of that size, chosen by content; row count, nulls, extremes,
+    duplicates and the digest are always of all rows.
     """
-    from wfops_pipelines.anomaly._profile import profile_table
+    from wfops_pipelines.anomaly._profile import profile_parts
 
-    return profile_table(table, key, cursor)
+    return profile_parts([table] if hasattr(table, "num_rows") else table, key, cursor)
 
 
 def score_snapshot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,31 @@ _WHOLE = 2.0**53
 _DIGITS = 1e-12
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What is known of all of a column's values, also of those that are in no sample."""
+
+    rows: int
+    nulls: int
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, kind: str, array: Any) -> Whole:
+        return cls(len(array), array.null_count, *_extremes(kind, array))
+
+    def __add__(self, more: Whole) -> Whole:
+        low = min((x for x in (self.low, more.low) if x is not None), default=None)
+        high = max((x for x in (self.high, more.high) if x is not None), default=None)
+        return Whole(self.rows + more.rows, self.nulls + more.nulls, low, high)
+
+
 def column_profile(
-    name: str,
-    type_: str,
-    kind: str,
-    array: Any,
-    hashes: npt.NDArray[np.uint64],
-    sample: Ints | None,
+    name: str, type_: str, kind: str, whole: Whole, part: Any, hashes: npt.NDArray[np.uint64]
 ) -> ColumnProfile:
-    """Profile a plain array; `sample` are the row positions to look at closely (None: all)."""
-    low, high = _extremes(kind, array)
-    part = array if sample is None else array.take(pa.array(sample))
+    """Profile a column by the plain array of a sample's values, and their hashes."""
     there = np.asarray(pc.is_valid(part))
-    keys = (hashes if sample is None else hashes[sample])[there]
+    keys = hashes[there]
     part = part.drop_null()
     measures = (
         _text_measures(part, keys) if kind in ("text", "nested") else _number_measures(kind, part)
@@ -46,12 +59,12 @@ def column_profile(
         name=name,
         type=type_,
         kind=kind,
-        rows=len(array),
-        nulls=array.null_count,
+        rows=whole.rows,
+        nulls=whole.nulls,
         sampled=len(there),
         counts={"present": len(part), **_repetition(keys), **measures[0]},
-        low=low,
-        high=high,
+        low=whole.low,
+        high=whole.high,
         points=measures[1],
         lengths=measures[2],
         sketches={"values": values, **measures[3]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any
@@ -12,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wfops_pipelines.anomaly._columns import column_profile
+from wfops_pipelines.anomaly._columns import Whole, column_profile
 from wfops_pipelines.anomaly._hashing import Hashes, hash_column, hash_text, mix
 from wfops_pipelines.anomaly._plain import plain, type_name
+from wfops_pipelines.anomaly._sampled import Sampled
 from wfops_pipelines.anomaly._sketches import sketch
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch
 
@@ -27,37 +29,72 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def profile_table(table: Any, key: str | None, cursor: str | None) -> Profile:
+def profile_parts(parts: Iterable[Any], key: str | None, cursor: str | None) -> Profile:
+    """The profile of all rows of tables of one schema, the same bits however they are parted."""
     with ThreadPoolExecutor(2) as pool:
-        plains = list(pool.map(plain, table.columns))
-        hashes = list(pool.map(hash_column, [array for _, array in plains]))
-        rows = _row_hashes(hashes, table.num_rows)
-        sample = _sample(rows)
+        found = _Gathered(pool)
+        for part in parts:
+            found.add(part, key)
+        return found.profile(key, cursor)
+
+
+class _Gathered:
+    """What is kept of the parts: a hash or two a row, sums, and the rows of the sample."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.pool = pool
+        self.names: list[str] = []
+        self.types: list[str] = []
+        self.kinds: list[str] = []
+        self.wholes: list[Whole] = []
+        self.rows: list[Hashes] = []
+        self.keys: list[Hashes] = []
+        self.sample = Sampled([], [], np.zeros(0, np.uint64))
+
+    def add(self, part: Any, key: str | None) -> None:
+        plains = list(self.pool.map(plain, part.columns))
+        arrays = [array for _, array in plains]
+        hashes = list(self.pool.map(hash_column, arrays))
+        wholes = [Whole.of(kind, array) for kind, array in plains]
+        rows = _row_hashes(hashes, part.num_rows)
+        if not self.names:
+            self.names, self.kinds = part.column_names, [kind for kind, _ in plains]
+            self.types = [type_name(f.type) for f in part.schema]
+            self.wholes = wholes
+            self.sample = Sampled(arrays, hashes, rows)
+        else:
+            self.wholes = [a + b for a, b in zip(self.wholes, wholes, strict=True)]
+            self.sample = self.sample.joined(Sampled(arrays, hashes, rows).smallest(SAMPLE))
+        self.sample = self.sample.smallest(SAMPLE)
+        self.rows.append(rows)
+        if key in self.names:
+            self.keys.append(hashes[self.names.index(key)])
+
+    def profile(self, key: str | None, cursor: str | None) -> Profile:
+        sample = self.sample
+        rows = np.concatenate(self.rows) if self.rows else np.zeros(0, np.uint64)
 
         def one(at: int) -> ColumnProfile:
-            field = table.schema.field(at)
-            kind, array = plains[at]
-            return column_profile(
-                field.name, type_name(field.type), kind, array, hashes[at], sample
-            )
+            known = self.names[at], self.types[at], self.kinds[at], self.wholes[at]
+            return column_profile(*known, sample.arrays[at], sample.hashes[at])
 
-        columns = tuple(pool.map(one, range(len(plains))))
-    names = table.column_names
-    order, ranks = _pairs(names, plains, sample)
-    return Profile(
-        rows=table.num_rows,
-        sampled=table.num_rows if sample is None else len(sample),
-        duplicates=_repeats(rows),
-        key_duplicates=_repeats(hashes[names.index(key)]) if key in names else 0,
-        digest=_digest(rows),
-        columns=columns,
-        row_sketch=sketch(rows if sample is None else rows[sample], None, ROW_SKETCH),
-        pairs=order,
-        ranks=ranks,
-        null_patterns=_null_patterns(names, plains, sample),
-        key=key,
-        cursor=cursor,
-    )
+        columns = tuple(self.pool.map(one, range(len(self.names))))
+        plains = list(zip(self.kinds, sample.arrays, strict=True))
+        order, ranks = _pairs(self.names, plains)
+        return Profile(
+            rows=len(rows),
+            sampled=len(sample.rows),
+            duplicates=_repeats(rows),
+            key_duplicates=_repeats(np.concatenate(self.keys)) if self.keys else 0,
+            digest=_digest(rows),
+            columns=columns,
+            row_sketch=sketch(sample.rows, None, ROW_SKETCH),
+            pairs=order,
+            ranks=ranks,
+            null_patterns=_null_patterns(self.names, plains, len(sample.rows)),
+            key=key,
+            cursor=cursor,
+        )
 
 
 def _row_hashes(hashes: list[Hashes], rows: int) -> Hashes:
@@ -77,28 +114,18 @@ def _repeats(hashes: Hashes) -> int:
     return int((ordered[1:] == ordered[:-1]).sum())
 
 
-def _sample(rows: Hashes) -> Ints | None:
-    """The rows with the smallest hashes: a random sample that does not depend on their order."""
-    if len(rows) <= SAMPLE:
-        return None
-    chosen = np.argpartition(rows, SAMPLE)[:SAMPLE]
-    return chosen[np.argsort(rows[chosen], kind="stable")]
-
-
-def _null_patterns(names: list[str], plains: list[tuple[str, Any]], sample: Ints | None) -> Sketch:
+def _null_patterns(names: list[str], plains: list[tuple[str, Any]], rows: int) -> Sketch:
     """Which columns are null together: a pattern is the mix of its columns' names."""
     marks = hash_text(pa.array(names, pa.large_string()))
-    rows = len(plains[0][1]) if plains else 0
-    out = np.zeros(rows if sample is None else len(sample), np.uint64)
+    out = np.zeros(rows, np.uint64)
     for mark, (_, array) in zip(marks, plains, strict=True):
         if array.null_count:
-            part = array if sample is None else array.take(pa.array(sample))
-            out ^= np.where(np.asarray(pc.is_null(part)), mark, np.uint64(0))
+            out ^= np.where(np.asarray(pc.is_null(array)), mark, np.uint64(0))
     return sketch(out, None, NULL_PATTERNS)
 
 
 def _pairs(
-    names: list[str], plains: list[tuple[str, Any]], sample: Ints | None
+    names: list[str], plains: list[tuple[str, Any]]
 ) -> tuple[dict[str, tuple[int, int, int]], dict[str, tuple[float, int]]]:
     """Order and rank correlation of columns that can be compared."""
     chosen = [
@@ -108,15 +135,14 @@ def _pairs(
     ]
     chosen.sort(key=lambda pair: (plains[pair[0]][0] != "time", pair[1] - pair[0], pair))
     chosen = chosen[:MAX_PAIRS]
-    solid = {at: _solid(plains[at][1], sample) for at in {at for pair in chosen for at in pair}}
+    solid = {at: _solid(plains[at][1]) for at in {at for pair in chosen for at in pair}}
     ranked = {at: _ranks(values) for at, values in solid.items()}
     order = {f"{a}<{b}": _order(solid[a], solid[b]) for a, b in chosen}
     return order, {f"{a}<{b}": _together(ranked[a], ranked[b]) for a, b in chosen}
 
 
-def _solid(array: Any, sample: Ints | None) -> Floats:
-    part = array if sample is None else array.take(pa.array(sample))
-    return np.asarray(part.cast(pa.float64(), safe=False).fill_null(np.nan), np.float64)
+def _solid(array: Any) -> Floats:
+    return np.asarray(array.cast(pa.float64(), safe=False).fill_null(np.nan), np.float64)
 
 
 def _order(a: Floats, b: Floats) -> tuple[int, int, int]:

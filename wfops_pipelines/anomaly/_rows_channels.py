@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly import _text
+from wfops_pipelines.anomaly._distinct import distinct
 from wfops_pipelines.anomaly._hashing import hash_column
 from wfops_pipelines.anomaly._plain import plain
 from wfops_pipelines.anomaly._rows_tables import Span, Tally
@@ -42,6 +43,11 @@ class Cells:
     def present(self) -> npt.NDArray[np.bool_]:
         return self.codes >= 0
 
+    def once(self) -> Cells:
+        """Each distinct value in a row of its own, and a null after them."""
+        count = len(self.hashes)
+        return replace(self, rows=count + 1, codes=np.append(np.arange(count), -1))
+
     def spread(self, values: Floats) -> Floats:
         """Values of distinct things, one a row; 0 where null."""
         if not len(values):
@@ -54,7 +60,7 @@ def cells(column: Any) -> Cells:
     valid = np.asarray(pc.is_valid(array))
     hashes = hash_column(array)
     codes = np.full(len(array), -1, np.int64)
-    unique, first, inverse = np.unique(hashes[valid], return_index=True, return_inverse=True)
+    unique, first, inverse = distinct(hashes[valid])
     codes[valid] = inverse
     solid = array.drop_null().take(pa.array(first))
     texts = solid if kind in ("text", "nested") else None

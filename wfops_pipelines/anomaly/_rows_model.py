@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfops_pipelines.anomaly._distinct import distinct_rows
 from wfops_pipelines.anomaly._rows_channels import cells
 from wfops_pipelines.anomaly._rows_rules import Judge, Rules, calibrate, judge, learn
 from wfops_pipelines.anomaly._rows_split import Split, split
@@ -91,9 +92,10 @@ def _grow(summary: Floats) -> Trees:
 
 def combine(trees: Trees, summary: Floats) -> Floats:
     """Forest plus tail: one screaming cell must not drown among quiet ones."""
-    unique, inverse = np.unique(summary, axis=0, return_inverse=True)
+    first, which = distinct_rows(summary)
+    unique = summary[first]
     score = path_scores(trees, unique) + unique[:, 0]
-    return np.asarray(score[inverse.ravel()])
+    return np.asarray(score[which])
 
 
 def margin(score: Floats, snapshot: Ints) -> float:

@@ -93,8 +93,12 @@ def calibrate(rules: Rules, held_out: Cells) -> Judge:
 
 
 def judge(one: Judge, cells: Cells) -> tuple[Floats, npt.NDArray[np.int8], list[str]]:
-    """Decades of each cell, which channel said so, and the channels' names."""
-    raw = raw_evidence(one.rules, cells)
+    """Decades of each cell, which channel said so, and the channels' names.
+
+    Equal cells are judged once: the last row of what is judged is that of a null, code -1.
+    """
+    raw = raw_evidence(one.rules, cells.once())
     names = sorted(raw)
     each = np.array([one.curves[n].look_up(raw[n]) if n in one.curves else raw[n] for n in names])
-    return one.whole.look_up(each.max(0)), each.argmax(0).astype(np.int8), names
+    decades, channel = one.whole.look_up(each.max(0)), each.argmax(0).astype(np.int8)
+    return decades[cells.codes], channel[cells.codes], names

@@ -82,12 +82,14 @@ def path_scores(trees: Trees, x: Floats) -> Floats:
 
 
 def _block(trees: Trees, x: npt.NDArray[np.float32]) -> Floats:
-    rows = np.arange(len(x))
+    values, row = x.ravel(), np.arange(len(x)) * x.shape[1]
     sums = np.zeros(len(x))
     for tree in range(len(trees.feature)):
-        at = np.zeros(len(x), np.int32)
+        feature, threshold = trees.feature[tree].astype(np.intp), trees.threshold[tree]
+        ways = np.stack([trees.left[tree], trees.right[tree]], 1).ravel().astype(np.intp)
+        at = np.zeros(len(x), np.intp)
         for _ in range(trees.depth):
-            smaller = x[rows, trees.feature[tree][at]] <= trees.threshold[tree][at]
-            at = np.where(smaller, trees.left[tree][at], trees.right[tree][at])
-        sums += trees.length[tree][at]
+            smaller = values.take(row + feature.take(at)) <= threshold.take(at)
+            at = ways.take(2 * at + ~smaller)
+        sums += trees.length[tree].take(at)
     return sums

@@ -31,7 +31,8 @@ class Snapshot:
     dropped because the same key and version came twice or had been staged before.
     An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
     (row key, column, old, new). `partition` is the day it is about, as "2026-05-01", of a sync
-    that is partitioned.
+    that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
+    (row key, the cursor of the version that came before, as an ISO time).
     """
 
     sync: str
@@ -48,6 +49,7 @@ class Snapshot:
     edited_by: str | None = None
     edits: tuple[tuple[str, str, str | None, str | None], ...] = ()
     partition: str | None = None
+    doubted: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:

@@ -43,6 +43,25 @@ def decide(findings: Sequence[Finding], rows: int, policy: Policy) -> Verdict:
     return Hold(reasons, keys)
 
 
+def why_all(verdict: Hold, rows: int, policy: Policy) -> str:
+    """Why rows wait that no finding names, in a sentence; empty where none do."""
+    named = frozenset(k for f in verdict.reasons for k in f.keys)
+    if verdict.keys is not None or len(named) >= rows:
+        return ""
+    whole = [f for f in verdict.reasons if not f.about_rows]
+    if whole:
+        return (
+            f"All rows wait, because {whole[0].check} is about the snapshot and not about "
+            "single rows"
+        )
+    if policy.scope == "whole":
+        return 'All rows wait, because the policy holds whole snapshots (scope="whole")'
+    return (
+        f"All rows wait, because {len(named):,} of {rows:,} are flagged, more than "
+        f"hold_rows_up_to ({policy.hold_rows_up_to:.0%}) holds alone"
+    )
+
+
 def holds(finding: Finding, policy: Policy) -> bool:
     """Whether this finding alone stops something."""
     match finding.severity:
@@ -60,6 +79,7 @@ JUDGEMENT = (
     "deletes",
     "high_impact",
     "schema",
+    "order",
     "edited",
     "drafted",
     "preparation",

@@ -2,6 +2,7 @@
 
 from wfops_pipelines.destinations.database import DatabaseTable, database_table
 from wfops_pipelines.destinations.files import FileTable, file_table
+from wfops_pipelines.destinations.looking import Many, many
 from wfops_pipelines.destinations.parcel import (
     Existing,
     Keep,
@@ -9,6 +10,8 @@ from wfops_pipelines.destinations.parcel import (
     Parcel,
     Reverted,
     Written,
+    can_list,
+    no_undo,
 )
 from wfops_pipelines.destinations.rest import RestDestination, rest_destination
 from wfops_pipelines.destinations.table import TableDestination, table
@@ -19,13 +22,17 @@ __all__ = [
     "FileTable",
     "Keep",
     "Listing",
+    "Many",
     "Parcel",
     "RestDestination",
     "Reverted",
     "TableDestination",
     "Written",
+    "can_list",
     "database_table",
     "file_table",
+    "many",
+    "no_undo",
     "rest_destination",
     "table",
 ]

@@ -1,4 +1,4 @@
-"""Requests to a SaaS API: filled from a row, repeated where that is safe, and what came of them."""
+"""Requests to a SaaS API: how they are written, and filled from a row."""
 
 from __future__ import annotations
 
@@ -9,33 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote as url_quote
 
-from wfops_pipelines.core.exchange import excerpt, exchange
-from wfops_pipelines.destinations.connection import QUOTED, Access, variables
-from wfops_pipelines.errors import (
-    DestinationDenied,
-    DestinationRateLimited,
-    DestinationRefused,
-    DestinationUnreachable,
-)
+from wfops_pipelines.errors import DestinationRefused
 
-if TYPE_CHECKING:
-    import requests
-
-TRIES = 4  # after the first one
-BACKOFF = 0.2  # seconds before the second try, doubled each time, with as much jitter
-LONGEST_WAIT = 60  # seconds, whatever Retry-After says
-TIMEOUT = (5.0, 30.0)  # seconds to connect, and between two bytes of the answer
-_REPAIR = "Repair the row or the sync; then retry."
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(?!/)\S*)$")
 REPEATABLE = ("GET", "PUT", "PATCH", "DELETE")  # done twice is done once
-
-
-class OutcomeUnknown(DestinationUnreachable):
-    """The request may have arrived, or not, and must not be sent twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,130 +98,3 @@ def _as_json(value: Any) -> Any:
             return base64.b64encode(value).decode("ascii")
         case _:
             return value
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status and body (JSON, or None) of an answer; `gone`: as a failure, for whom it is one."""
-
-    status: int
-    body: Any
-    gone: DestinationRefused | None = None
-
-
-class Caller:
-    """Sends requests to one system over kept connections; close it after use.
-
-    `key_header` carries the idempotency key, which makes repeating a POST safe; None: the API
-    knows no such keys.
-    """
-
-    def __init__(self, system: str, access: Access, key_header: str | None) -> None:
-        self._system, self._access, self._key_header = system, access, key_header
-        self._calm, self._careful = _session(access, True), _session(access, False)
-
-    def close(self) -> None:
-        self._calm.close()
-        self._careful.close()
-
-    def send(self, call: Call, path: str, body: Any = None, key: str | None = None) -> Answer:
-        """One request, repeated where that is safe. A 404 or 410 is an answer, no failure.
-
-        Raises a DestinationRefused; OutcomeUnknown where nobody can know whether it arrived.
-        """
-        import requests
-
-        safe = call.repeatable or (key is not None and self._key_header is not None)
-        headers = {self._key_header: key} if key and self._key_header else {}
-        ask = partial((self._calm if safe else self._careful).request, call.method)
-        try:
-            answer = ask(
-                self._access.url + path, json=body, headers=headers, timeout=TIMEOUT,
-                allow_redirects=False,
-            )  # fmt: skip
-        except requests.RequestException as error:
-            raise self._lost(f"{call.method} {path}", error, safe) from None
-        return self._judged(f"{call.method} {path}", answer, safe)
-
-    def _lost(self, asked: str, error: Exception, safe: bool) -> DestinationRefused:
-        from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
-
-        reason = getattr(error.args[0] if error.args else None, "reason", None)
-        never = isinstance(reason, NewConnectionError | ConnectTimeoutError)
-        said = f"{self._system}: {asked} did not get through ({type(error).__name__})"
-        method, path = asked.split(" ", 1)
-        facts = exchange(method, self._access.url + path, self._access.secrets)
-        if safe or never:
-            said += ". Check that the system is up; then retry."
-            return DestinationUnreachable(said, facts)
-        return OutcomeUnknown(f"{said}; it may have arrived all the same.", facts)
-
-    def _judged(self, asked: str, answer: requests.Response, safe: bool) -> Answer:
-        status = answer.status_code
-        if 200 <= status < 300:
-            return Answer(status, _json(answer))
-        failure = self.refusal(asked, answer)
-        if status in (404, 410):
-            refused = DestinationRefused(f"{failure} {_REPAIR}", failure.exchange)
-            return Answer(status, None, refused)
-        if status == 429:
-            raise DestinationRateLimited(f"{failure} Retry later.", failure.exchange)
-        if status in (401, 403):
-            repair = f"Renew {variables(self._system)[1]}, check what it may write; then retry."
-            raise DestinationDenied(f"{failure} {repair}", failure.exchange)
-        if status < 500:
-            raise DestinationRefused(f"{failure} {_REPAIR}", failure.exchange)
-        if safe:
-            raise DestinationUnreachable(f"{failure} Retry when it is well.", failure.exchange)
-        raise OutcomeUnknown(f"{failure} It may have been done all the same.", failure.exchange)
-
-    def refusal(self, asked: str, answer: requests.Response) -> DestinationRefused:
-        """What was asked and what came back, in words and as evidence."""
-        secrets, status = self._access.secrets, answer.status_code
-        method, path = asked.split(" ", 1)
-        facts = exchange(
-            method, self._access.url + path, secrets, status=status,
-            headers=answer.headers, body=answer.content,
-        )  # fmt: skip
-        said = " ".join(excerpt(answer.content, status, secrets).split())[:QUOTED]
-        quoted = f" (“{said}”)" if said else ""
-        return DestinationRefused(
-            f"{self._system}: {asked} was refused with {status}{quoted}.", facts
-        )
-
-
-def _session(access: Access, safe: bool) -> requests.Session:
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    class Careful(Retry):  # a 503 with Retry-After may have been done all the same
-        RETRY_AFTER_STATUS_CODES = frozenset({429})
-
-    kind = Retry if safe else Careful
-    retry = kind(
-        total=TRIES,
-        read=TRIES if safe else 0,
-        other=TRIES if safe else 0,
-        status_forcelist=(429, 500, 502, 503, 504) if safe else (429,),
-        allowed_methods=None,
-        backoff_factor=BACKOFF,
-        backoff_jitter=BACKOFF,
-        raise_on_status=False,
-        retry_after_max=LONGEST_WAIT,
-    )
-    session = requests.Session()
-    session.trust_env = False  # no proxy, and no other password, from the machine's files
-    session.headers.update(access.headers)
-    if not safe:  # a kept connection that the server just closed could not be told from a crash
-        session.headers["Connection"] = "close"
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
-    return session
-
-
-def _json(answer: requests.Response) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        return None

@@ -78,7 +78,7 @@ def meet(parcel: Parcel, held: pa.Table) -> Met:
     import numpy as np
     import pyarrow.compute as pc
 
-    rows, key = settled(parcel.rows.select(parcel.columns)), parcel.key
+    rows, key = settled(parcel.table.select(parcel.columns)), parcel.key
     mine, theirs = _alike(rows[key], held[key])
     at = pc.index_in(mine, theirs.combine_chunks())
     old = held.take(at)

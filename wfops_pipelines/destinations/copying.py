@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.destinations.names import quote
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def postgres_type(type_: pa.DataType) -> str:
     return "text"
 
 
-def copy_in(conn: Connection, target: str, rows: pa.Table) -> None:
+def copy_in(conn: Connection, target: str, rows: Rows) -> None:
     """COPY all of `rows` into the table `target` (quoted already), a batch at a time."""
     names = ", ".join(map(quote, rows.column_names))
     sql = f"copy {target} ({names}) from stdin with (format csv)"
@@ -54,8 +55,9 @@ def copy_in(conn: Connection, target: str, rows: pa.Table) -> None:
 class _Reader:
     """What psycopg2 reads from: the next batch is written while the last one is sent."""
 
-    def __init__(self, ahead: ThreadPoolExecutor, rows: pa.Table) -> None:
-        self._ahead, self._batches = ahead, iter(rows.to_batches(max_chunksize=BATCH))
+    def __init__(self, ahead: ThreadPoolExecutor, rows: Rows) -> None:
+        parts = (part.to_batches(max_chunksize=BATCH) for part in rows.parts())
+        self._ahead, self._batches = ahead, (batch for some in parts for batch in some)
         self._next = ahead.submit(self._write)
 
     def read(self, size: int) -> bytes:  # noqa: ARG002 - more than asked for is fine
@@ -164,7 +166,7 @@ def _json(value: Any) -> str | None:
 
 
 def nul_in(rows: pa.Table) -> Iterator[tuple[str, int]]:
-    """(column, row number) of the first text with a NUL character in each column."""
+    """(column, row number) of the first text with a NUL character in each column of a table."""
     import pyarrow.compute as pc
     import pyarrow.types as pt
 

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations.connection import setting, variables
+from wfops_pipelines.destinations.connection import setting
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import (
@@ -61,7 +62,7 @@ class DatabaseTable:
         with self._open(parcel.environ) as there:
             tables = self._tables(parcel)
             if parcel.key not in tables.columns_there(there):
-                return Diff(inserted=len(parcel.rows) - len(parcel.gone()))
+                return Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
             return self._meet(there, tables, parcel).diff(critical)
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
@@ -85,7 +86,13 @@ class DatabaseTable:
                 self._write_down(there, tables, parcel, asdict(done), reverted=True)
             return done
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+    def living(
+        self,
+        conn: Connection,  # noqa: ARG002
+        key: str,
+        environ: Mapping[str, str],
+        sync: str = "",  # noqa: ARG002
+    ) -> pa.Array:
         """The keys of all rows that are not deleted, typed as the table holds them."""
         import pyarrow as pa
         from sqlalchemy import MetaData, Table, inspect, select

@@ -40,7 +40,7 @@ class Tables:
 
     def __init__(self, schema: str | None, name: str, parcel: Parcel) -> None:
         meta = MetaData(schema=schema)
-        fields = list(settled(parcel.rows.select(parcel.columns).slice(0, 0)).schema)
+        fields = list(settled(parcel.rows.schema.empty_table().select(parcel.columns)).schema)
         columns: list[Column[Any]] = [
             Column(f.name, sql_type(f.type, key=True), primary_key=True, autoincrement=False)
             if f.name == parcel.key
@@ -86,11 +86,11 @@ def held(conn: Connection, tables: Tables, parcel: Parcel, there: frozenset[str]
 
     names = [c.name for c in tables.target.c if c.name in there]
     query = select(*(tables.target.c[n] for n in names)).with_for_update()
-    rows = [tuple(r) for r in _of_keys(conn, tables, query, parcel.rows[parcel.key])]
+    rows = [tuple(r) for r in _of_keys(conn, tables, query, parcel.table[parcel.key])]
     columns = {n: [r[i] for r in rows] for i, n in enumerate(names)}
     columns.setdefault(SEQ, [0] * len(rows))
     columns.setdefault(DELETED_AT, [None] * len(rows))
-    types = {f.name: f.type for f in settled(parcel.rows).schema}
+    types = {f.name: f.type for f in settled(parcel.rows.schema.empty_table()).schema}
     types |= {SEQ: pa.int64(), DELETED_AT: pa.timestamp("us", "UTC")}
     return pa.table({n: _array(v, types[n]) for n, v in columns.items()})
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
     """Rows that this parcel changed get their former values, rows that it added are deleted."""
     assert parcel.keep is not None
-    target, keys = tables.target, parcel.rows[parcel.key].to_pylist()
+    target, keys = tables.target, parcel.table[parcel.key].to_pylist()
     query = select(tables.key).where(target.c[SEQ] == parcel.seq).with_for_update()
     mine = {row[0] for row in of_keys(conn, tables.key, query, keys)}
     images = _images(conn, tables, parcel, [str(k) for k in keys], later=False)

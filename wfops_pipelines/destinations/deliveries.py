@@ -4,6 +4,7 @@ sending → delivered          the API answered
         → failed             it refused, or was never reached; sent again with the next try
         → unknown            nobody knows, and it must not be sent twice: a person settles it
 unknown → delivered | again  as that person found out
+delivered → reverted         it was taken back; how, is in a ledger of the same kind, `REVERSALS`
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class State(Enum):
     FAILED = "failed"  # the API does not have it
     UNKNOWN = "unknown"  # perhaps; a person finds out
     AGAIN = "again"  # a person found that the API does not have it
+    REVERTED = "reverted"  # the API had it, and it was taken back
 
 
 class Act(Enum):
@@ -37,10 +39,11 @@ class Act(Enum):
     DELETE = "delete"
 
 
+DELIVERIES, REVERSALS = "wfops.deliveries", "wfops.reversals"
 OPEN = (State.SENDING, State.UNKNOWN)
 _COLUMNS = "seq, key, state, act, remote_id, error, at"
 _NOTE = """
-insert into wfops.deliveries (sync, seq, key, idempotency_key, state, act, remote_id, error, at)
+insert into {ledger} (sync, seq, key, idempotency_key, state, act, remote_id, error, at)
 values (%(sync)s, %(seq)s, %(key)s, %(idem)s, %(state)s, %(act)s, %(remote)s, %(error)s, %(at)s)
 on conflict (sync, seq, key) do update set state = excluded.state, act = excluded.act,
   remote_id = excluded.remote_id, error = excluded.error, at = excluded.at
@@ -73,19 +76,30 @@ def idempotency_key(sync: str, seq: int, key: str) -> str:
     return hashlib.sha256(f"{sync}/{seq}/{key}".encode()).hexdigest()[:32]
 
 
-def note(conn: Connection, sync: str, entry: Delivery) -> None:
+def note(conn: Connection, sync: str, entry: Delivery, ledger: str = DELIVERIES) -> None:
     values = {
         "sync": sync, "seq": entry.seq, "key": entry.key, "state": entry.state.value,
         "act": entry.act.value, "remote": entry.remote, "error": entry.error,
         "idem": idempotency_key(sync, entry.seq, entry.key), "at": datetime.now(UTC),
     }  # fmt: skip
-    conn.exec_driver_sql(_NOTE, values)
+    conn.exec_driver_sql(_NOTE.format(ledger=ledger), values)
 
 
-def of_snapshot(conn: Connection, sync: str, seq: int) -> dict[str, Delivery]:
+def of_snapshot(
+    conn: Connection, sync: str, seq: int, ledger: str = DELIVERIES
+) -> dict[str, Delivery]:
     """What became of the rows of one snapshot, by key."""
     where = "sync = %(sync)s and seq = %(seq)s"
-    return {d.key: d for d in _read(conn, f"{where}", {"sync": sync, "seq": seq})}
+    return {d.key: d for d in _read(conn, where, {"sync": sync, "seq": seq}, ledger)}
+
+
+def rename(conn: Connection, sync: str, key: str, old: str, new: str) -> None:
+    """The API has this row under another name now: it was created anew."""
+    conn.exec_driver_sql(
+        "update wfops.deliveries set remote_id = %(new)s "
+        "where sync = %(sync)s and key = %(key)s and remote_id = %(old)s",
+        {"sync": sync, "key": key, "old": old, "new": new},
+    )
 
 
 def others(
@@ -102,24 +116,38 @@ def others(
     return found
 
 
-def unsettled(conn: Connection, sync: str) -> list[Delivery]:
+def living(conn: Connection, sync: str) -> dict[str, str | None]:
+    """What the API calls each row that it was sent and that was not deleted since, by key."""
+    query = (
+        "select distinct on (key) key, act, remote_id from wfops.deliveries "
+        "where sync = %(sync)s and state = 'delivered' order by key, seq desc"
+    )
+    found = conn.exec_driver_sql(query, {"sync": sync})
+    return {row.key: row.remote_id for row in found if row.act != Act.DELETE.value}
+
+
+def unsettled(conn: Connection, sync: str, ledger: str = DELIVERIES) -> list[Delivery]:
     """What did not arrive, or perhaps did not, the oldest first."""
-    where = "sync = %(sync)s and state <> 'delivered' order by seq, key"
-    return list(_read(conn, where, {"sync": sync}))
+    where = "sync = %(sync)s and state not in ('delivered', 'reverted') order by seq, key"
+    return list(_read(conn, where, {"sync": sync}, ledger))
 
 
-def settle(conn: Connection, sync: str, entry: Delivery, state: State) -> bool:
+def settle(
+    conn: Connection, sync: str, entry: Delivery, state: State, ledger: str = DELIVERIES
+) -> bool:
     """A person found out; False when it is unknown no longer."""
     query = (
-        "update wfops.deliveries set state = %(state)s, error = null "
+        f"update {ledger} set state = %(state)s, error = null "
         "where sync = %(sync)s and seq = %(seq)s and key = %(key)s and state = 'unknown'"
     )
     values = {"sync": sync, "seq": entry.seq, "key": entry.key, "state": state.value}
     return bool(conn.exec_driver_sql(query, values).rowcount)
 
 
-def _read(conn: Connection, where: str, values: Mapping[str, Any]) -> Iterable[Delivery]:
-    found = conn.exec_driver_sql(f"select {_COLUMNS} from wfops.deliveries where {where}", values)
+def _read(
+    conn: Connection, where: str, values: Mapping[str, Any], ledger: str = DELIVERIES
+) -> Iterable[Delivery]:
+    found = conn.exec_driver_sql(f"select {_COLUMNS} from {ledger} where {where}", values)
     for row in found:
         state, act = State(row.state), Act(row.act or Act.CREATE.value)
         yield Delivery(row.seq, row.key, state, act, row.remote_id, row.error, row.at)

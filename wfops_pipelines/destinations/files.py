@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations.connection import setting, variables
+from wfops_pipelines.destinations.connection import setting
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable
@@ -71,7 +72,13 @@ class FileTable:
         back = int((met.there & ~met.late).sum())
         return Reverted(back, len(met.rows) - newer - back, newer)
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+    def living(
+        self,
+        conn: Connection,  # noqa: ARG002
+        key: str,
+        environ: Mapping[str, str],
+        sync: str = "",  # noqa: ARG002
+    ) -> pa.Array:
         """The keys of all rows that are there, typed as the files hold them."""
         import pyarrow as pa
 
@@ -189,12 +196,12 @@ def _met(parcel: Parcel, folder: Folder, format_: str, but: str | None = None) -
     from wfops_pipelines.destinations.comparing import meet
 
     shown = _shown(parcel, format_)
-    held = folder.rows(parcel.key, None, shown.rows.schema, but)
+    held = folder.rows(parcel.key, None, shown.table.schema, but)
     if parcel.key not in held.column_names:
         import pyarrow as pa
 
         held = held.append_column(
-            parcel.key, pa.array([], shown.rows.schema.field(parcel.key).type)
+            parcel.key, pa.array([], shown.table.schema.field(parcel.key).type)
         )
     return meet(shown, held)
 
@@ -205,14 +212,14 @@ def _shown(parcel: Parcel, format_: str) -> Parcel:
 
     from wfops_pipelines.destinations.copying import for_copy, settled
 
-    return replace(parcel, rows=(settled if format_ == "parquet" else for_copy)(parcel.rows))
+    return replace(parcel, rows=(settled if format_ == "parquet" else for_copy)(parcel.table))
 
 
 def _encoded(parcel: Parcel, format_: str) -> bytes:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    rows = _shown(parcel, format_).rows.select(parcel.columns)
+    rows = _shown(parcel, format_).table.select(parcel.columns)
     rows = rows.append_column(SEQ, pa.repeat(pa.scalar(parcel.seq, pa.int64()), len(rows)))
     rows = rows.append_column(DELETED, parcel.tombstones())
     sink = io.BytesIO()

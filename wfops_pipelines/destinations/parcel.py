@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection
 
+_FEW = 2000  # rows that are Python objects at the same time
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,8 +35,9 @@ class Keep:
 class Parcel:
     """Rows of one snapshot on their way to the destination.
 
-    rows: an Arrow table; `key` is its key column, unique and never null. A row in whose column
-    `DELETED` stands true is a tombstone: gone at the source, its other columns may all be null.
+    rows: an Arrow table, or rows that are read in parts; `key` is their key column, unique and
+    never null. A row in whose column `DELETED` stands true is a tombstone: gone at the source, its
+    other columns may all be null.
     seq: the snapshot's place in the order of the source, which guards newer rows against older
     ones. environ: for URLs and tokens. keep: where what is replaced is kept; nowhere if None.
     at: when the rows were read from the source, as the time of their deletion.
@@ -43,43 +46,63 @@ class Parcel:
     sync: str
     seq: int
     key: str
-    rows: pa.Table
+    rows: pa.Table | Rows
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     keep: Keep | None = None
     at: datetime | None = None
 
+    @property
+    def content(self) -> Rows:
+        """Its rows, a part at a time."""
+        return self.rows if isinstance(self.rows, Rows) else Rows.of(self.rows)
+
+    @property
+    def table(self) -> pa.Table:
+        """Its rows at once: for destinations that compare them in memory."""
+        return self.content.whole()
+
+    def each(self) -> Iterator[dict[str, Any]]:
+        """Its rows, one after the other."""
+        for part in self.content.parts():
+            for batch in part.to_batches(max_chunksize=_FEW):
+                yield from batch.to_pylist()
+
     def keys(self) -> list[str]:
         """The key of each row, as text."""
-        return [str(k) for k in self.rows[self.key].to_pylist()]
+        return [str(k) for p in self.content.parts([self.key]) for k in p[self.key].to_pylist()]
 
     @property
     def columns(self) -> list[str]:
         """The columns of the source, without the one that marks tombstones."""
-        return [c for c in self.rows.column_names if c != DELETED]
+        return [c for c in self.rows.schema.names if c != DELETED]
 
     @property
     def marked(self) -> bool:
         """Whether its rows say which of them are tombstones."""
-        return DELETED in self.rows.column_names
+        return DELETED in self.rows.schema.names
 
     @property
     def moment(self) -> datetime:
         """When its tombstones were seen."""
         return self.at or (self.keep.at if self.keep else _NEVER)
 
-    def living(self) -> pa.Table:
+    def living(self) -> Rows:
         """The rows that are there at the source, with the source's columns."""
         import pyarrow.compute as pc
 
-        rows = self.rows.select(self.columns)
-        return rows.filter(pc.invert(self.tombstones())) if self.marked else rows
+        rows = self.content
+        rows = rows.filter(pc.invert(self.tombstones())) if self.marked else rows
+        return rows.select(self.columns)
 
     def gone(self) -> pa.Array:
         """The keys of its tombstones."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        keys = self.rows[self.key].combine_chunks()
-        return keys.filter(self.tombstones()) if self.marked else pa.array([], keys.type)
+        chunks = [pa.array([], self.rows.schema.field(self.key).type)]
+        for part in self.content.parts([self.key, DELETED]) if self.marked else ():
+            chunks += part.filter(pc.fill_null(part[DELETED], False))[self.key].chunks
+        return pa.concat_arrays(chunks)
 
     @property
     def digest(self) -> str:
@@ -93,8 +116,10 @@ class Parcel:
         import pyarrow.compute as pc
 
         if not self.marked:
-            return pa.repeat(pa.scalar(False), len(self.rows))
-        return pc.fill_null(self.rows[DELETED].combine_chunks(), False)
+            return pa.repeat(pa.scalar(False), self.rows.num_rows)
+        parts = self.content.parts([DELETED])
+        marks = [c for part in parts for c in pc.fill_null(part[DELETED], False).chunks]
+        return pa.concat_arrays([pa.array([], pa.bool_()), *marks])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +156,22 @@ class Written:
 class Listing(Protocol):
     """A destination that can name all rows that live there, for a full-refresh comparison."""
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:
-        """The keys of all rows that live at the destination, typed as it holds them."""
+    def living(
+        self, conn: Connection, key: str, environ: Mapping[str, str], sync: str = ""
+    ) -> pa.Array:
+        """The keys of all rows that live at the destination, typed as it holds them.
+
+        Where others write there as well: of those that `sync` wrote.
+        """
         ...
+
+
+def no_undo(destination: object) -> str | None:
+    """Why a destination that can revert cannot, as it is declared; None where it can."""
+    said: str | None = getattr(destination, "no_undo", None)
+    return said
+
+
+def can_list(destination: object) -> TypeGuard[Listing]:
+    """Whether this destination, as it is declared, can name the rows that live there."""
+    return isinstance(destination, Listing) and getattr(destination, "lists", True) is not None

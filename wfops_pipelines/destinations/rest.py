@@ -7,21 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations import deliveries
-from wfops_pipelines.destinations.calls import Call, Caller, call, fill
-from wfops_pipelines.destinations.connection import Bearer, Signing, access
+from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
+from wfops_pipelines.core.snapshot import Diff
+from wfops_pipelines.destinations import deliveries, rest_diff
+from wfops_pipelines.destinations.calling import Caller, Manners
+from wfops_pipelines.destinations.calls import Call, call, fill
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
-from wfops_pipelines.destinations.parcel import Existing, Parcel, Written
-from wfops_pipelines.destinations.readback import (
-    columns_of,
-    differs,
-    record_in,
-    value_at,
-)
+from wfops_pipelines.destinations.listing import Lists, check_lists, living
+from wfops_pipelines.destinations.looking import Many, looked_up
+from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.readback import columns_of, record_in
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
 Row = Mapping[str, Any]
@@ -37,10 +36,12 @@ class RestDestination:
     update: Call | None = None
     delete: Call | None = None
     read: Call | None = None
+    read_many: Many | None = None
     body: tuple[tuple[str, Any], ...] = ()
     record: str = ""
-    auth: Signing = field(default_factory=Bearer)
-    key_header: str | None = "Idempotency-Key"
+    manners: Manners = field(default_factory=Manners)
+    lists: Lists | None = None
+    lists_by: str | None = None
 
     @property
     def words(self) -> str:
@@ -52,21 +53,18 @@ class RestDestination:
         return self.update is None
 
     def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing:
-        places = {c: p for c, p in columns_of(dict(self.body)) if c in columns}
         known = self._known(conn, parcel)
         if self.read is None:
             return Existing({k: {} for k, one in known.items() if _lives(one)})
         with self.caller(parcel.environ) as caller:
-            found = ((k, self.look(caller, r, known.get(k))) for k, r in _living(parcel))
-            return Existing(
-                {k: {c: value_at(r, p) for c, p in places.items()} for k, r in found if r}
-            )
+            return rest_diff.existing(self, caller, parcel, known, columns)
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
-        known, gone = self._known(conn, parcel), {str(k) for k in parcel.gone().to_pylist()}
+        known = self._known(conn, parcel)
         if self.read is not None:
             with self.caller(parcel.environ) as caller:
-                return self._read_diff(caller, parcel, known, gone, critical)
+                return rest_diff.diff(self, caller, parcel, known, critical)
+        gone = {str(k) for k in parcel.gone().to_pylist()}
         there = {k for k, one in known.items() if _lives(one)}
         living = set(parcel.keys()) - gone
         done = {k for k in living & there if known[k].seq >= parcel.seq}
@@ -87,9 +85,56 @@ class RestDestination:
         ):
             return Sending(self, parcel, ledger, caller).all()
 
+    def blurred(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that the body sends, but never as a field of their own."""
+        alone = {column for column, _ in columns_of(dict(self.body))}
+        text = repr(self.body)
+        return [c for c in columns if c not in alone and f"{{{c}}}" in text]
+
+    @property
+    def no_undo(self) -> str | None:
+        """Why what was sent cannot be taken back, in words; None where it can."""
+        if self.messages:
+            return "each row is sent as something new, as a message is, and what is said is said"
+        lacking = {
+            "read": "nothing reads what a record was before",
+            "delete": "nothing deletes what was created",
+        }
+        words = [
+            f"{said} (no {name}=)" for name, said in lacking.items() if not getattr(self, name)
+        ]
+        return " and ".join(words) or None
+
+    def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
+        """Undo at the API what publishing this parcel did; the ledger is committed row by row.
+
+        Records that are newer by now, or that somebody changed since, stay as they are.
+        """
+        from wfops_pipelines.destinations.taking_back import TakingBack
+
+        with (
+            conn.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
+            self.caller(parcel.environ) as caller,
+        ):
+            return TakingBack(self, parcel, ledger, caller).all()
+
+    def living(
+        self,
+        conn: Connection,
+        key: str,  # noqa: ARG002
+        environ: Mapping[str, str],
+        sync: str = "",
+    ) -> pa.Array:
+        """The keys of the rows that `sync` sent and that the API lists."""
+        import pyarrow as pa
+
+        assert self.lists is not None  # wfops check asks for it
+        keys = living(conn, sync, self.lists, self.lists_by, environ)
+        return pa.array(keys, None if keys else pa.string())
+
     @contextmanager
     def caller(self, environ: Mapping[str, str]) -> Iterator[Caller]:
-        opened = Caller(self.system, access(self.system, self.auth, environ), self.key_header)
+        opened = Caller(self.system, self.manners, environ)
         try:
             yield opened
         finally:
@@ -106,6 +151,21 @@ class RestDestination:
         answer = caller.send(self.read, self.read.filled(with_remote(row, known)))
         return None if answer.gone else record_in(answer.body, self.record)
 
+    def look_all(
+        self, caller: Caller, rows: Sequence[tuple[str, Row]], known: Mapping[str, Delivery],
+        *, sure: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        """`look` for many rows; `sure` where a row that is wrongly missed would be doubled."""
+
+        def one(item: tuple[str, Row]) -> Any:
+            return self.look(caller, item[1], known.get(item[0]))
+
+        def lives(key: str) -> bool:
+            return sure or (key in known and _lives(known[key]))
+
+        named = [(key, with_remote(row, known.get(key))) for key, row in rows]
+        return looked_up(named, one, self.read_many, caller, lives)
+
     def _known(self, conn: Connection, parcel: Parcel) -> dict[str, Delivery]:
         """The last delivery of each row that arrived; for messages, of this snapshot only."""
         mine = deliveries.of_snapshot(conn, parcel.sync, parcel.seq)
@@ -119,31 +179,6 @@ class RestDestination:
                 found[key] = last
         return found
 
-    def _read_diff(
-        self, caller: Caller, parcel: Parcel, known: Mapping[str, Delivery], gone: set[str],
-        critical: Sequence[str],
-    ) -> Diff:  # fmt: skip
-        places = {c: p for c, p in columns_of(dict(self.body)) if c in critical}
-        inserted = updated = unchanged = deleted = 0
-        changes: list[tuple[str, str, str | None, str | None]] = []
-        for row in parcel.rows.to_pylist():
-            key = str(row[parcel.key])
-            record = self.look(caller, row, known.get(key))
-            late = key in known and known[key].seq > parcel.seq
-            if key in gone:
-                deleted += record is not None and not late
-            elif record is None and not late:
-                inserted += 1
-            elif late or not differs(record, self.filled(row)):
-                unchanged += 1
-            else:
-                updated += 1
-                for column, place in places.items():
-                    old, new = value_at(record, place), fill("{" + column + "}", row)
-                    if old != new:
-                        changes.append((key, column, _shown(old), _shown(new)))
-        return Diff(inserted, updated, unchanged, deleted, tuple(changes))
-
 
 def rest_destination(
     system: str,
@@ -152,10 +187,17 @@ def rest_destination(
     update: str | None = None,
     delete: str | None = None,
     read: str | None = None,
+    read_many: Many | None = None,
+    lists: Lists | None = None,
+    lists_by: str | None = None,
     body: Mapping[str, Any] | None = None,
     record: str = "",
-    auth: Signing | None = None,
+    auth: Auth | OAuth2 = bearer,
+    headers: Mapping[str, str] | None = None,
     idempotency: bool | str = True,
+    deadline: float = 60.0,
+    per_second: float | None = None,
+    at_once: int = 4,
 ) -> RestDestination:
     """A SaaS API to write to, one request a row, as `rest_destination("crm", "POST /contacts",
     update="PATCH /contacts/{remote_id}", body={"email": "{email}"})`.
@@ -169,17 +211,35 @@ def rest_destination(
         update: for rows that were delivered before. None: each row is created, as a message is.
         delete: for rows that are gone at the source.
         read: gets one record, for the difference that a reviewer sees and after a crash.
+        read_many: `many(…)`, where the API reads several records at once; `read` is asked for those
+            that it leaves out.
+        lists: a source of the same system that lists every record, as `rest_api("crm", "/contacts",
+            …)`: what `missing="delete"` and `delete_rows_up_to` count by. Only rows that this sync
+            sent count, so what others made over there is never deleted.
+        lists_by: dotted path of the row's key in such a record; None: by the API's own `id`.
         body: what create and update send, as JSON.
         record: dotted path of the record in the answer to `read`; empty when the answer is it.
-        auth: `bearer`, or `basic` or `api_key("X-Key")` of `wfops_pipelines.sources`.
+        auth: `bearer`, `basic`, `api_key("X-Key")` or `oauth2("/oauth/token")` of
+            `wfops_pipelines.sources`.
+        headers: sent with every request, as {"Notion-Version": "2022-06-28"}.
         idempotency: the API takes an `Idempotency-Key` (or the header that is named), so that a
             POST may be repeated. False: what may have arrived is never sent again by a machine.
+        deadline: seconds that one answer may take in all, however it trickles in.
+        per_second: how many requests a second the API takes at most; None: as many as it answers.
+        at_once: how many requests that only read run side by side.
 
     Raises:
-        ValueError: a request that is not a method and a path, or neither create nor update.
+        ValueError: a request that is not a method and a path, neither create nor update, a time or
+            a rate that is not above 0, `read_many` without `read`, or `lists` that leave records
+            out.
     """
+    if read_many is not None and read is None:
+        raise ValueError(f"{system}: read_many needs read= as well, for what it leaves out")
     if create is None and update is None:
         raise ValueError(f'{system}: say what is sent, as "POST /contacts" or update=…')
+    if deadline <= 0 or (per_second is not None and per_second <= 0):
+        raise ValueError(f"{system}: deadline and per_second must be above 0")
+    check_lists(system, lists)
     header = "Idempotency-Key" if idempotency is True else idempotency or None
     return RestDestination(
         system=system,
@@ -187,10 +247,14 @@ def rest_destination(
         update=call(update) if update else None,
         delete=call(delete) if delete else None,
         read=call(read) if read else None,
+        read_many=read_many,
         body=tuple((body or {}).items()),
         record=record,
-        auth=auth or Bearer(),
-        key_header=header,
+        manners=Manners(
+            auth, header, tuple((headers or {}).items()), deadline, per_second, at_once
+        ),
+        lists=lists,
+        lists_by=lists_by,
     )
 
 
@@ -200,13 +264,3 @@ def with_remote(row: Row, known: Delivery | None) -> Row:
 
 def _lives(entry: Delivery) -> bool:
     return entry.act is not Act.DELETE
-
-
-def _living(parcel: Parcel) -> Iterator[tuple[str, Row]]:
-    for row in parcel.rows.to_pylist():
-        if not row.get(DELETED):
-            yield str(row[parcel.key]), row
-
-
-def _shown(value: Any) -> str | None:
-    return None if value is None else str(value)

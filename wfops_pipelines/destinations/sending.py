@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations import deliveries
-from wfops_pipelines.destinations.calls import Answer, Call, Caller, OutcomeUnknown
+from wfops_pipelines.destinations import deliveries, images
+from wfops_pipelines.destinations.calling import Answer, Caller
+from wfops_pipelines.destinations.calls import Call
 from wfops_pipelines.destinations.deliveries import OPEN, Act, Delivery, State
+from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Written
 from wfops_pipelines.destinations.readback import differs, remote_id
 from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
+from wfops_pipelines.destinations.told import OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 NOT_THERE = "it was not there"  # of a delivery that deleted nothing
+AT_ONCE = 100  # rows whose records are read ahead
+AFRESH = (State.FAILED, State.AGAIN)  # of a row that the API does not have of this snapshot
 MOST_REFUSED = 20  # rows; when so many are refused one by one, it is not about the rows
 
 
@@ -32,6 +37,8 @@ class Sending:
         self._to, self._parcel, self._ledger, self._caller = to, parcel, ledger, caller
         self._mine = deliveries.of_snapshot(ledger, parcel.sync, parcel.seq)
         self._others = deliveries.others(ledger, parcel.sync, parcel.seq, parcel.keys())
+        self._keeps = parcel.keep is not None and to.no_undo is None
+        self._seen: dict[str, Any] = {}
         self._refused: list[DestinationRefused] = []
         self._unknown: list[str] = []
         self._count = {"stale": 0, "create": 0, "update": 0, "delete": 0}
@@ -42,18 +49,56 @@ class Sending:
         A row that the API refuses, or whose outcome nobody knows, does not stop the others; at
         the end a DestinationRefused says so. One that is about the system stops at once.
         """
-        for row in self._parcel.rows.to_pylist():
-            try:
-                self._one(row)
-            except OutcomeUnknown:
-                raise
-            except DestinationRefused as error:
-                self._refused.append(error)
-                if type(error) is not DestinationRefused or len(self._refused) > MOST_REFUSED:
-                    break
+        for part in batches(self._parcel.each(), AT_ONCE):
+            self._look_ahead(part)
+            if not all(self._tried(row) for row in part):
+                break
         self._complain()
         done = self._count
         return Written(done["create"], done["update"], done["stale"], done["delete"])
+
+    def _tried(self, row: Row) -> bool:
+        """Send a row; False where it makes no sense to go on."""
+        try:
+            self._one(row)
+        except OutcomeUnknown:
+            raise
+        except DestinationRefused as error:
+            self._refused.append(error)
+            return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
+        return True
+
+    def _look_ahead(self, rows: Sequence[Row]) -> None:
+        """Read the records that will be needed, by batches or side by side."""
+        wanted = [(key, row) for row in rows if self._needs_look(key := self._key(row), row)]
+        known = {key: one for key, _ in wanted if (one := self._last(key))}
+        try:
+            self._seen = self._to.look_all(self._caller, wanted, known, sure=True)
+        except DestinationRefused as error:
+            if type(error) is not DestinationRefused:
+                raise
+            self._seen = {}  # it is asked for with its row, which then is named
+
+    def _needs_look(self, key: str, row: Row) -> bool:
+        mine, last = self._mine.get(key), self._last(key)
+        if self._to.read is None or self._to.messages or (mine and mine.state not in AFRESH):
+            return False
+        if any(o.seq > self._parcel.seq or o.state in OPEN for o in self._others.get(key, [])):
+            return False
+        return self._keeps if last else not row.get(DELETED)
+
+    def _last(self, key: str) -> Delivery | None:
+        """The newest delivery of a row that arrived, before this snapshot."""
+        found = self._others.get(key, [])
+        return next((o for o in found if o.state is State.DELIVERED), None)
+
+    def _record(self, key: str, row: Row, known: Delivery | None) -> Any:
+        if key in self._seen:
+            return self._seen[key]
+        return self._to.look(self._caller, row, known)
+
+    def _key(self, row: Row) -> str:
+        return str(row[self._parcel.key])
 
     def _one(self, row: Row) -> None:
         key = str(row[self._parcel.key])
@@ -72,12 +117,12 @@ class Sending:
     def _may_repeat(self, mine: Delivery) -> bool:
         """Whether sending once more cannot make it happen twice."""
         if mine.state is State.SENDING:
-            return self._to.key_header is not None or self._call(mine).repeatable
+            return self._to.manners.key_header is not None or self._call(mine).repeatable
         return mine.state is not State.UNKNOWN
 
     def _decided(self, key: str, row: Row, mine: Delivery | None) -> Delivery:
         """What is to be done with this row, from the ledger or from the API itself."""
-        known = next((o for o in self._others.get(key, []) if o.state is State.DELIVERED), None)
+        known = self._last(key)
         lives, remote = known is not None and known.act is not Act.DELETE, None
         if known is not None:
             remote = known.remote
@@ -88,8 +133,8 @@ class Sending:
         elif self._to.messages:
             act = Act.CREATE
         else:
-            if known is None and self._to.create is not None and self._to.read is not None:
-                record = self._to.look(self._caller, row, None)
+            if known is None and self._to.read is not None:
+                record = self._record(key, row, None)
                 lives, remote = record is not None, remote_id(record)
             act = Act.UPDATE if lives else Act.CREATE
         return Delivery(self._parcel.seq, key, State.SENDING, act, remote)
@@ -103,6 +148,7 @@ class Sending:
         try:
             path = call.filled(values)
             body = None if entry.act is Act.DELETE else self._to.filled(row)
+            self._keep_image(entry, row)
             self._note(replace(entry, state=State.SENDING, error=None))
             answer = self._send(call, path, body, entry)
         except OutcomeUnknown as error:
@@ -115,6 +161,20 @@ class Sending:
         remote = remote_id(answer.body) or entry.remote
         what = NOT_THERE if answer.gone else None
         self._note(replace(entry, state=State.DELIVERED, remote=remote, error=what))
+
+    def _keep_image(self, entry: Delivery, row: Row) -> None:
+        """What the record was before, unless this is a try that may have changed it already."""
+        mine, keep = self._mine.get(entry.key), self._parcel.keep
+        if keep is None or not self._keeps or entry.act is Act.CREATE:
+            return
+        if mine is not None and mine.state not in AFRESH:
+            return
+        last = self._last(entry.key)
+        record = self._record(entry.key, row, last)
+        if record is not None:
+            kept = images.fields(record, dict(self._to.body))
+            image = {"seq": last.seq if last else None, "record": kept}
+            images.store(self._ledger, keep, self._parcel.sync, entry.key, image)
 
     def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
         idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)

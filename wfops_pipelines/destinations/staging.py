@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.copying import copy_in, postgres_type
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped, quote
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _NUMBERS = ("bigint", "integer", "smallint", "numeric", "double precision")
 _TEXTS = ("text", "character", "character varying")
 _BY_TEXT = "::text"
+_ROOM = (  # to pair a hundred thousand rows in memory; whoever gave more knows why
+    "select set_config('work_mem', '64MB', true) "
+    "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
+)
 
 
 def run(conn: Connection, sql: str) -> Any:
@@ -24,18 +29,19 @@ def run(conn: Connection, sql: str) -> Any:
     return conn.exec_driver_sql(escaped(sql), {})
 
 
-def stage(conn: Connection, rows: pa.Table, types: Mapping[str, str] | None = None) -> None:
+def stage(conn: Connection, rows: Rows, types: Mapping[str, str] | None = None) -> None:
     """Copy `rows` into `STAGING`, made anew, each column with its own type or that in `types`."""
     found = {f.name: (types or {}).get(f.name) or postgres_type(f.type) for f in rows.schema}
     body = ", ".join(f"{quote(n)} {t}" for n, t in found.items())
     run(conn, f"drop table if exists {STAGING}")
     run(conn, f"create temporary table wfops_staging ({body}) on commit drop")
+    run(conn, _ROOM)
     copy_in(conn, STAGING, rows)
 
 
-def pairing(key: str, rows: pa.Table, held: Mapping[str, str]) -> str:
+def pairing(key: str, schema: pa.Schema, held: Mapping[str, str]) -> str:
     """SQL that pairs a staged row `s` with the target's row `t`, deleted or not."""
-    cast = _cast(held[key], postgres_type(rows.schema.field(key).type))
+    cast = _cast(held[key], postgres_type(schema.field(key).type))
     return f"t.{quote(key)}{cast} = s.{quote(key)}{cast}"
 
 
@@ -54,19 +60,22 @@ def compared(
     conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel, critical: Iterable[str]
 ) -> Diff:
     """What the staged, living rows of `parcel` would change in the table `target`."""
-    differs = {c: _differs(c, held, parcel.rows) for c in parcel.columns if c != parcel.key}
+    schema = parcel.rows.schema
+    differs = {c: _differs(c, held, schema) for c in parcel.columns if c != parcel.key}
     differing = " or ".join(differs.values()) or "false"
     lives, late = alive(parcel.key, held), newer(parcel.seq, held)
-    joined = f"{target} t on {pairing(parcel.key, parcel.rows, held)}"
-    inserted, updated, total = run(
+    joined = f"{target} t on {pairing(parcel.key, schema, held)}"
+    watched = {c: differs[c] for c in critical if c in differs}
+    touched = " or ".join(watched.values()) or "false"
+    inserted, updated, changed, total = run(
         conn,
         f"select count(*) filter (where not {lives} and not {late}), "
         f"count(*) filter (where {lives} and not {late} and ({differing})), "
+        f"count(*) filter (where {lives} and not {late} and ({touched})), "
         f"count(*) from {STAGING} s left join {joined}",
     ).one()
-    watched = {c: differs[c] for c in critical if c in differs}
     here = f"{STAGING} s join {joined} where {lives} and not {late}"
-    changes = _changes(conn, quote(parcel.key), here, watched, held)
+    changes = _changes(conn, quote(parcel.key), here, watched, held) if changed else ()
     return Diff(inserted, updated, total - inserted - updated, 0, tuple(changes))
 
 
@@ -136,11 +145,11 @@ def upsert(conn: Connection, target: str, held: Mapping[str, str], parcel: Parce
     return Written(fresh + back, updated - back, stale, deleted)
 
 
-def _differs(column: str, held: Mapping[str, str], rows: pa.Table) -> str:
+def _differs(column: str, held: Mapping[str, str], schema: pa.Schema) -> str:
     staged = f"s.{quote(column)}"
     if column not in held:
         return f"{staged} is not null"
-    cast = _cast(held[column], postgres_type(rows.schema.field(column).type))
+    cast = _cast(held[column], postgres_type(schema.field(column).type))
     return f"t.{quote(column)}{cast} is distinct from {staged}{cast}"
 
 

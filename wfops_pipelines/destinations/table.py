@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.copying import copy_in, nul_in, postgres_type
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, quote
@@ -44,12 +45,12 @@ class TableDestination:
         held = self._columns(conn)
         if parcel.key not in held:
             return Existing({})
-        stage(conn, parcel.rows.select([parcel.key]))
+        stage(conn, parcel.content.select([parcel.key]))
         picked = [parcel.key, *(c for c in columns if c in held and c != parcel.key)]
         found = run(
             conn,
             f"select {', '.join('t.' + quote(c) for c in picked)} from {STAGING} s "
-            f"join {self.quoted} t on {pairing(parcel.key, parcel.rows, held)} "
+            f"join {self.quoted} t on {pairing(parcel.key, parcel.rows.schema, held)} "
             f"where {alive(parcel.key, held)}",
         )
         return Existing({str(row[0]): dict(zip(picked, row, strict=True)) for row in found})
@@ -72,21 +73,27 @@ class TableDestination:
             run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
             if self._empty(conn):
                 return self._fill(conn, parcel)
-            stage(conn, parcel.rows, held)
+            stage(conn, parcel.content, held)
             if parcel.keep is not None:
-                keep_replaced(conn, self, parcel, parcel.keep)
+                keep_replaced(conn, self, held, parcel, parcel.keep)
             return upsert(conn, self.quoted, held, parcel)
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
         """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
         assert parcel.keep is not None
         held = self._columns(conn)
-        stage(conn, parcel.rows.select([parcel.key]), held)
+        stage(conn, parcel.content.select([parcel.key]), held)
         found = put_back(conn, self, held, parcel, parcel.keep)
         forget_replaced(conn, self, parcel, parcel.keep)
         return found
 
-    def living(self, conn: Connection, key: str, environ: Mapping[str, str]) -> pa.Array:  # noqa: ARG002
+    def living(
+        self,
+        conn: Connection,
+        key: str,
+        environ: Mapping[str, str],  # noqa: ARG002
+        sync: str = "",  # noqa: ARG002
+    ) -> pa.Array:
         """The keys of all rows that are not deleted, typed as the table holds them."""
         import pyarrow as pa
 
@@ -105,9 +112,9 @@ class TableDestination:
         import pyarrow as pa
 
         rows = pa.table({parcel.key: keys})
-        stage(conn, rows)
+        stage(conn, Rows.of(rows))
         lives, late = alive(parcel.key, held), newer(parcel.seq, held)
-        joined = f"{self.quoted} t on {pairing(parcel.key, rows, held)}"
+        joined = f"{self.quoted} t on {pairing(parcel.key, rows.schema, held)}"
         query = f"select count(*) from {STAGING} s join {joined} where {lives} and not {late}"
         return int(run(conn, query).scalar_one())
 
@@ -116,14 +123,17 @@ class TableDestination:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        rows = parcel.rows.select(parcel.columns)
-        rows = rows.append_column(SEQ, pa.repeat(pa.scalar(parcel.seq, pa.int64()), len(rows)))
-        if parcel.marked:
+        def numbered(part: pa.Table) -> pa.Table:
+            rows = part.select(parcel.columns)
+            rows = rows.append_column(SEQ, pa.repeat(pa.scalar(parcel.seq, pa.int64()), len(rows)))
+            if not parcel.marked:
+                return rows
             moment = pa.scalar(parcel.moment, pa.timestamp("us", "UTC"))
-            gone = pc.if_else(parcel.rows[DELETED], moment, None)
-            rows = rows.append_column(DELETED_AT, gone)
+            return rows.append_column(DELETED_AT, pc.if_else(part[DELETED], moment, None))
+
+        rows = parcel.content.changed(numbered)
         copy_in(conn, self.quoted, rows)
-        return Written(inserted=len(rows) - len(parcel.gone()))
+        return Written(inserted=rows.num_rows - len(parcel.gone()))
 
     def _empty(self, conn: Connection) -> bool:
         query = f"select not exists (select from {self.quoted} limit 1)"
@@ -151,8 +161,7 @@ class TableDestination:
 
     def _refused(self, error: Any, parcel: Parcel) -> DestinationRefused:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        for column, at in nul_in(parcel.rows):
-            key = parcel.rows[parcel.key][at].as_py()
+        for column, key in _nul_in(parcel):
             said = (
                 f"{column} of row {key!r} holds a NUL character, which PostgreSQL does not keep; "
                 "let the sync's function take it out"
@@ -196,6 +205,13 @@ class TableDestination:
         for name in (n for n in types if n not in held):
             run(conn, f"alter table {self.quoted} add column {quote(name)} {types[name]}")
         return self._columns(conn)
+
+
+def _nul_in(parcel: Parcel) -> Iterator[tuple[str, Any]]:
+    """(column, row key) of texts with a NUL character."""
+    for part in parcel.content.parts():
+        for column, at in nul_in(part):
+            yield column, part[parcel.key][at].as_py()
 
 
 def table(name: str) -> TableDestination:

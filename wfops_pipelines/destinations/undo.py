@@ -5,7 +5,7 @@ The staged rows are in the temporary table `STAGING`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfops_pipelines.destinations.names import SEQ, STAGING, escaped, quote
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+_AS_TEXT = frozenset(
+    {
+        "bigint", "integer", "smallint", "numeric", "double precision", "text",
+        "character varying", "boolean", "date", "timestamp with time zone",
+        "timestamp without time zone",
+    }
+)  # fmt: skip
+
+
 class Target(Protocol):
     """A table."""
 
@@ -22,18 +31,36 @@ class Target(Protocol):
     def quoted(self) -> str: ...
 
 
-def keep_replaced(conn: Connection, target: Target, parcel: Parcel, keep: Keep) -> None:
-    """Copy the rows that the upsert is about to change; the table is locked until it has."""
+def keep_replaced(
+    conn: Connection, target: Target, held: Mapping[str, str], parcel: Parcel, keep: Keep
+) -> None:
+    """Copy the rows that the upsert is about to change; the table is locked until it has.
+
+    `held` are the table's columns with their types.
+    """
     key = _quoted(parcel.key)
+    conn.exec_driver_sql("set local extra_float_digits = 1", {})  # every digit of a double
     _run(
         conn,
         f"insert into {keep.table} (sync, seq, key, before, at) "
-        f"select %(sync)s, %(seq)s, t.{key}::text, to_jsonb(t), %(at)s "
+        f"select %(sync)s, %(seq)s, t.{key}::text, {_image(held)}, %(at)s "
         f"from {escaped(target.quoted)} t join {STAGING} s on s.{key} = t.{key} "
-        f"where t.{_quoted(SEQ)} < %(rank)s on conflict do nothing",
+        f"where t.{_quoted(SEQ)} < %(rank)s",
         parcel,
         keep,
     )
+
+
+def _image(held: Mapping[str, str]) -> str:
+    """SQL for a row of `t` as JSON; numbers and times as texts, which take half of the time."""
+    plain = [c for c, kind in held.items() if kind.partition("(")[0] in _AS_TEXT]
+    names = ", ".join(map(_literal, plain))
+    texts = ", ".join(f"t.{_quoted(c)}::text" for c in plain)
+    image = f"jsonb_object(array[{names}]::text[], array[{texts}]::text[])"
+    for column in held:
+        if column not in plain:
+            image += f" || jsonb_build_object({_literal(column)}, t.{_quoted(column)})"
+    return image
 
 
 def put_back(
@@ -84,6 +111,10 @@ def forget_replaced(conn: Connection, target: Target, parcel: Parcel, keep: Keep
         parcel,
         keep,
     )
+
+
+def _literal(text: str) -> str:
+    return "E'" + escaped(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def _quoted(identifier: str) -> str:

@@ -1,6 +1,6 @@
 """Sources: pages of records from SaaS systems. Importing this loads no framework."""
 
-from wfops_pipelines.sources.connection import (
+from wfops_pipelines.apis.connection import (
     Auth,
     Connection,
     OAuth2,
@@ -10,6 +10,7 @@ from wfops_pipelines.sources.connection import (
     connection_for,
     oauth2,
 )
+from wfops_pipelines.apis.window import TimeFormat, Window
 from wfops_pipelines.sources.files import FileSource, files
 from wfops_pipelines.sources.nested import flatten
 from wfops_pipelines.sources.paging import (
@@ -22,10 +23,17 @@ from wfops_pipelines.sources.paging import (
     Paging,
     SinglePage,
 )
-from wfops_pipelines.sources.presets import github, hubspot, salesforce, stripe, zendesk
+from wfops_pipelines.sources.presets import (
+    github,
+    hubspot,
+    hubspot_search,
+    notion,
+    salesforce,
+    stripe,
+    zendesk,
+)
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
 from wfops_pipelines.sources.sql import SqlSource, sql_table
-from wfops_pipelines.sources.window import TimeFormat, Window
 
 __all__ = [
     "Auth",
@@ -53,6 +61,8 @@ __all__ = [
     "flatten",
     "github",
     "hubspot",
+    "hubspot_search",
+    "notion",
     "oauth2",
     "rest_api",
     "salesforce",

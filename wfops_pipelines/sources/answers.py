@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from wfops_pipelines.apis.late import expired
 from wfops_pipelines.sources.failures import Asked
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from wfops_pipelines.errors import SyncFailure
 
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * 19
 
 
 def refuse_status(response: Response, asked: Asked) -> None:
@@ -59,7 +60,7 @@ def parse(content: bytes) -> Any:
         ValueError: not JSON.
     """
     # orjson is fast, but turns whole numbers beyond 64 bits into floats without a word.
-    if _LONG_NUMBER.search(content) is None:
+    if _LONG_NUMBER not in content.translate(_DIGITS_ALIKE):
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
@@ -91,6 +92,12 @@ def _unanswered(error: RequestException, asked: Asked) -> SyncFailure:
     from requests import Timeout
     from requests.exceptions import ChunkedEncodingError, ConnectionError, ContentDecodingError
 
+    if late := expired(error):
+        return asked.unreachable(
+            late.words,
+            "give the source a longer deadline= if its answers take so long, or a smaller page; "
+            "else check the vendor's status page; then retry",
+        )
     match error:
         case Timeout():
             return asked.unreachable("did not answer in time")

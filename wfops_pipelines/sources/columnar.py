@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
+from wfops_pipelines.apis.window import Window
 from wfops_pipelines.sources.cells import Broken
 from wfops_pipelines.sources.formats import Reading, parquet_batches
-from wfops_pipelines.sources.window import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa

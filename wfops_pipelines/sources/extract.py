@@ -5,36 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import Connection
+from wfops_pipelines.apis.signing import Signer
+from wfops_pipelines.apis.window import Window
 from wfops_pipelines.core.redact import is_secret_name
 from wfops_pipelines.sources.answers import parse_once, refuse_status, translated
-from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
-from wfops_pipelines.sources.insisting import insisting, plain_patience
-from wfops_pipelines.sources.paging import (
-    CursorPaging,
-    HeaderCursorPaging,
-    HeaderLinkPaging,
-    LinkPaging,
-    OffsetPaging,
-    PageNumberPaging,
-    Paging,
-    SinglePage,
-)
+from wfops_pipelines.sources.insisting import insisting, plain_patience, posting
+from wfops_pipelines.sources.paginators import paginator
 from wfops_pipelines.sources.rest import RestSource
-from wfops_pipelines.sources.signing import Signer
 from wfops_pipelines.sources.trail import Records, Trail
-from wfops_pipelines.sources.window import Window
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import PageData, RESTClient
-    from dlt.sources.helpers.rest_client.paginators import BasePaginator
     from requests import Response
 
 
 def extract(source: RestSource, window: Window, connection: Connection) -> Iterator[Records]:
     """Yield the pages of `source` in `window`; the errors are those of `RestSource.pages`."""
-    asked = Asked(source.system, source.path, source.retries.attempts, connection.token)
-    asked.hide(*(value for name, value in source.params if is_secret_name(name)))
+    asked = Asked(
+        source.system, source.path, source.retries.attempts, connection.token, source.method
+    )
+    asked.hide(*(v for name, v in (*source.params, *source.headers) if is_secret_name(name)))
     client = _client(source, connection, asked)
     trail = Trail(source, window, connection, asked)
     try:
@@ -60,8 +52,10 @@ def _dlt_pages(
 
     pages = client.paginate(
         source.path,
+        source.method,  # type: ignore[arg-type]
         params=source.query(window),
-        paginator=_paginator(source.paging),
+        json=source.search(window),
+        paginator=paginator(source.paging, in_body=source.body is not None),
         data_selector=compile_path(source.records or "$"),  # dlt would parse it for every page
         hooks={"response": [check]},
         # A redirect could lead the token anywhere.
@@ -77,33 +71,9 @@ def _client(source: RestSource, connection: Connection, asked: Asked) -> RESTCli
 
     # Given outright, so that dlt looks for no configuration files.
     quiet = RuntimeConfiguration(dlthub_telemetry=False)
-    session = insisting(source.timeout, source.retries)
-    auth: Any = Signer(source, connection, asked)
-    return RESTClient(connection.base_url, auth=auth, session=session, config=quiet)
-
-
-def _paginator(paging: Paging) -> BasePaginator:
-    from dlt.sources.helpers.rest_client import paginators as dlt_paging
-
-    match paging:
-        case CursorPaging():
-            return dlt_paging.JSONResponseCursorPaginator(paging.path, paging.param)
-        case LinkPaging():
-            return dlt_paging.JSONLinkPaginator(paging.path)
-        case HeaderCursorPaging():
-            return dlt_paging.HeaderCursorPaginator(paging.header, paging.param)
-        case HeaderLinkPaging():
-            return dlt_paging.HeaderLinkPaginator(paging.rel)
-        case OffsetPaging():
-            return dlt_paging.OffsetPaginator(
-                limit=paging.limit,
-                offset_param=paging.offset_param,
-                limit_param=paging.limit_param,
-                total_path=paging.total,
-            )
-        case PageNumberPaging():
-            return dlt_paging.PageNumberPaginator(
-                base_page=paging.first, page_param=paging.param, total_path=paging.total
-            )
-        case SinglePage():
-            return dlt_paging.SinglePagePaginator()
+    manners = (source.timeout, source.deadline, source.retries)
+    auth: Any = Signer(source.auth, connection, asked, posting(*manners))
+    headers = dict(source.headers)
+    return RESTClient(
+        connection.base_url, headers, auth=auth, session=insisting(*manners), config=quiet
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.core.exchange import exchange, without_secrets
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.errors import (
@@ -17,7 +18,6 @@ from wfops_pipelines.errors import (
     SourceUnreachable,
     SyncFailure,
 )
-from wfops_pipelines.sources.connection import variables
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -39,6 +39,7 @@ class Asked:
     path: str
     attempts: int
     token: str
+    method: str = "GET"
     hidden: list[str] = field(default_factory=list)
     last: tuple[PreparedRequest, Response | None] | None = None
 
@@ -47,7 +48,7 @@ class Asked:
 
     @property
     def words(self) -> str:
-        return f"{self.system}: GET {self.path}"
+        return f"{self.system}: {self.method} {self.path}"
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -70,11 +71,14 @@ class Asked:
         )
         return SourceMalformed(f"{self.words}: {problem}. Repair: {advice}", self.evidence())
 
-    def unreachable(self, problem: str) -> SourceUnreachable:
+    def unreachable(self, problem: str, repair: str | None = None) -> SourceUnreachable:
         """Return the failure for a server that did not answer properly in all attempts."""
+        advice = repair or (
+            f"check that {variables(self.system)[0]} is right and the vendor's status page; "
+            "then retry"
+        )
         return SourceUnreachable(
-            f"{self.words}: {problem} (attempts: {self.attempts}). Repair: check that "
-            f"{variables(self.system)[0]} is right and the vendor's status page; then retry",
+            f"{self.words}: {problem} (attempts: {self.attempts}). Repair: {advice}",
             self.evidence(insisted=True),
         )
 

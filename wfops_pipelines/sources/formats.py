@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
+from wfops_pipelines.core.parts import batches
 from wfops_pipelines.sources.cells import Broken
 
 if TYPE_CHECKING:
@@ -180,9 +181,11 @@ def parquet_batches(handle: IO[bytes], how: Reading) -> Iterator[tuple[int, pa.R
 
     number = 0
     try:
-        file = pq.ParquetFile(_seekable(handle), pre_buffer=False, page_checksum_verification=True)
+        file = pq.ParquetFile(
+            _seekable(handle), buffer_size=2**20, pre_buffer=False, page_checksum_verification=True
+        )
         _header(file.schema_arrow.names, "the schema")
-        for batch in file.iter_batches(batch_size=how.rows):
+        for batch in batches(file, how.rows):
             batch.validate(full=True)  # damaged text and offsets would only be met much later
             yield number, _plain(batch, how, number)
             number += batch.num_rows

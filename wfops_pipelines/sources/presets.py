@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from wfops_pipelines.sources.connection import Auth, OAuth2, bearer
+from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
+from wfops_pipelines.apis.window import TimeFormat
 from wfops_pipelines.sources.paging import CursorPaging, HeaderLinkPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
-from wfops_pipelines.sources.window import TimeFormat
 
 
 def hubspot(
@@ -34,6 +34,75 @@ def hubspot(
         updated_before="updatedBefore" if filters else None,
         updated_at=None if filters else "updatedAt",
         page_size=("limit", 100),
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def hubspot_search(
+    system: str,
+    kind: str,
+    properties: Sequence[str],
+    *,
+    changed: str = "hs_lastmodifieddate",
+    timeout: float = 30.0,
+    retries: Retries | None = None,
+) -> RestSource:
+    """HubSpot's search of objects, which can be asked for what changed: `("crm", "deals", …)`.
+
+    changed: the property with the last change; "lastmodifieddate" for contacts. HubSpot gives at
+    most 10,000 records a search and refuses the page after: read the first time by `hubspot(…,
+    filters=False)`.
+    """
+    window = [
+        {"propertyName": changed, "operator": operator, "value": value}
+        for operator, value in (("GTE", "{start}"), ("LT", "{end}"))
+    ]
+    return rest_api(
+        system,
+        f"/crm/v3/objects/{kind}/search",
+        records="results",
+        paging=CursorPaging("paging.next.after", "after", announced="paging.next"),
+        body={
+            "filterGroups": [{"filters": window}],
+            "sorts": [{"propertyName": changed, "direction": "ASCENDING"}],
+            "properties": list(dict.fromkeys([*properties, changed])),
+        },
+        times=TimeFormat.UNIX_MILLIS,
+        page_size=("limit", 100),
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def notion(
+    system: str,
+    path: str,
+    *,
+    version: str = "2022-06-28",
+    timeout: float = 30.0,
+    retries: Retries | None = None,
+) -> RestSource:
+    """The pages of a Notion database: `notion("wiki", "/v1/databases/<id>/query")`.
+
+    Notion knows the last edit to the minute; an overlap of some minutes finds the late ones.
+    """
+    edited = "last_edited_time"
+    window = [
+        {"timestamp": edited, edited: {"on_or_after": "{start}"}},
+        {"timestamp": edited, edited: {"before": "{end}"}},
+    ]
+    return rest_api(
+        system,
+        path,
+        records="results",
+        paging=CursorPaging("next_cursor", "start_cursor", more="has_more"),
+        headers={"Notion-Version": version},
+        body={
+            "filter": {"and": window},
+            "sorts": [{"timestamp": edited, "direction": "ascending"}],
+        },
+        page_size=("page_size", 100),
         timeout=timeout,
         retries=retries,
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.core.exchange import exchange
 from wfops_pipelines.errors import (
     SchemaRefused,
@@ -18,7 +19,6 @@ from wfops_pipelines.errors import (
     SyncFailure,
 )
 from wfops_pipelines.sources.cells import Broken
-from wfops_pipelines.sources.connection import variables
 
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError)
 _OURS = ("builtins", "wfops_pipelines", "pyarrow")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
+from wfops_pipelines.apis.window import Window
 from wfops_pipelines.core.exchange import exchange
 from wfops_pipelines.errors import (
     SettingsError,
@@ -14,8 +16,6 @@ from wfops_pipelines.errors import (
     SourceUnreachable,
     SyncFailure,
 )
-from wfops_pipelines.sources.connection import variables
-from wfops_pipelines.sources.window import Window
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Engine, Select

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.sources.connection import variables
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.connection import Connection
+from wfops_pipelines.apis.window import TimeFormat, Window
 from wfops_pipelines.sources.answers import translated
 from wfops_pipelines.sources.cells import moment
-from wfops_pipelines.sources.connection import Connection
 from wfops_pipelines.sources.failures import Asked
 from wfops_pipelines.sources.origin import foreign
 from wfops_pipelines.sources.paging import CursorPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource
-from wfops_pipelines.sources.window import TimeFormat, Window
+from wfops_pipelines.sources.searching import steps
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import PageData
+    from requests import PreparedRequest
 
 Records = list[dict[str, Any]]
 _MOST_EMPTY_PAGES = 100
@@ -35,7 +37,7 @@ class Trail:
         self._window = window
         self._source, self._asked = source, asked
         self._base_url = connection.base_url
-        self._requests: set[str] = set()
+        self._requests: set[tuple[str, bytes]] = set()
         self._first: Records = []
         self._last: Records = []
         self._empty = 0
@@ -48,7 +50,7 @@ class Trail:
         """
         body = page.response.json()
         records = self._records(body)
-        self._requests.add(str(page.response.request.url))
+        self._requests.add(_asked(page.response.request))
         self._refuse_repeated(records)
         self.ended = not self._more(body, page)
         if not self.ended:
@@ -117,15 +119,23 @@ class Trail:
                 f"the next page's address {problem}; the token was not sent there"
             )
         with translated(self._asked):
-            following = page.request.prepare().url
+            following = _asked(page.request.prepare())
         if following in self._requests:
             raise self._asked.malformed("the next page is one that was read already (a loop)")
 
 
+def _asked(request: PreparedRequest) -> tuple[str, bytes]:
+    """What tells one request from another: the address, and the body of a search."""
+    body: Any = request.body or b""
+    return str(request.url), body.encode() if isinstance(body, str) else body
+
+
 def find(body: Any, path: str) -> Any:
     """Return what lies at a dotted path of a JSON value, or a marker when it is not there."""
-    for name in path.split(".") if path else ():
-        if not isinstance(body, dict) or name not in body:
+    for step in steps(path):
+        fits = isinstance(body, dict) if isinstance(step, str) else isinstance(body, list)
+        try:
+            body = body[step] if fits else _MISSING
+        except LookupError:
             return _MISSING
-        body = body[name]
     return body

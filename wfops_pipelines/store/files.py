@@ -5,27 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
+from wfops_pipelines.core.parts import Rows, batches
 from wfops_pipelines.errors import SnapshotDamaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def write(folder: Path, table: pa.Table) -> str:
-    """Write `table` under `folder`, durably, and return its digest.
+def write(folder: Path, rows: Rows, at_once: int) -> str:
+    """Write the rows under `folder`, durably, `at_once` in a row group, and return the digest.
 
     Written to a temporary name, fsynced, then renamed to the digest: a crash leaves either the
     whole file or none. Writing the same content again changes nothing.
     """
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{uuid.uuid4().hex}.tmp"
     try:
-        pq.write_table(table, temporary, compression="zstd")
+        _write_groups(temporary, rows, at_once)
         with temporary.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
@@ -35,6 +35,34 @@ def write(folder: Path, table: pa.Table) -> str:
         temporary.unlink(missing_ok=True)
     _sync_folder(folder)
     return digest
+
+
+def _write_groups(path: Path, rows: Rows, at_once: int) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(path, rows.schema, compression="zstd") as writer:
+        for group in regrouped(rows, at_once):
+            writer.write_table(group, row_group_size=at_once)
+
+
+def regrouped(rows: Rows, at_once: int) -> Iterator[pa.Table]:
+    """The rows in tables of exactly `at_once` rows each, the last one of the rest."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    count = 0
+    for part in rows.parts():
+        waiting.append(part)
+        count += part.num_rows
+        if count < at_once:
+            continue
+        found = pa.concat_tables(waiting)
+        whole = count - count % at_once
+        for at in range(0, whole, at_once):
+            yield found.slice(at, at_once)
+        waiting, count = [found.slice(whole)], count - whole
+    if count:
+        yield pa.concat_tables(waiting)
 
 
 def write_text(folder: Path, name: str, text: str) -> None:
@@ -49,25 +77,79 @@ def write_text(folder: Path, name: str, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read(folder: Path, digest: str) -> pa.Table:
-    """The table named by `digest`. Raises SnapshotDamaged unless every byte is as it was staged."""
-    import pyarrow as pa
+def read(folder: Path, digest: str, at_once: int) -> Rows:
+    """The rows named by `digest`, of which `at_once` are in memory at a time.
+
+    Raises SnapshotDamaged unless every byte is as it was staged; so does reading on when the file
+    is changed or replaced meanwhile.
+    """
     import pyarrow.parquet as pq
 
+    path, seen = folder / f"{digest}.parquet", check(folder, digest)
+    with pq.ParquetFile(path) as file:
+        schema, count = file.schema_arrow, file.metadata.num_rows
+
+    def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        yield from _parts(path, seen, columns, at_once)
+
+    rows = Rows(schema, count, parts)
+    return rows if count > at_once else Rows.of(rows.whole())
+
+
+def check(folder: Path, digest: str) -> _Mark:
+    """Look at every byte of the file. Raises SnapshotDamaged unless they are what was staged."""
     path = folder / f"{digest}.parquet"
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            seen = _mark(file)
+            same = hashlib.file_digest(file, "sha256").hexdigest() == digest
     except OSError as error:
         raise SnapshotDamaged(
             f"{path}: the snapshot cannot be read ({error.strerror}). Restore it from a backup, "
             "or reject the review request and extract again."
         ) from error
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise SnapshotDamaged(
-            f"{path}: the file is not what was staged (its SHA-256 differs). Restore it from a "
-            "backup, or reject the review request and extract again."
-        )
-    return pq.read_table(pa.BufferReader(data))
+    if not same:
+        raise _damaged(path, "its SHA-256 differs")
+    return seen
+
+
+def _parts(
+    path: Path, seen: _Mark, columns: Sequence[str] | None, at_once: int
+) -> Iterator[pa.Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as handle:
+            if _mark(handle) != seen:
+                raise _damaged(path, "it was replaced while it was read")
+            file = pq.ParquetFile(handle, buffer_size=2**20, pre_buffer=False)
+            names = None if columns is None else list(columns)
+            for batch in batches(file, at_once, names):
+                if _mark(handle) != seen:
+                    raise _damaged(path, "it changed while it was read")
+                table = pa.Table.from_batches([batch])
+                yield table if names is None else table.select(names)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(
+            path, f"it cannot be read on: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+_Mark: TypeAlias = tuple[int, int, int]
+
+
+def _mark(file: IO[bytes]) -> _Mark:
+    """What changes with a file's content or with the file itself."""
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _damaged(path: Path, how: str) -> SnapshotDamaged:
+    return SnapshotDamaged(
+        f"{path}: the file is not what was staged ({how}). Restore it from a backup, or reject "
+        "the review request and extract again."
+    )
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,7 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             edited_by=snapshot.edited_by,
             edits=[list(e) for e in snapshot.edits] or None,
             partition=snapshot.partition,
+            doubted=[list(d) for d in snapshot.doubted] or None,
         )
     )
 
@@ -157,46 +158,52 @@ def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> No
     conn.execute(update(t.snapshots).where(where).values(state=state.value))
 
 
-def seen(
-    conn: Connection, sync: str, since: datetime | None, until: datetime | None = None
-) -> set[tuple[str, str]]:
-    """(key, version) of every row staged with a cursor from `since` up to `until`, or with none.
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What was staged before: by key (text), the version that came last, and its cursor.
 
-    Where a clock is coarse, a row can change to and fro within one cursor: a version that a later
-    snapshot overtook at the same cursor is news when it comes again.
+    ahead: no clock can be later; what is dated later is misdated. reached: by key, the latest
+    cursor of those that are not misdated and of the last one. earlier: (key, version) of what came
+    before the last. loose: versions of rows without a key.
     """
-    s, later = t.staged_rows.c, t.staged_rows.alias("later").c
-    again = exists().where(
-        later.sync == s.sync,
-        later.key == s.key,
-        later.cursor == s.cursor,
-        later.seq > func.coalesce(s.seq, 0),
-        s.key != NO_KEY,
-    )
-    query = select(s.key, s.version).where(s.sync == sync, ~again)
+
+    ahead: datetime | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cursors: Mapping[str, datetime] = field(default_factory=dict)
+    reached: Mapping[str, datetime] = field(default_factory=dict)
+    earlier: frozenset[tuple[str, str]] = frozenset()
+    loose: frozenset[str] = frozenset()
+
+
+def came(
+    conn: Connection,
+    sync: str,
+    ahead: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Came:
+    """What was staged with a cursor from `since` up to `until`, or with none."""
+    s = t.staged_rows.c
+    query = select(s.key, s.version, s.cursor).where(s.sync == sync)
     if since is not None:
         query = query.where(or_(s.cursor >= since, s.cursor.is_(None)))
     if until is not None:
         query = query.where(or_(s.cursor <= until, s.cursor.is_(None)))
-    return {(str(r.key), str(r.version)) for r in conn.execute(query)}
-
-
-def newest(
-    conn: Connection, sync: str, since: datetime | None, until: datetime | None
-) -> dict[str, datetime]:
-    """For each key the newest cursor that was staged, up to `until`: what is older is overtaken.
-
-    A row that is dated later than that is misdated and overtakes nothing: when its date is mended,
-    it comes with an older one.
-    """
-    s = t.staged_rows.c
-    query = select(s.key, func.max(s.cursor).label("cursor")).where(s.sync == sync, s.key != NO_KEY)
-    if since is not None:
-        query = query.where(s.cursor >= since)
-    if until is not None:
-        query = query.where(s.cursor <= until)
-    found = conn.execute(query.where(s.cursor.is_not(None)).group_by(s.key))
-    return {str(r.key): r.cursor for r in found}
+    in_order = conn.execute(query.order_by(s.seq.nulls_first(), s.cursor.nulls_first())).all()
+    last = {r.key: r for r in in_order if r.key != NO_KEY}
+    cursors = {key: r.cursor for key, r in last.items() if r.cursor is not None}
+    reached = dict(cursors)
+    for r in in_order:
+        if r.cursor is not None and r.cursor <= ahead:
+            reached[r.key] = max(r.cursor, reached.get(r.key, r.cursor))
+    return Came(
+        ahead,
+        {key: r.version for key, r in last.items()},
+        cursors,
+        reached,
+        frozenset((r.key, r.version) for r in in_order if last.get(r.key, r) is not r),
+        frozenset(r.version for r in in_order if r.key == NO_KEY),
+    )
 
 
 def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
@@ -311,4 +318,5 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         edited_by=row.edited_by,
         edits=tuple((k, c, old, new) for k, c, old, new in row.edits or ()),
         partition=row.partition,
+        doubted=tuple((key, before) for key, before in row.doubted or ()),
     )

@@ -62,6 +62,7 @@ snapshots = Table(
     Column("origin", BigInteger),  # an edited snapshot: whose rows it holds
     Column("edited_by", Text),
     Column("edits", JSONB(none_as_null=True)),
+    Column("doubted", JSONB(none_as_null=True)),  # [key, cursor of what came before] of rows
     Column("partition", Text),
 )
 
@@ -214,12 +215,11 @@ replaced = Table(  # what a destination held before a publication, until nobody 
     "replaced",
     metadata,
     Column("sync", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # before seq: one index serves all that is asked
     Column("seq", BigInteger, primary_key=True),
-    Column("key", Text, primary_key=True),
     Column("before", JSONB(none_as_null=True), nullable=False),
     _time("at", nullable=False),
 )
-Index("replaced_by_key", replaced.c.sync, replaced.c.key)
 
 deliveries = Table(  # one row for each row sent to a SaaS destination
     "deliveries",
@@ -228,13 +228,27 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
     Column("seq", BigInteger, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("idempotency_key", Text, nullable=False),
-    Column("state", Text, nullable=False),  # sending, delivered, failed, unknown, again
+    Column("state", Text, nullable=False),  # see destinations/deliveries.py
     Column("remote_id", Text),
     Column("error", Text),
     _time("at", nullable=False),
     Column("act", Text),  # create, update, delete; null: of a version that only created
 )
 Index("deliveries_by_key", deliveries.c.sync, deliveries.c.key)
+
+reversals = Table(  # one row for each row that was taken back from a SaaS destination
+    "reversals",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("idempotency_key", Text, nullable=False),
+    Column("state", Text, nullable=False),  # as of deliveries
+    Column("remote_id", Text),
+    Column("error", Text),
+    _time("at", nullable=False),
+    Column("act", Text, nullable=False),  # what takes it back
+)
 
 anomaly_resets = Table(  # decisions up to `at` no longer teach the anomaly scorer
     "anomaly_resets",

@@ -8,7 +8,10 @@ compared only between versions of the same row.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.core.parts import Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,17 +29,50 @@ def versions(table: pa.Table) -> Hashes:
 
     total = np.zeros(table.num_rows, np.uint64)
     for name in table.column_names:
-        column = table[name].combine_chunks()
-        hashes = _mixed(_values(column) ^ _salt(name))
-        if column.null_count:
-            hashes[np.asarray(column.is_null())] = 0
-        total += hashes  # wraps around, and is the same in any order
+        # wraps around, and is the same in any order
+        total += _hashes(table[name].combine_chunks(), _salt(name))
     return total
+
+
+def _hashes(column: pa.Array, salt: np.uint64 | int = 0) -> Hashes:
+    """A hash of each value; 0 where it is null."""
+    import numpy as np
+
+    hashes = _mixed(_values(column) ^ np.uint64(salt))
+    if column.null_count:
+        hashes[np.asarray(column.is_null())] = 0
+    return hashes
+
+
+def counted_keys(rows: Rows, key: str) -> tuple[int, int]:
+    """How many rows have no key, and how many repeat the key of another row.
+
+    A hash a row is in memory; keys whose hashes are met again are compared themselves.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    hashes = [_hashes(c.drop_null()) for c in _columns(rows, key)]
+    ordered = np.sort(np.concatenate(hashes))
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    nulls = rows.num_rows - len(ordered)
+    if not len(again):
+        return nulls, 0
+    pairs = zip(_columns(rows, key), hashes, strict=True)
+    few = [c.drop_null().filter(pa.array(np.isin(mine, again))) for c, mine in pairs]
+    found = pa.chunked_array(few)
+    return nulls, len(found) - len(found.unique())
+
+
+def _columns(rows: Rows, name: str) -> Iterator[pa.Array]:
+    for part in rows.parts([name]):
+        yield part[name].combine_chunks()
 
 
 def spelled(hashes: Hashes) -> list[str]:
     """Each hash as 16 hexadecimal digits."""
-    return [f"{h:016x}" for h in hashes.tolist()]
+    digits = hashes.astype(">u8").tobytes().hex()
+    return [digits[at : at + 16] for at in range(0, len(digits), 16)]
 
 
 def _values(column: pa.Array) -> Hashes:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import Any
 
 from sqlalchemy import Connection
 
 from wfops_pipelines import row_outcomes
 from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Severity
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.row_confidence import RowRecord
@@ -17,15 +19,12 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, files, reviews, snapshots
+from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import row_outcomes as outcomes
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
 from wfops_pipelines.web.drafted import drafts_view, leave_out_link, repairs_link
 from wfops_pipelines.web.plots import plot
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MASK = "•••"
 ROWS_SHOWN = 25
@@ -155,7 +154,7 @@ def _held_rows(
     if sync is None or not seen:
         return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
     try:
-        table = files.read(services.folder(sync.name), seen["snapshot"].digest)
+        staged = services.rows(seen["snapshot"])
     except SnapshotDamaged as damage:
         return {
             "columns": [],
@@ -166,19 +165,33 @@ def _held_rows(
             "told": [],
         }
     if review.keys:
-        table = select_rows(table, sync.key, frozenset(review.keys), frozenset())
+        staged = select_rows(staged, sync.key, frozenset(review.keys), frozenset())
     why = _reasons([*seen["findings"], *seen["more_findings"]])
-    rows = sorted(table.to_pylist(), key=lambda r: str(r.get(sync.key)) not in why)
-    shown = [_row(r, sync, why) for r in rows[:ROWS_SHOWN]]
-    more = len(rows) - len(shown)
+    shown = [_row(r, sync, why) for r in _first(staged, sync.key, why)]
     return {
-        "columns": table.column_names,
+        "columns": staged.column_names,
         "rows": shown,
-        "more": more,
+        "more": staged.num_rows - len(shown),
         "problem": None,
-        "impact": _impact(table, sync),
+        "impact": _impact(staged, sync),
         "told": [],
     }
+
+
+def _first(staged: Rows, key: str, why: Reasons) -> list[dict[str, Any]]:
+    """So many rows as are shown, those with a reason before the others."""
+    flagged: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for part in staged.parts():
+        keys = part[key].to_pylist() if key in staged.column_names else [None] * part.num_rows
+        hits = [i for i, k in enumerate(keys) if str(k) in why][: ROWS_SHOWN - len(flagged)]
+        flagged += part.take(hits).to_pylist() if hits else []
+        quiet = (i for i, k in enumerate(keys) if str(k) not in why)
+        rest = list(islice(quiet, ROWS_SHOWN - len(others)))
+        others += part.take(rest).to_pylist() if rest else []
+        if len(flagged) == ROWS_SHOWN:
+            break
+    return [*flagged, *others][:ROWS_SHOWN]
 
 
 def _add_confidence(
@@ -196,19 +209,20 @@ def _add_confidence(
     held["told"] = list(words)[:3]
 
 
-def _impact(table: pa.Table, sync: Sync) -> list[tuple[str, str]]:
+def _impact(staged: Rows, sync: Sync) -> list[tuple[str, str]]:
     """What letting the held rows go would set in motion: (how much, of what)."""
     import pyarrow.compute as pc
 
     found = []
     for rule in sync.policy.high_impact:
         match rule:
-            case Above(column) if column in table.column_names:
-                total = pc.sum(table[column]).as_py()
-                if total is not None and column not in sync.policy.masked:
-                    found.append((f"{total:,}", f"{column}, all held rows together"))
+            case Above(column) if column in staged.column_names:
+                sums = [pc.sum(part[column]).as_py() for part in staged.parts([column])]
+                there = [s for s in sums if s is not None]
+                if there and column not in sync.policy.masked:
+                    found.append((f"{sum(there):,}", f"{column}, all held rows together"))
             case Always(words):
-                found.append((f"{table.num_rows:,}", f"× {words}"))
+                found.append((f"{staged.num_rows:,}", f"× {words}"))
             case _:
                 pass
     return found

@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines.checks.gx.answers import empty_result, error_result, result_of
+from wfops_pipelines.checks.gx.engine import Judged, judge
 from wfops_pipelines.checks.gx.frame import Reading, UnreadableColumn, to_series
+from wfops_pipelines.checks.gx.running import (
+    Running,
+    again,
+    can_be_hashed,
+    hashes_of,
+    mostly_of,
+    row_by_row,
+)
 from wfops_pipelines.checks.keys import key_texts
 from wfops_pipelines.checks.suite import ABOUT_THE_TABLE, Expectation, Suite
 from wfops_pipelines.core.findings import CheckResult
+from wfops_pipelines.core.parts import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-    from wfops_pipelines.checks.gx.engine import Judged
 
 COMPARES = (
     "values_to_be_between",
@@ -39,7 +47,7 @@ Group: TypeAlias = tuple[tuple[str, ...], Reading]
 
 def run_suite(
     suite: Suite,
-    table: pa.Table,
+    table: pa.Table | Rows,
     *,
     key: str | None,
     parameters: Mapping[str, Any] | None = None,
@@ -47,6 +55,8 @@ def run_suite(
 ) -> tuple[CheckResult, ...]:
     """Judge `table` by every expectation of `suite`, one result each, in the suite's order.
 
+    Of rows that are read in parts, what judges each row by itself goes by parts, too; for all else
+    the columns that it judges are in memory at once.
     `key` names the column whose values name the failing rows; without it failures name no rows.
     `parameters` fill `$PARAMETER` thresholds over the suite's own; `previous_rows`, the row count
     of the last published snapshot, is one of them.
@@ -57,7 +67,8 @@ def run_suite(
     if previous_rows is not None:
         given["previous_rows"] = previous_rows
     try:
-        return _Run(suite, table, key, given).results()
+        rows = table if isinstance(table, Rows) else Rows.of(table)
+        return _Run(suite, rows, key, given).results()
     except Exception as error:
         sentence = f"the examiner crashed: {type(error).__name__}: {error}"
         return tuple(error_result(e, sentence) for e in suite.expectations)
@@ -66,7 +77,7 @@ def run_suite(
 @dataclass(frozen=True, slots=True)
 class _Run:
     suite: Suite
-    table: pa.Table
+    rows: Rows
     key: str | None
     parameters: Mapping[str, Any]
 
@@ -74,7 +85,7 @@ class _Run:
         from wfops_pipelines.checks.gx.custom import load_custom
         from wfops_pipelines.checks.gx.quiet import quiet
 
-        if problem := _unfit(self.table, self.key):
+        if problem := _unfit(self.rows.column_names, self.key):
             return tuple(error_result(e, problem) for e in self.suite.expectations)
         with quiet():
             load_custom(self.suite.custom)
@@ -88,7 +99,7 @@ class _Run:
         return groups
 
     def _columns_for(self, e: Expectation) -> tuple[str, ...]:
-        names = tuple(self.table.column_names)
+        names = tuple(self.rows.column_names)
         if e.type == "expect_column_type_to_be":
             return e.columns
         # a condition in pandas' own language may name any column
@@ -107,49 +118,113 @@ class _Run:
         if problem := self._missing(columns):
             yield from ((e.name, error_result(e, problem)) for e in members)
             return
-        if not self.table.num_rows:
+        if not self.rows.num_rows:
             empty = [e for e in members if e.about_values]
             yield from ((e.name, empty_result(e)) for e in empty)
             members = [e for e in members if not e.about_values]
+        if self.rows.table is None:
+            found = dict(self._in_parts(columns, reading, members))
+            yield from found.items()
+            members = [e for e in members if e.name not in found]
         if members:
-            yield from self._by_great_expectations(columns, reading, members)
+            yield from self._at_once(columns, reading, members)
 
     def _missing(self, columns: Sequence[str]) -> str | None:
-        gone = [c for c in columns if c not in self.table.column_names]
+        gone = [c for c in columns if c not in self.rows.column_names]
         if not gone:
             return None
-        there = ", ".join(self.table.column_names)
+        there = ", ".join(self.rows.column_names)
         return f"there is no column {gone[0]!r} in the snapshot (it has {there})"
 
-    def _by_great_expectations(
+    def _at_once(
         self, columns: Sequence[str], reading: Reading, members: Sequence[Expectation]
     ) -> Iterator[tuple[str, CheckResult]]:
-        from wfops_pipelines.checks.gx.engine import judge
+        table = self.rows.whole(self._with_key(columns))
+        for e, kwargs, answer in self._answers(table, columns, reading, members):
+            yield e.name, self._result(e, kwargs, answer, self._keys(table, answer))
 
+    def _in_parts(
+        self, columns: Sequence[str], reading: Reading, members: Sequence[Expectation]
+    ) -> Iterator[tuple[str, CheckResult]]:
+        """Results of those that judge each row by itself, as far as parts can tell."""
+        alone = [e for e in members if row_by_row(e)]
+        given: dict[str, dict[str, Any]] = {}
+        running: dict[str, Running] = {}
+        for part in self.rows.parts(self._with_key(columns)) if alone else ():
+            for e, kwargs, answer in self._answers(part, columns, reading, alone):
+                given[e.name] = kwargs
+                one = running.setdefault(e.name, Running(mostly_of(kwargs)))
+                one.add(answer, self._keys(part, answer))
+            alone = [e for e in alone if running[e.name].told]
+        for e in alone:
+            one = running[e.name]
+            yield e.name, self._result(e, given[e.name], one.judged(), tuple(one.keys))
+        for e in (e for e in members if can_be_hashed(e, self._type_of(e))):
+            if found := self._unique(e, columns, reading):
+                yield e.name, found
+
+    def _unique(
+        self, e: Expectation, columns: Sequence[str], reading: Reading
+    ) -> CheckResult | None:
+        """Only values whose hashes are met again are looked at; the others are unique."""
+        import numpy as np
+        import pyarrow as pa
+
+        assert e.column is not None
+        hashes = [hashes_of(part[e.column]) for part in self.rows.parts(columns)]
+        twice, there = again(np.concatenate(hashes)), sum(map(len, hashes))
+        few = []
+        for part, mine in zip(self.rows.parts(self._with_key(columns)), hashes, strict=True):
+            part = part.filter(part[e.column].is_valid())
+            few.append(part.filter(pa.array(np.isin(mine, twice))))
+        table = pa.concat_tables(few)
+        for _, kwargs, answer in self._answers(table, columns, reading, [e]):
+            one = Running(mostly_of(kwargs))
+            one.add(answer, self._keys(table, answer))
+            one.domain, one.rows = self.rows.num_rows, there
+            if one.told:
+                return self._result(e, kwargs, one.judged(), tuple(one.keys))
+        return None
+
+    def _with_key(self, columns: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys([*columns, *([self.key] if self.key else [])]))
+
+    def _answers(
+        self,
+        table: pa.Table,
+        columns: Sequence[str],
+        reading: Reading,
+        members: Sequence[Expectation],
+    ) -> Iterator[tuple[Expectation, dict[str, Any], Judged]]:
+        """What Great Expectations says of the table, one answer for each of them."""
         try:
-            frame = self._frame(columns, reading)
+            frame = _frame(table, columns, reading)
         except UnreadableColumn as error:
-            yield from ((e.name, error_result(e, str(error))) for e in members)
+            yield from ((e, {}, Judged(error=str(error))) for e in members)
             return
         made: list[tuple[Expectation, dict[str, Any], Any]] = []
         for e in members:
             try:
                 made.append((e, *self._made(e, frame)))
             except ValueError as error:
-                yield e.name, error_result(e, str(error))
+                yield e, {}, Judged(error=str(error))
         answers = judge(frame, [expectation for _, _, expectation in made])
         for (e, kwargs, _), answer in zip(made, answers, strict=True):
-            keys = self._keys(answer)
-            yield e.name, result_of(e, kwargs, answer, self._type_of(e), keys)
+            yield e, kwargs, answer
 
-    def _keys(self, answer: Judged) -> tuple[str, ...]:
+    def _result(
+        self, e: Expectation, kwargs: Mapping[str, Any], answer: Judged, keys: tuple[str, ...]
+    ) -> CheckResult:
+        return result_of(e, kwargs, answer, self._type_of(e), keys)
+
+    def _keys(self, table: pa.Table, answer: Judged) -> tuple[str, ...]:
         if self.key is None or answer.positions is None:
             return ()
-        return key_texts(self.table, self.key, answer.positions)
+        return key_texts(table, self.key, answer.positions)
 
     def _type_of(self, e: Expectation) -> pa.DataType | None:
-        known = e.column in self.table.column_names
-        return self.table.schema.field(e.column).type if known else None
+        known = e.column in self.rows.column_names
+        return self.rows.schema.field(e.column).type if known else None
 
     def _made(self, e: Expectation, frame: pd.DataFrame) -> tuple[dict[str, Any], Any]:
         from wfops_pipelines.checks.gx.adapt import adapted
@@ -157,23 +232,23 @@ class _Run:
         from wfops_pipelines.checks.gx.parameters import with_parameters
 
         kwargs = with_parameters(e.kwargs, self.parameters)
-        types = {f.name: f.type for f in self.table.schema}
+        types = {f.name: f.type for f in self.rows.schema}
         return kwargs, built(e.type, kwargs, {} if e.custom else adapted(kwargs, types, frame))
 
-    def _frame(self, columns: Sequence[str], reading: Reading) -> pd.DataFrame:
-        import pandas as pd
 
-        made: dict[str, pd.Series[Any]] = {}
-        for name in columns:
-            try:
-                made[name] = to_series(self.table.column(name), reading)
-            except Exception as error:
-                raise UnreadableColumn(f"column {name!r} cannot be read: {error}") from error
-        return pd.DataFrame(made, copy=False)
+def _frame(table: pa.Table, columns: Sequence[str], reading: Reading) -> pd.DataFrame:
+    import pandas as pd
+
+    made: dict[str, pd.Series[Any]] = {}
+    for name in columns:
+        try:
+            made[name] = to_series(table.column(name), reading)
+        except Exception as error:
+            raise UnreadableColumn(f"column {name!r} cannot be read: {error}") from error
+    return pd.DataFrame(made, copy=False)
 
 
-def _unfit(table: pa.Table, key: str | None) -> str | None:
-    names = table.column_names
+def _unfit(names: Sequence[str], key: str | None) -> str | None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         return f"the snapshot has more than one column {twice[0]!r}"

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from wfops_pipelines.sources.connection import Auth, Connection, OAuth2
-from wfops_pipelines.sources.failures import Asked
-from wfops_pipelines.sources.insisting import insisting, plain_patience
-from wfops_pipelines.sources.keeping import in_turn, keep, newest
-from wfops_pipelines.sources.rest import RestSource
+from wfops_pipelines.apis.connection import Auth, Connection, OAuth2
+from wfops_pipelines.apis.keeping import in_turn, keep, newest
+from wfops_pipelines.apis.late import expired
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
+
+    from wfops_pipelines.errors import SyncFailure
+
+Post = Callable[[str, dict[str, str], tuple[str, str]], "Response"]
+"""Sends a form to an address with a user and a password, and insists as its owner does."""
 
 SHORTEST = 300.0  # seconds that an access token is taken to live when the vendor does not say
 MARGIN = 60.0  # seconds before its end at which it is replaced
 
 
-class Signer:
-    """Signs requests; requests takes any callable. One for each extraction."""
+class Asked(Protocol):
+    """Remembers what was asked, and turns what went wrong into a failure in its owner's words."""
 
-    def __init__(self, source: RestSource, connection: Connection, asked: Asked) -> None:
-        self._auth, self._connection = source.auth, connection
-        self._source, self._asked = source, asked
+    def saw(self, request: PreparedRequest, response: Response | None) -> None: ...
+    def hide(self, *secrets: str) -> None: ...
+    def quote(self, body: str) -> str: ...
+    def refused(self, said: str) -> SyncFailure: ...
+    def unreachable(self, problem: str) -> SyncFailure: ...
+    def malformed(self, problem: str) -> SyncFailure: ...
+    def status(self, answer: Response) -> SyncFailure: ...
+
+
+class Signer:
+    """Signs requests; requests takes any callable. One for each extraction or publication."""
+
+    def __init__(
+        self, auth: Auth | OAuth2, connection: Connection, asked: Asked, post: Post
+    ) -> None:
+        self._auth, self._connection = auth, connection
+        self._asked, self._send = asked, post
         self._token, self._until = "", 0.0
         self._refresh = ""
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         request = self._signed(request)
@@ -58,20 +77,22 @@ class Signer:
             return response
         _ = response.content  # so that the connection is given back
         response.close()
-        self._until = 0.0
         request = response.request.copy()
-        request.headers["Authorization"] = f"Bearer {self._access_token()}"
+        spent = str(request.headers.get("Authorization", ""))
+        request.headers["Authorization"] = f"Bearer {self._access_token(spent)}"
         again: Response = response.connection.send(request, **sent)
         again.history.append(response)
         again.request = request
         return again
 
-    def _access_token(self) -> str:
-        if time.monotonic() >= self._until:
-            self._token, lives = self._fetch()
-            self._asked.hide(self._token)
-            self._until = time.monotonic() + max(lives - MARGIN, lives / 2)
-        return self._token
+    def _access_token(self, spent: str = "") -> str:
+        """The token that counts now; `spent` is the header that the vendor no longer takes."""
+        with self._one_at_a_time:
+            if time.monotonic() >= self._until or spent == f"Bearer {self._token}":
+                self._token, lives = self._fetch()
+                self._asked.hide(self._token)
+                self._until = time.monotonic() + max(lives - MARGIN, lives / 2)
+            return self._token
 
     def _fetch(self) -> tuple[str, float]:
         assert isinstance(self._auth, OAuth2)
@@ -112,26 +133,17 @@ class Signer:
         import requests
 
         assert isinstance(self._auth, OAuth2)
-        session = insisting(self._source.timeout, self._source.retries)
         try:
-            return session.post(
-                self._connection.base_url + self._auth.token_path,
-                data=form, auth=auth, allow_redirects=False, hooks={"response": [self._saw]},
-            )  # fmt: skip
+            answer = self._send(self._connection.base_url + self._auth.token_path, form, auth)
         except requests.RequestException as error:
             if isinstance(error.request, requests.PreparedRequest):
                 self._asked.saw(error.request, error.response)
+            late = expired(error)
+            said = late.words if late else f"did not answer ({type(error).__name__})"
             where = f"the token endpoint {self._auth.token_path}"
-            raise self._asked.unreachable(
-                f"{where} did not answer ({type(error).__name__})"
-            ) from None
-        finally:
-            session.close()
-
-    def _saw(self, response: Response, **_: Any) -> None:
-        response.content  # noqa: B018 - read, so that it can be quoted
-        plain_patience(response)
-        self._asked.saw(response.request, response)
+            raise self._asked.unreachable(f"{where} {said}") from None
+        self._asked.saw(answer.request, answer)
+        return answer
 
     def _read(self, answer: Response) -> tuple[str, float, str]:
         """Return the access token, the seconds that it lives, and a new refresh token or ""."""

@@ -1,0 +1,214 @@
+"""Take back what was sent to a SaaS API: each row at most once, and go on where it broke off.
+
+A row that was created is deleted, one that was updated gets its former fields, one that was deleted
+is created anew. A record that is newer by now, or that somebody changed since, stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.destinations import deliveries, images
+from wfops_pipelines.destinations.calling import Caller
+from wfops_pipelines.destinations.calls import Call
+from wfops_pipelines.destinations.deliveries import REVERSALS, Act, Delivery, State
+from wfops_pipelines.destinations.looking import batches
+from wfops_pipelines.destinations.parcel import Parcel, Reverted
+from wfops_pipelines.destinations.readback import differs, remote_id
+from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
+from wfops_pipelines.destinations.sending import AFRESH, AT_ONCE, MOST_REFUSED, NOT_THERE
+from wfops_pipelines.destinations.told import OutcomeUnknown
+from wfops_pipelines.errors import DestinationRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Row = Mapping[str, Any]
+_OPPOSITE = {Act.CREATE: Act.DELETE, Act.UPDATE: Act.UPDATE, Act.DELETE: Act.CREATE}
+
+
+class TakingBack:
+    """One try to revert one parcel. What it did is in a ledger of its own, whatever comes."""
+
+    def __init__(
+        self, to: RestDestination, parcel: Parcel, ledger: Connection, caller: Caller
+    ) -> None:
+        assert parcel.keep is not None
+        self._to, self._parcel, self._ledger, self._caller = to, parcel, ledger, caller
+        sync, seq = parcel.sync, parcel.seq
+        self._sent = deliveries.of_snapshot(ledger, sync, seq)
+        self._mine = deliveries.of_snapshot(ledger, sync, seq, REVERSALS)
+        self._others = deliveries.others(ledger, sync, seq, parcel.keys())
+        self._images = images.of_snapshot(ledger, parcel.keep, sync)
+        self._seen: dict[str, Any] = {}
+        self._refused: list[DestinationRefused] = []
+        self._unknown: list[str] = []
+        self._done = {"restored": 0, "deleted": 0, "newer": 0}
+
+    def all(self) -> Reverted:
+        """Take back every row that was not yet; a refused one stops no other.
+
+        Raises a DestinationRefused at the end when not all of it could be done.
+        """
+        rows = ((str(row[self._parcel.key]), row) for row in self._parcel.each())
+        for part in batches(rows, AT_ONCE):
+            open_ = [(key, row) for key, row in part if self._is_open(key)]
+            self._seen = self._to.look_all(self._caller, open_, self._sent, sure=True)
+            if not all(self._tried(key, row) for key, row in part):
+                break
+        self._complain()
+        return Reverted(**self._done)
+
+    def _tried(self, key: str, row: Row) -> bool:
+        """Take a row back; False where it makes no sense to go on."""
+        try:
+            self._one(key, row)
+        except OutcomeUnknown:
+            raise
+        except DestinationRefused as error:
+            self._refused.append(error)
+            return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
+        return True
+
+    def _is_open(self, key: str) -> bool:
+        """Whether what the API has of a row decides about it."""
+        sent, mine = self._sent.get(key), self._mine.get(key)
+        afresh = mine is None or mine.state in AFRESH
+        return sent is not None and sent.state is State.DELIVERED and afresh
+
+    def _one(self, key: str, row: Row) -> None:
+        sent, mine = self._sent.get(key), self._mine.get(key)
+        if mine is not None and mine.state is State.DELIVERED:
+            self._count(mine)
+            if sent is not None and sent.state is State.DELIVERED:
+                self._close(sent)  # a person settled it, or something crashed in between
+        elif sent is None or sent.state is not State.DELIVERED or sent.error is not None:
+            self._done["newer"] += 1  # it was stale when it was published, or changed nothing
+        elif self._is_superfluous(sent):
+            self._done["newer"] += 1
+            self._close(sent)
+        elif mine is not None and not self._may_repeat(mine):
+            self._find_out(sent, mine, row)
+        elif self._is_open(key) and self._changed(sent, row):
+            self._done["newer"] += 1
+        else:
+            self._take_back(sent, self._planned(sent, mine), row)
+
+    def _is_superfluous(self, sent: Delivery) -> bool:
+        """Whether the row is newer by now, or nothing was there before, which is so again."""
+        if sent.act is Act.DELETE and self._images.get(sent.key) == images.MADE:
+            return True
+        return any(o.seq > self._parcel.seq for o in self._others.get(sent.key, []))
+
+    def _planned(self, sent: Delivery, mine: Delivery | None) -> Delivery:
+        """What is to be done; after a crash the same again, with the same key."""
+        if mine is not None:
+            return mine
+        image = self._images.get(sent.key)
+        act = _OPPOSITE[sent.act]
+        if act is not Act.DELETE and image is None:
+            raise DestinationRefused(
+                f"row {sent.key}: what it was before {self._parcel.sync} was published was not "
+                "kept, so it cannot be restored. Repair it at the API by hand."
+            )
+        if act is Act.UPDATE and image == images.MADE:
+            act = Act.DELETE  # the publication that had made it was reverted first
+        return Delivery(sent.seq, sent.key, State.SENDING, act, sent.remote)
+
+    def _changed(self, sent: Delivery, row: Row) -> bool:
+        """Whether the record is no more what was sent: somebody's newer work stays."""
+        record = self._seen[sent.key]
+        if sent.act is Act.DELETE:
+            return record is not None
+        if record is None:
+            return sent.act is not Act.CREATE
+        return differs(record, self._to.filled(row))
+
+    def _take_back(self, sent: Delivery, entry: Delivery, row: Row) -> None:
+        call, values = self._call(entry), with_remote(row, entry)
+        try:
+            path = call.filled(values)
+            body = None if entry.act is Act.DELETE else self._images[entry.key]["record"]
+            self._note(replace(entry, state=State.SENDING, error=None))
+            idem = deliveries.idempotency_key(f"revert:{self._parcel.sync}", entry.seq, entry.key)
+            answer = self._caller.send(call, path, body, idem)
+            if answer.gone and entry.act is not Act.DELETE:
+                raise answer.gone
+        except OutcomeUnknown as error:
+            self._note(replace(entry, state=State.UNKNOWN, error=str(error)))
+            raise
+        except DestinationRefused as error:
+            self._note(replace(entry, state=State.FAILED, error=str(error)))
+            facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
+            raise type(error)(f"row {entry.key}: {error}", facts) from None
+        remote = remote_id(answer.body) or entry.remote
+        said = NOT_THERE if answer.gone else None
+        self._arrived(sent, replace(entry, remote=remote, error=said))
+
+    def _arrived(self, sent: Delivery, entry: Delivery) -> None:
+        done = replace(entry, state=State.DELIVERED)
+        if done.act is Act.CREATE and done.remote and sent.remote:
+            deliveries.rename(self._ledger, self._parcel.sync, sent.key, sent.remote, done.remote)
+        self._note(done)
+        self._count(done)
+        self._close(sent)
+
+    def _close(self, sent: Delivery) -> None:
+        """The ledger of deliveries no longer says that the API has this of us."""
+        assert self._parcel.keep is not None
+        sync, seq = self._parcel.sync, self._parcel.seq
+        images.forget(self._ledger, self._parcel.keep, sync, seq, self._images, [sent.key])
+        deliveries.note(self._ledger, sync, replace(sent, state=State.REVERTED))
+
+    def _count(self, mine: Delivery) -> None:
+        if mine.error == NOT_THERE:
+            self._done["newer"] += 1
+        else:
+            self._done["deleted" if mine.act is Act.DELETE else "restored"] += 1
+
+    def _may_repeat(self, mine: Delivery) -> bool:
+        """Whether sending once more cannot make it happen twice."""
+        if mine.state is State.SENDING:
+            return self._to.manners.key_header is not None or self._call(mine).repeatable
+        return mine.state is not State.UNKNOWN
+
+    def _find_out(self, sent: Delivery, mine: Delivery, row: Row) -> None:
+        """It may have been created anew: ask the API by the row's own key, or leave it open."""
+        read = self._to.read
+        if read is not None and "{" + REMOTE + "}" not in read.path:
+            record = self._to.look(self._caller, row, mine)
+            if record is None:
+                self._take_back(sent, mine, row)
+            else:
+                self._arrived(sent, replace(mine, remote=remote_id(record) or mine.remote))
+            return
+        if mine.state is State.SENDING:
+            said = "it was under way when something crashed; the API takes no idempotency key"
+            self._note(replace(mine, state=State.UNKNOWN, error=said))
+        self._unknown.append(mine.key)
+
+    def _call(self, entry: Delivery) -> Call:
+        to = self._to
+        found = {Act.CREATE: to.create or to.update, Act.UPDATE: to.update, Act.DELETE: to.delete}
+        chosen = found[entry.act]
+        assert chosen is not None
+        return chosen
+
+    def _note(self, entry: Delivery) -> None:
+        deliveries.note(self._ledger, self._parcel.sync, entry, REVERSALS)
+
+    def _complain(self) -> None:
+        settle = (
+            f"{len(self._unknown):,} rows may have been created anew and are not sent again by a "
+            f"machine ({', '.join(self._unknown[:5])}). Find out, then say so with `wfops "
+            f"deliveries {self._parcel.sync} --delivered KEY` or `--again KEY`; then retry."
+        )
+        if self._refused:
+            first = self._refused[0]
+            more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
+            more += f" {settle}" if self._unknown else ""
+            raise type(first)(f"{first}{more} The others were taken back.", first.exchange)
+        if self._unknown:
+            raise DestinationRefused(f"{self._to.system}: {settle}")
