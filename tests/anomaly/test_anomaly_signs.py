@@ -139,3 +139,11 @@ def test_rows_of_the_next_days_are_not_odd_because_an_old_straggler_was_later() 
     model = fit_rows([paid(day, wild=day == 1) for day in range(20)])
     held = [(score_rows(model, paid(day, wild=False)).p_value <= 0.01).mean() for day in (20, 22)]
     assert max(held) < 0.05
+
+
+def test_one_thing_fewer_in_a_list_that_is_sent_whole_is_no_lack() -> None:
+    stock = np.random.default_rng(6).integers(0, 50, (HISTORY + 1, 110))
+    days = [pa.table({"article": np.arange(110), "stock": one}) for one in stock]
+    found = judged(days[:-1], days[-1].slice(1))
+    assert not found.held
+    assert not named(found, "article", "lack of")

@@ -75,7 +75,8 @@ def _feature(
     of = np.where(total > 0, total, np.nan)
     x = np.where(total > 0, np.log1p(decades), np.nan)
     noise = np.where(total > 0, _NOISE, np.nan)
-    return Feature(name, f"{what} '{label}'", "values", "%", counts / of, x, noise, True)
+    said = f"{what} '{label}'"  # one row that is gone is worth little, however rarely one goes
+    return Feature(name, said, "values", "%", counts / of, x, noise, True, decades)
 
 
 def _label(entries: Entries, key: int, labels: Mapping[str, str]) -> str:
