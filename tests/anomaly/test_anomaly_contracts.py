@@ -76,6 +76,14 @@ def test_too_little_history_still_holds_what_is_out_of_all_proportion() -> None:
     assert score_snapshot(HISTORY[:3], seen(TABLES[3].slice(0, 9))).findings[0].statistic == "rows"
 
 
+def test_a_first_usual_batch_after_tiny_ones_is_not_out_of_proportion() -> None:
+    tiny = [seen(TABLES[n].slice(0, 2 + n)) for n in range(2)]
+    usual, many = seen(TABLES[2].slice(0, 200)), HISTORY[2]
+    assert not [f for f in score_snapshot(tiny, usual).findings if f.statistic == "rows"]
+    assert many.rows > 250
+    assert score_snapshot(tiny, many).findings[0].statistic == "rows"
+
+
 @pytest.mark.parametrize("length", [5, 8])
 def test_the_basis_says_before_the_fact_when_a_budget_can_only_be_extrapolated(length: int) -> None:
     said = basis(HISTORY[:length], false_holds=0.05)

@@ -15,6 +15,7 @@ from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFindin
 Floats = npt.NDArray[np.float64]
 
 ROWS_FACTOR = 5.0
+TINY = 50.0  # rows; smaller snapshots, as of a first try, say nothing of a usual size
 SIZE_FACTOR = 20.0
 FEW_NULLS, MANY_NULLS = 0.05, 0.5
 _WEIGHT = 3.0
@@ -27,7 +28,8 @@ def gross(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
         return []
     profiles = [*history, new]
     rows = np.array([float(p.rows) for p in profiles])
-    found = [_finding(None, "rows", "volume", "rows", rows)] if _far(rows, ROWS_FACTOR) else []
+    far = _far(rows, ROWS_FACTOR, TINY)
+    found = [_finding(None, "rows", "volume", "rows", rows)] if far else []
     for name, columns in by_column(profiles).items():
         if all(column is not None for column in columns):
             found += _column(name, [c for c in columns if c is not None])
@@ -45,12 +47,15 @@ def _column(name: str, columns: Sequence[ColumnProfile]) -> Iterator[SnapshotFin
             yield _finding(name, "median", "numbers", "number", middle)
 
 
-def _far(values: Floats, factor: float) -> bool:
-    """Is the last value more than `factor` away from all of the earlier, positive ones?"""
+def _far(values: Floats, factor: float, least: float = 0.0) -> bool:
+    """Is the last value more than `factor` away from all of the earlier, positive ones?
+
+    Upwards they count as `least` at least.
+    """
     old, new = values[:-1], values[-1]
     if not (np.isfinite(values).all() and old.min() > 0):
         return False
-    return bool(new > factor * old.max() or new < old.min() / factor)
+    return bool(new > factor * max(old.max(), least) or new < old.min() / factor)
 
 
 def _finding(
