@@ -18,7 +18,7 @@ from wfops_pipelines.store import snapshots
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
 LIVES = 100  # of each of three lots, so that they can run at once
-FEW = 40  # of a broken product, until one is found faulty
+FEW = 100  # of a broken product, until one is found faulty
 
 
 @pytest.mark.parametrize("first", [1, 1 + LIVES, 1 + 2 * LIVES])
@@ -52,7 +52,7 @@ def no_memory(patch):
 
 def no_order(patch):
     original = snapshots.came
-    patch.setattr(snapshots, "came", lambda *a: replace(original(*a), cursors={}))
+    patch.setattr(snapshots, "came", lambda *a: replace(original(*a), cursors={}, reached={}))
 
 
 def no_doubt(patch):
