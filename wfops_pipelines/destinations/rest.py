@@ -143,6 +143,22 @@ class RestDestination:
     def filled(self, row: Row) -> dict[str, Any]:
         return {name: fill(value, row) for name, value in self.body}
 
+    def call_of(self, entry: Delivery) -> Call:
+        """What does to a record what the entry says."""
+        found = {
+            Act.CREATE: self.create or self.update, Act.UPDATE: self.update,
+            Act.DELETE: self.delete,
+        }  # fmt: skip
+        chosen = found[entry.act]
+        assert chosen is not None
+        return chosen
+
+    def may_repeat(self, entry: Delivery) -> bool:
+        """Whether sending once more cannot make it happen twice."""
+        if entry.state is State.SENDING:
+            return self.manners.key_header is not None or self.call_of(entry).repeatable
+        return entry.state is not State.UNKNOWN
+
     def look(self, caller: Caller, row: Row, known: Delivery | None) -> Any:
         """The record of a row as the API has it now; None where there is none."""
         assert self.read is not None

@@ -101,7 +101,7 @@ class Sending:
         return str(row[self._parcel.key])
 
     def _one(self, row: Row) -> None:
-        key = str(row[self._parcel.key])
+        key = self._key(row)
         mine, others = self._mine.get(key), self._others.get(key, [])
         if mine is not None and mine.state is State.DELIVERED:
             self._count[mine.act.value] += mine.error is None
@@ -109,16 +109,10 @@ class Sending:
             self._count["stale"] += 1
         elif not self._to.messages and any(o.state in OPEN for o in others):
             self._unknown.append(key)  # what it builds on is not known
-        elif mine is not None and not self._may_repeat(mine):
+        elif mine is not None and not self._to.may_repeat(mine):
             self._find_out(mine, row)
         else:
             self._deliver(self._decided(key, row, mine), row)
-
-    def _may_repeat(self, mine: Delivery) -> bool:
-        """Whether sending once more cannot make it happen twice."""
-        if mine.state is State.SENDING:
-            return self._to.manners.key_header is not None or self._call(mine).repeatable
-        return mine.state is not State.UNKNOWN
 
     def _decided(self, key: str, row: Row, mine: Delivery | None) -> Delivery:
         """What is to be done with this row, from the ledger or from the API itself."""
@@ -140,7 +134,7 @@ class Sending:
         return Delivery(self._parcel.seq, key, State.SENDING, act, remote)
 
     def _deliver(self, entry: Delivery, row: Row) -> None:
-        call = self._call(entry)
+        call = self._to.call_of(entry)
         if entry.act is Act.DELETE and _needs_remote(call) and entry.remote is None:
             self._note(replace(entry, state=State.DELIVERED, error=NOT_THERE))
             return
@@ -156,7 +150,7 @@ class Sending:
             raise
         except DestinationRefused as error:
             self._note(replace(entry, state=State.FAILED, error=str(error)))
-            raise self._about(error, entry) from None
+            raise about_row(error, entry) from None
         self._count[entry.act.value] += answer.gone is None
         remote = remote_id(answer.body) or entry.remote
         what = NOT_THERE if answer.gone else None
@@ -213,19 +207,8 @@ class Sending:
             return None
         return remote_id(record) or ""
 
-    def _call(self, entry: Delivery) -> Call:
-        to = self._to
-        found = {Act.CREATE: to.create or to.update, Act.UPDATE: to.update, Act.DELETE: to.delete}
-        chosen = found[entry.act]
-        assert chosen is not None
-        return chosen
-
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry)
-
-    def _about(self, error: DestinationRefused, entry: Delivery) -> DestinationRefused:
-        facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
-        return type(error)(f"row {entry.key}: {error}", facts)
 
     def _complain(self) -> None:
         """Raise the first refusal, with how many more there are; or name what nobody knows."""
@@ -242,6 +225,12 @@ class Sending:
         if self._unknown:
             facts = {"unknown": ", ".join(self._unknown[:50])}
             raise DestinationRefused(f"{self._to.system}: {settle}", facts)
+
+
+def about_row(error: DestinationRefused, entry: Delivery) -> DestinationRefused:
+    """The refusal with the row that it is about."""
+    facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
+    return type(error)(f"row {entry.key}: {error}", facts)
 
 
 def _needs_remote(call: Call) -> bool:

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.destinations import deliveries, images
 from wfops_pipelines.destinations.calling import Caller
-from wfops_pipelines.destinations.calls import Call
 from wfops_pipelines.destinations.deliveries import REVERSALS, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Reverted
 from wfops_pipelines.destinations.readback import differs, remote_id
 from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
-from wfops_pipelines.destinations.sending import AFRESH, AT_ONCE, MOST_REFUSED, NOT_THERE
+from wfops_pipelines.destinations.sending import (
+    AFRESH,
+    AT_ONCE,
+    MOST_REFUSED,
+    NOT_THERE,
+    about_row,
+)
 from wfops_pipelines.destinations.told import OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused
 
@@ -88,7 +93,7 @@ class TakingBack:
         elif self._is_superfluous(sent):
             self._done["newer"] += 1
             self._close(sent)
-        elif mine is not None and not self._may_repeat(mine):
+        elif mine is not None and not self._to.may_repeat(mine):
             self._find_out(sent, mine, row)
         elif self._is_open(key) and self._changed(sent, row):
             self._done["newer"] += 1
@@ -128,7 +133,7 @@ class TakingBack:
         return differs(record, self._to.filled(row))
 
     def _take_back(self, sent: Delivery, entry: Delivery, row: Row) -> None:
-        call, values = self._call(entry), with_remote(row, entry)
+        call, values = self._to.call_of(entry), with_remote(row, entry)
         try:
             path = call.filled(values)
             body = None if entry.act is Act.DELETE else self._images[entry.key]["record"]
@@ -142,8 +147,7 @@ class TakingBack:
             raise
         except DestinationRefused as error:
             self._note(replace(entry, state=State.FAILED, error=str(error)))
-            facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
-            raise type(error)(f"row {entry.key}: {error}", facts) from None
+            raise about_row(error, entry) from None
         remote = remote_id(answer.body) or entry.remote
         said = NOT_THERE if answer.gone else None
         self._arrived(sent, replace(entry, remote=remote, error=said))
@@ -170,12 +174,6 @@ class TakingBack:
         else:
             self._done["deleted" if mine.act is Act.DELETE else "restored"] += 1
 
-    def _may_repeat(self, mine: Delivery) -> bool:
-        """Whether sending once more cannot make it happen twice."""
-        if mine.state is State.SENDING:
-            return self._to.manners.key_header is not None or self._call(mine).repeatable
-        return mine.state is not State.UNKNOWN
-
     def _find_out(self, sent: Delivery, mine: Delivery, row: Row) -> None:
         """It may have been created anew: ask the API by the row's own key, or leave it open."""
         read = self._to.read
@@ -190,13 +188,6 @@ class TakingBack:
             said = "it was under way when something crashed; the API takes no idempotency key"
             self._note(replace(mine, state=State.UNKNOWN, error=said))
         self._unknown.append(mine.key)
-
-    def _call(self, entry: Delivery) -> Call:
-        to = self._to
-        found = {Act.CREATE: to.create or to.update, Act.UPDATE: to.update, Act.DELETE: to.delete}
-        chosen = found[entry.act]
-        assert chosen is not None
-        return chosen
 
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry, REVERSALS)
