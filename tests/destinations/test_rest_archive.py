@@ -100,3 +100,25 @@ def test_a_changed_row_of_an_archived_record_is_refused_with_the_row(engine, api
 def test_what_cannot_be_is_refused_where_it_is_declared(changes, words):
     with pytest.raises(ValueError, match=words):
         pages(**changes)
+
+
+def test_what_only_a_create_sends_is_neither_compared_nor_updated_and_restored(engine, api):
+    to = pages(create_body={"parent": {"list": "l1"}, "made_by": "{id}'s owner"})
+    send(engine, api, {"a": "a@x", "b": "b@x"}, to=to)
+    assert api.writes()[0][2] == {
+        "email": "a@x", "ref": "a", "parent": {"list": "l1"}, "made_by": "a's owner",
+    }  # fmt: skip
+    api.records["c1"]["parent"] = api.records["c2"]["parent"] = {"list": "moved-by-hand"}
+    with engine.connect() as conn:
+        assert to.diff(conn, people({"a": "a@x"}, api.environ, 2), []) == Diff(unchanged=1)
+    second = {"a": "a2@x", "b": None}
+    send(engine, api, second, 2, to)
+    assert api.writes()[2][2] == {"email": "a2@x", "ref": "a"}
+    with engine.begin() as conn:
+        assert to.revert(conn, parcel(api, second, 2)) == Reverted(restored=2)
+    assert api.writes()[-2][2] == {"email": "a@x", "ref": "a"}
+    assert api.writes()[-1][2] == {
+        "email": "b@x", "ref": "b", "parent": {"list": "moved-by-hand"}, "made_by": "b's owner",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="create_body needs a create"):
+        rest_destination("crm", update="PUT /contacts/{id}", create_body={"a": 1})

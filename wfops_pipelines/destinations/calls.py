@@ -78,6 +78,14 @@ def fill(value: Any, row: Mapping[str, Any]) -> Any:
             return value
 
 
+def merged(one: Any, over: Any) -> Any:
+    """Both objects as one; where both say something, `over` counts."""
+    if not (isinstance(one, Mapping) and isinstance(over, Mapping)):
+        return over
+    both = {name: merged(one[name], over[name]) for name in over if name in one}
+    return {**one, **over, **both}
+
+
 class _Present(dict[str, Any]):
     def __init__(self, row: Mapping[str, Any]) -> None:
         super().__init__({k: v for k, v in row.items() if v is not None})

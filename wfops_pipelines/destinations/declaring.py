@@ -27,6 +27,7 @@ def rest_destination(
     lists: Lists | None = None,
     lists_by: str | None = None,
     body: Mapping[str, Any] | None = None,
+    create_body: Mapping[str, Any] | None = None,
     record: str = "",
     form: bool = False,
     auth: Auth | OAuth2 = bearer,
@@ -58,6 +59,8 @@ def rest_destination(
             sent count, so what others made over there is never deleted.
         lists_by: dotted path of the row's key in such a record; None: by the API's own `id`.
         body: what create and update send, as JSON.
+        create_body: what only `create` sends beside it, as {"parent": {"database_id": "0f3c"}}: it
+            is neither compared nor updated.
         record: dotted path of the record in the answer to `read`; empty when the answer is it.
         form: bodies are sent as forms, as Stripe wants them: `metadata[a]=1&items[0]=b`. A create
             leaves out what is null or empty, an update sends it as an empty text, which unsets it.
@@ -73,7 +76,8 @@ def rest_destination(
     Raises:
         ValueError: a request that is not a method and a path, neither create nor update, a time or
             a rate that is not above 0, `read_many` without `read`, `lists` that leave records out,
-            a `delete_body` without what it needs, or a form's field with brackets in its name.
+            a `create_body` or `delete_body` without what it needs, or a form's field with brackets
+            in its name.
     """
     if read_many is not None and read is None:
         raise ValueError(f"{system}: read_many needs read= as well, for what it leaves out")
@@ -82,7 +86,9 @@ def rest_destination(
     if deadline <= 0 or (per_second is not None and per_second <= 0):
         raise ValueError(f"{system}: deadline and per_second must be above 0")
     _check_deletion(system, delete, delete_body, read, gone)
-    if form and (name := bracketed([body, delete_body])):
+    if create_body is not None and create is None:
+        raise ValueError(f'{system}: create_body needs a create, as "POST /contacts"')
+    if form and (name := bracketed([body, create_body, delete_body])):
         raise ValueError(
             f'{system}: {name!r} cannot be a field of a form. Write {{"metadata": {{"a": …}}}} for '
             "metadata[a]; the brackets come by themselves"
@@ -99,6 +105,7 @@ def rest_destination(
         read=call(read) if read else None,
         read_many=read_many,
         body=tuple((body or {}).items()),
+        create_body=tuple((create_body or {}).items()),
         record=record,
         manners=Manners(
             auth, header, tuple((headers or {}).items()), deadline, per_second, at_once, form

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations import deliveries, rest_diff
+from wfops_pipelines.destinations import deliveries, images, rest_diff
 from wfops_pipelines.destinations.calling import Caller, Manners
-from wfops_pipelines.destinations.calls import Call, fill
+from wfops_pipelines.destinations.calls import Call, fill, merged
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.forms import given
 from wfops_pipelines.destinations.listing import Lists, living
@@ -46,6 +46,7 @@ class RestDestination:
     read: Call | None = None
     read_many: Many | None = None
     body: tuple[tuple[str, Any], ...] = ()
+    create_body: tuple[tuple[str, Any], ...] = ()
     record: str = ""
     manners: Manners = field(default_factory=Manners)
     lists: Lists | None = None
@@ -151,13 +152,20 @@ class RestDestination:
     def filled(self, row: Row) -> dict[str, Any]:
         return {name: fill(value, row) for name, value in self.body}
 
-    def body_of(self, entry: Delivery, row: Row, fields: Mapping[str, Any] | None = None) -> Any:
-        """What is sent to do what the entry says: of the row, or these `fields` of its record."""
+    def body_of(self, entry: Delivery, row: Row, image: Mapping[str, Any] | None = None) -> Any:
+        """What is sent to do what the entry says: of the row, or of an image of its record."""
         if entry.act is Act.DELETE:
             return fill(dict(self.delete_body), with_remote(row, entry)) or None
-        sent = self.filled(row) if fields is None else fields
-        new = self.manners.form and self.call_of(entry) is self.create
-        return given(sent) if new else sent
+        sent = self.filled(row) if image is None else images.fields(image, dict(self.body))
+        if self.call_of(entry) is not self.create:
+            return sent
+        only = fill(dict(self.create_body), row)
+        sent = merged(merged(only, given(image or {})), sent)
+        return given(sent) if self.manners.form else sent
+
+    def image_of(self, record: Any) -> Any:
+        """Of a record what could restore it."""
+        return images.fields(record, merged(dict(self.create_body), dict(self.body)))
 
     def differs(self, record: Any, row: Row) -> bool:
         """Whether the record is no more, or not yet, what the row says."""

@@ -176,7 +176,7 @@ class Sending:
         if record is None:
             image["gone"] = True
         else:
-            image["record"] = images.fields(record, dict(self._to.body))
+            image["record"] = self._to.image_of(record)
         images.store(self._ledger, keep, self._parcel.sync, entry.key, image)
 
     def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
