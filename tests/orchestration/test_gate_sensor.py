@@ -9,8 +9,8 @@ import pytest
 
 from wfops_pipelines import workbench
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.reviews import Actor, Verb
-from wfops_pipelines.errors import SourceRefused
+from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
+from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.orchestration import approval_gate_requests
 from wfops_pipelines.orchestration.assemble import assemble
@@ -84,6 +84,28 @@ def test_a_failed_release_is_tried_again_later_under_a_new_key(bench):
     assert requests() == []
     bench.clock.advance(seconds=30)
     assert [r.run_key for r in requests()] == [f"{taken.id}/1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"), [(DestinationRefused("no column"), 1), (DestinationUnreachable("down"), 0)]
+)
+def test_a_release_that_no_further_try_mends_asks_a_person_at_once(
+    bench, monkeypatch, error, asked
+):
+    def refuse(*_):
+        raise error
+
+    taken = bench.decide(bench.held(BAD), Verb.APPROVE)
+    monkeypatch.setattr("wfops_pipelines.publishing.release", refuse)
+    release = {j.name: j for j in gate_jobs(["team"])}["release"]
+    config = {"ops": {"act_on_decision": {"inputs": {"decision": taken.id}}}}
+    with pytest.raises(type(error)):
+        release.execute_in_process(run_config=config, resources={"io_manager": dg.mem_io_manager})
+    with bench.services.engine.connect() as conn:
+        failures = [r for r in reviews.listed(conn) if r.kind is ReviewKind.FAILURE]
+        assert reviews.errand(conn, taken.id).attempts == 1
+    assert len(failures) == asked
+    assert all("release failed (destination_refused)" in r.summary for r in failures)
 
 
 def test_the_gate_waits_while_the_sync_is_paused(bench):

@@ -5,6 +5,7 @@ from wfops_pipelines.destinations.declaring import rest_destination
 from wfops_pipelines.destinations.files import FileTable, file_table
 from wfops_pipelines.destinations.looking import Many, many
 from wfops_pipelines.destinations.parcel import (
+    Choosy,
     Existing,
     Keep,
     Listing,
@@ -18,6 +19,7 @@ from wfops_pipelines.destinations.rest import RestDestination
 from wfops_pipelines.destinations.table import TableDestination, table
 
 __all__ = [
+    "Choosy",
     "DatabaseTable",
     "Existing",
     "FileTable",

@@ -91,13 +91,19 @@ class _Present(dict[str, Any]):
         super().__init__({k: v for k, v in row.items() if v is not None})
 
     def __missing__(self, name: str) -> str:
-        raise DestinationRefused(f"the row has no {name}, which the body puts into a text.")
+        raise DestinationRefused(
+            f"the row has no {name}, which the body puts into a text. Let the sync's function fill "
+            f'it, or the body name it alone, as "{{{name}}}", where it may be null.'
+        )
 
 
 def _as_json(value: Any) -> Any:
     match value:
         case float() if not math.isfinite(value):
-            raise DestinationRefused(f"the row has {value}, which JSON does not know.")
+            raise DestinationRefused(
+                f"the row has {value}, which JSON does not know. Let the sync's function return "
+                "None for it."
+            )
         case datetime() | date():
             return value.isoformat()
         case Decimal():

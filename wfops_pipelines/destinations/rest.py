@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
+    from wfops_pipelines.core.parts import Rows
+
 Row = Mapping[str, Any]
 REMOTE = "remote_id"
 
@@ -167,16 +169,43 @@ class RestDestination:
         """Of a record what could restore it."""
         return images.fields(record, merged(dict(self.create_body), dict(self.body)))
 
+    def unsendable(self, rows: Rows, key: str) -> dict[str, str]:
+        """Why no request can be made of a row, for each such one, by its key as text."""
+        each = Parcel("", 0, key, rows).each()
+        told = ((str(row[key]), self._refused(row)) for row in each if row[key] is not None)
+        return {name: why for name, why in told if why is not None}
+
+    def _refused(self, row: Row) -> str | None:
+        named = {**row, REMOTE: "its name"}
+        try:
+            self.filled(row)
+            fill(dict(self.create_body), row)
+            for asked in (self.create, self.update):
+                _ = asked and asked.filled(named)
+        except DestinationRefused as error:
+            return str(error)
+        return None
+
     def differs(self, record: Any, row: Row) -> bool:
-        """Whether the record is no more, or not yet, what the row says."""
+        """Whether the record is no more, or not yet, what the row says; so is what says nothing."""
+        if self._refused(row) is not None:
+            return True
         return differs(record, self.filled(row), self.manners.form)
 
     def held(self, record: Any, row: Row, column: str, place: tuple[str, ...]) -> Any:
         """A column as the record has it; as the row writes it where that is the same to the API."""
         there = value_at(record, place)
-        if column in row and not differs(there, fill(f"{{{column}}}", row), self.manners.form):
-            return row[column]
-        return there
+        said = self.said(row, column)
+        return (
+            row[column] if column in row and not differs(there, said, self.manners.form) else there
+        )
+
+    def said(self, row: Row, column: str) -> Any:
+        """A column as it is sent; where it cannot be, as text."""
+        try:
+            return fill(f"{{{column}}}", row) if column in row else None
+        except DestinationRefused:
+            return str(row[column])
 
     def needs_remote(self, call: Call) -> bool:
         """Whether the call can only be made with what the API calls the record."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.calling import Caller
-from wfops_pipelines.destinations.calls import fill
 from wfops_pipelines.destinations.deliveries import Delivery
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Existing, Parcel
@@ -54,8 +53,7 @@ def diff(
             for column, place in places.items():
                 old, new = to.held(record, row, column, place), row[column]
                 if old != new:
-                    sent = fill("{" + column + "}", row)
-                    changes.append((key, column, _shown(old), _shown(sent)))
+                    changes.append((key, column, _shown(old), _shown(to.said(row, column))))
     return Diff(inserted, updated, unchanged, deleted, tuple(changes))
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from wfops_pipelines import flow, gate, publishing, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
-from wfops_pipelines.errors import DecisionRefused, NotAllowed
+from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
@@ -181,7 +181,8 @@ def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Excep
     services = workbench.services()
     with database.transaction(services.engine) as conn:
         reviews.failed(conn, errand.decision, str(error))
-    if errand.attempts + 1 >= MOST_ATTEMPTS:
+    passing = not isinstance(error, SyncFailure) or error.transient
+    if not passing or errand.attempts + 1 >= MOST_ATTEMPTS:
         sync = workbench.project().syncs[errand.sync]
         report_failure(sync, "release", error, services, context.run_id)
 
