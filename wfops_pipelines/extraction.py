@@ -14,6 +14,7 @@ from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.gathering import Gathered, Recall, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
@@ -51,8 +52,14 @@ def stage(
 
     Of a partitioned sync: what changed in that `day`. The snapshot row and the cursor move in one
     transaction, by compare-and-swap. Raises a SyncFailure, or HeadMoved when another run staged
-    first (nothing is lost: extract again).
+    first (nothing is lost: extract again), or SettingsError where a partitioned sync has no day:
+    such a run would forget what was staged of all others.
     """
+    if sync.days_from is not None and day is None:
+        raise SettingsError(
+            f"{sync.name} is partitioned by day. Say which one to run: a partition in the UI, or "
+            f"`wfops run {sync.name} --day {sync.days_from}`."
+        )
     stretch = _stretch(sync, services, until or services.clock(), day)
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)

@@ -49,7 +49,7 @@ def unsendable(rows: Rows, sync: Sync) -> list[Finding]:
         refused = sync.destination.unsendable(rows, sync.key)
     if not refused:
         return []
-    keys, why = tuple(refused), next(iter(refused.values()))
+    keys, why = tuple(refused), next(iter(refused.values())).rstrip(".")
     sentence = f"{counted_rows(len(keys))} cannot be sent, {_few(keys)}: {why}"
     return [Finding("unsendable", Severity.CRITICAL, sentence, None, len(keys), 0, keys)]
 
