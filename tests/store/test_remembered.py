@@ -79,5 +79,6 @@ def test_few_rows_ask_and_many_read_all(engine, monkeypatch):
     few, many = Recall(engine, "s", START), Recall(engine, "s", START)
     assert set(few.of(1, lambda: table([("b", "1")])).versions) == {"b"}
     assert set(few.of(1, lambda: table([("c", "2")])).versions) == {"c"}
+    assert set(few.of(1, lambda: pytest.fail("asked")).versions) == {"a", "b", "c"}
     assert set(many.of(3, lambda: pytest.fail("asked")).versions) == {"a", "b", "c"}
     assert set(many.of(1, lambda: pytest.fail("asked")).versions) == {"a", "b", "c"}

@@ -69,16 +69,23 @@ class Recall:
     ahead: datetime
     since: datetime | None = None
     until: datetime | None = None
+    _told: int = 0
+    _more: int = -1  # more than so many rows are remembered
     _all: Came | None = None
 
     def of(self, rows: int, told: Callable[[], pa.Table]) -> Came:
         """What was staged before of so many rows: `told` gives key and version of each, as texts.
 
-        All that is remembered, where that is no more than the rows are.
+        All that is remembered, where that is not twice as much as was told so far.
         """
+        self._told += rows
         with self.engine.connect() as conn:
-            if self._all is None and not self._more_than(conn, max(rows, FEW)):
-                self._all = self._whole(conn)
+            if self._all is None and self._told > self._more:
+                most = max(2 * self._told, FEW)
+                if self._more_than(conn, most):
+                    self._more = most
+                else:
+                    self._all = self._whole(conn)
             return self._asked(conn, told()) if self._all is None else self._all
 
     def _more_than(self, conn: Connection, most: int) -> bool:
