@@ -177,12 +177,25 @@ def _truth(life: Life, record: Record) -> Iterator[Fault]:
             yield from _vanished(life, record, key)
         if version is None or version.n in staged:
             if version is not None and key not in contradicted and last[key] != version.n:
+                if _ahead(life, key, last[key], version):
+                    life.did["a date ahead told late"] += 1
+                    continue
                 yield Fault("stale", f"{key}@{version.order} was staged, and another one after it")
             continue
         if why := _excused(life, record, version, staged):
             life.did[why] += 1
         else:
             yield Fault("lost", f"{key}@{version.order} of the source was never staged")
+
+
+def _ahead(life: Life, key: str, n: Any, version: Version) -> bool:
+    """Whether the source dated `n` ahead, later than `version`, and told of it after that.
+
+    By all that anybody was told it is the newer one, and who tells `version` again lags.
+    """
+    other = next((v for v in life.source.versions[key] if v.n == n), None)
+    skew = life.source.moods.skew
+    return other is not None and other.cursor > max(other.written + skew, version.cursor)
 
 
 def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
