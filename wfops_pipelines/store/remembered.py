@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, delete
 
+from wfops_pipelines.postgres.copying import copied
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.copying import copy_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,8 +116,8 @@ class Recall:
 
     def _asked(self, conn: Connection, told: pa.Table) -> Came:
         """In one statement: what another run stages meanwhile is in all of it or in none."""
-        with copy_table(conn, told) as copied:
-            query = _ASKED.format(told=copied, rows=_ROWS, scope=_SCOPE)
+        with copied(conn, told) as asked:
+            query = _ASKED.format(told=asked, rows=_ROWS, scope=_SCOPE)
             found = conn.exec_driver_sql(query, self._values).all()
         keyed = [r for r in found if r.last is not None]
         return Came(
@@ -137,7 +137,7 @@ class Recall:
 
 def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
     """Note rows just staged, as the stream's newest snapshot: key, version (texts) and cursor."""
-    with copy_table(conn, rows) as staged:
+    with copied(conn, rows) as staged:
         conn.exec_driver_sql(
             f"insert into {_ROWS} (sync, key, version, cursor, seq) "
             "select distinct on (key, version) h.sync, key, version, x.cursor, h.seq "
