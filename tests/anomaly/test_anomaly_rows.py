@@ -61,7 +61,7 @@ def test_a_missing_column_is_refused_with_its_name() -> None:
         score_rows(MODEL, DAYS[13].drop_columns(["email"]))
 
 
-def test_the_padded_trees_score_as_scikit_learn_does() -> None:
+def test_the_complete_trees_score_as_scikit_learn_does() -> None:
     from sklearn.ensemble import IsolationForest
 
     x = np.random.default_rng(1).normal(size=(500, 6))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_BLOCK = 4096
+_BLOCK = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +72,63 @@ def average_path(samples: Any) -> Floats:
 
 def path_scores(trees: Trees, x: Floats) -> Floats:
     """Score of each row, 0 to 1, larger is stranger: minus `score_samples`."""
-    narrow = np.ascontiguousarray(x, np.float32)
+    narrow, levels = np.ascontiguousarray(x, np.float32), _Levels.of(trees)
     sums = np.concatenate(
-        [_block(trees, narrow[at : at + _BLOCK]) for at in range(0, len(x), _BLOCK)]
+        [levels.lengths(narrow[at : at + _BLOCK]) for at in range(0, len(x), _BLOCK)]
         or [np.zeros(0)]
     )
     usual = len(trees.feature) * float(average_path(trees.samples))
     return np.asarray(2.0 ** (-sums / max(usual, 1e-12)))
 
 
-def _block(trees: Trees, x: npt.NDArray[np.float32]) -> Floats:
-    values, row = x.ravel(), np.arange(len(x)) * x.shape[1]
-    sums = np.zeros(len(x))
-    for tree in range(len(trees.feature)):
-        feature, threshold = trees.feature[tree].astype(np.intp), trees.threshold[tree]
-        ways = np.stack([trees.left[tree], trees.right[tree]], 1).ravel().astype(np.intp)
-        at = np.zeros(len(x), np.intp)
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """The trees filled up to complete ones, level by level, so that a child needs no look-up.
+
+    feature, threshold: (trees, 2 ** depth - 1); length: (trees, 2 ** depth). Thresholds are the
+    largest float32 that are not above: the same rows of float32 are below them.
+    """
+
+    feature: npt.NDArray[np.intp]
+    threshold: npt.NDArray[np.float32]
+    length: Floats
+    depth: int
+
+    @classmethod
+    def of(cls, trees: Trees) -> _Levels:
+        tree = np.arange(len(trees.feature))[:, None]
+        levels: list[npt.NDArray[np.int32]] = [np.zeros((len(tree), 1), np.int32)]
         for _ in range(trees.depth):
-            smaller = values.take(row + feature.take(at)) <= threshold.take(at)
-            at = ways.take(2 * at + ~smaller)
-        sums += trees.length[tree].take(at)
-    return sums
+            here = levels[-1]
+            ways = np.stack([trees.left[tree, here], trees.right[tree, here]], 2)
+            levels.append(ways.reshape(len(tree), -1))
+        inner = np.concatenate(levels[:-1] or [levels[0]], axis=1)
+        exact = trees.threshold[tree, inner]
+        near = exact.astype(np.float32)
+        near = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
+        feature = trees.feature[tree, inner].astype(np.intp)
+        return cls(feature, near, trees.length[tree, levels[-1]], trees.depth)
+
+    def lengths(self, x: npt.NDArray[np.float32]) -> Floats:
+        """The sum over the trees of each row's path."""
+        rows = len(x)
+        by_column = np.ascontiguousarray(x.T)
+        values, row = by_column.ravel(), np.arange(rows)
+        at, cell = np.zeros(rows, np.intp), np.zeros(rows, np.intp)
+        value, limit = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
+        path, sums = np.zeros(rows), np.zeros(rows)
+        for feature, threshold, length in zip(
+            self.feature * rows, self.threshold, self.length, strict=True
+        ):
+            at.fill(0)
+            for _ in range(self.depth):
+                np.take(feature, at, out=cell, mode="clip")  # "clip" spares a copy; all are inside
+                cell += row
+                np.take(values, cell, out=value, mode="clip")
+                np.take(threshold, at, out=limit, mode="clip")
+                at += at
+                at += 1
+                at += value > limit
+            at -= 2**self.depth - 1
+            sums += np.take(length, at, out=path, mode="clip")
+        return sums
