@@ -102,3 +102,12 @@ def test_values_of_every_type_come_back(tmp_path):
     again = files.read(tmp_path, written(tmp_path, table, 1).stem, 1).whole()
     assert str(again.to_pylist()) == str(table.to_pylist())
     assert again.schema == table.schema
+
+
+def test_of_fewer_columns_more_rows_are_read_at_once(tmp_path):
+    table = pa.table({f"c{i}": [f"{i}-{n}" for n in range(100)] for i in range(6)})
+    rows = files.read(tmp_path, written(tmp_path, table, 10).stem, 10)
+    for names, most in ((None, 10), (["c4", "c1"], 30), (["c2"], 40), (table.column_names, 10)):
+        parts = list(rows.parts(names))
+        assert {part.num_rows for part in parts[:-1]} == {most}
+        assert pa.concat_tables(parts).equals(table if names is None else table.select(names))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE = 16_384  # rows that say how a column is best encoded
+NARROW = 4
 
 
 def write(folder: Path, rows: Rows, at_once: int) -> str:
@@ -107,6 +108,7 @@ def write_text(folder: Path, name: str, text: str) -> None:
 def read(folder: Path, digest: str, at_once: int) -> Rows:
     """The rows named by `digest`, of which `at_once` are in memory at a time.
 
+    Of a few columns, more: as many as take as much room, but not more than `NARROW` times.
     Raises SnapshotDamaged unless every byte is as it was staged; so does reading on when the file
     is changed or replaced meanwhile.
     """
@@ -117,7 +119,8 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
         schema, count = file.schema_arrow, file.metadata.num_rows
 
     def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        yield from _parts(path, seen, columns, at_once)
+        share = len(schema) // max(len(schema if columns is None else columns), 1)
+        yield from _parts(path, seen, columns, at_once * min(max(share, 1), NARROW))
 
     rows = Rows(schema, count, parts)
     return rows if count > at_once else Rows.of(rows.whole())
