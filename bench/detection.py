@@ -42,7 +42,7 @@ def damaged(
         share = float(rng.choice(SHARES))
         share = 0.5 if name in WHOLE else max(share, 0.2) if name == "truncated_page" else share
         broken = FAULTS[str(name)](rng, clean, past, share)
-        if broken is not None and len(found) < wanted:
+        if broken is not None and len(found) < wanted and not broken.equals(clean):
             found.append((str(name), broken))
     return found
 

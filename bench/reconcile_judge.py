@@ -177,12 +177,25 @@ def _truth(life: Life, record: Record) -> Iterator[Fault]:
             yield from _vanished(life, record, key)
         if version is None or version.n in staged:
             if version is not None and key not in contradicted and last[key] != version.n:
+                if _ahead(life, key, last[key], version):
+                    life.did["a date ahead told late"] += 1
+                    continue
                 yield Fault("stale", f"{key}@{version.order} was staged, and another one after it")
             continue
-        if why := _excused(life, version, staged):
+        if why := _excused(life, record, version, staged):
             life.did[why] += 1
         else:
             yield Fault("lost", f"{key}@{version.order} of the source was never staged")
+
+
+def _ahead(life: Life, key: str, n: Any, version: Version) -> bool:
+    """Whether the source dated `n` ahead, later than `version`, and told of it after that.
+
+    By all that anybody was told it is the newer one, and who tells `version` again lags.
+    """
+    other = next((v for v in life.source.versions[key] if v.n == n), None)
+    skew = life.source.moods.skew
+    return other is not None and other.cursor > max(other.written + skew, version.cursor)
 
 
 def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
@@ -197,7 +210,7 @@ def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
         yield Fault("lost", f"{key} is gone at the source, and lives at the destination")
 
 
-def _excused(life: Life, version: Version, staged: set[int]) -> str | None:
+def _excused(life: Life, record: Record, version: Version, staged: set[int]) -> str | None:
     """Why no cursor could have met this version; None where one must."""
     if not life.incremental:
         return None
@@ -205,6 +218,8 @@ def _excused(life: Life, version: Version, staged: set[int]) -> str | None:
         return "beyond the overlap"
     if _went_back(life, version, staged):
         return "back in its own time"
+    if _outrun(life, record, version):
+        return "outrun by a row dated ahead"
     return "skipped by its paging" if life.source.moods.offset else None
 
 
@@ -219,6 +234,22 @@ def _went_back(life: Life, version: Version, staged: set[int]) -> bool:
         and version.cursor < old.cursor and version.visible > old.cursor - skew
         for old in life.source.versions[version.key]
     )  # fmt: skip
+
+
+def _outrun(life: Life, record: Record, version: Version) -> bool:
+    """Whether a row that the source dated ahead took the cursor past it, before it was visible.
+
+    Of a source whose clock is behind, a date ahead of that clock can be a plausible one to ours.
+    """
+    by_n = {v.n: v for had in life.source.versions.values() for v in had}
+    return any(
+        (ahead := by_n.get(row.get("n"))) is not None
+        and ahead.cursor > ahead.written + life.source.moods.skew
+        and version.cursor + OVERLAP < ahead.cursor <= record.snapshots[seq].staged_at
+        and record.snapshots[seq].staged_at < version.visible
+        for seq, rows in record.rows.items()
+        for row in rows.values()
+    )
 
 
 def _decisions(life: Life, record: Record) -> Iterator[Fault]:

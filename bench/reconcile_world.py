@@ -20,6 +20,7 @@ from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings
+from wfops_pipelines.store import remembered
 from wfops_pipelines.store.database import psycopg2_url
 
 PEOPLE = frozenset({"ana", "bob", "cyd"})
@@ -123,15 +124,18 @@ def ident(seq: int, row: Mapping[str, Any]) -> int:
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """Leave out what takes the time and moves no row: the forest, the report file, old schemas."""
-    kept = scoring.score, flow._leave_report, history.TRAINING_SNAPSHOTS
+    """Leave out what takes the time and moves no row: the forest, the report file, old schemas.
+
+    Few as their rows are, lives ask for what was staged before as a long history is asked.
+    """
+    kept = scoring.score, flow._leave_report, history.TRAINING_SNAPSHOTS, remembered.FEW
     scoring.score = lambda *_: scoring.Scored((), "{}", {})
     flow._leave_report = lambda *_: None
-    history.TRAINING_SNAPSHOTS = 1
+    history.TRAINING_SNAPSHOTS, remembered.FEW = 1, 0
     try:
         yield
     finally:
-        scoring.score, flow._leave_report, history.TRAINING_SNAPSHOTS = kept
+        scoring.score, flow._leave_report, history.TRAINING_SNAPSHOTS, remembered.FEW = kept
 
 
 @dataclass

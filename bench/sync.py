@@ -342,7 +342,7 @@ def copy(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
     import sqlalchemy as sa
     from pyarrow import csv
 
-    from wfops_pipelines.destinations.copying import postgres_type
+    from wfops_pipelines.postgres.copying import postgres_type
 
     found: dict[str, Any] = {}
     data = pq.read_table(folder / "rows.parquet")

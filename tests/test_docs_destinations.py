@@ -63,6 +63,15 @@ def test_each_destination_of_the_page_takes_rows_changes_and_deletions(publish, 
     assert late == (told_again if name == "CRM" else Written(stale=1))
 
 
+def test_forms_and_archiving_are_declared_as_the_page_says():
+    found = {}
+    exec(blocks("python")[1], found)
+    assert found["BILLING"].manners.form
+    assert dict(found["WIKI"].delete_body) == {"archived": True}
+    assert can_undo(found["BILLING"])
+    assert can_undo(found["WIKI"])
+
+
 def test_the_view_of_the_page_shows_what_lives(publish):
     publish(declared()["WAREHOUSE"], {"a": "a@x", "b": "b@x"}, 1)
     publish(declared()["WAREHOUSE"], {"b": None}, 2)
@@ -75,7 +84,7 @@ def test_the_files_are_read_as_the_page_says(publish):
     publish(declared()["LAKE"], {"a": "a@x", "b": "b@x"}, 1)
     publish(declared()["LAKE"], {"b": None, "c": "c@x"}, 2)
     found = {}
-    exec(blocks("python")[1], found)
+    exec(blocks("python")[-1], found)
     assert sorted(found["contacts"]["id"].to_list()) == ["a", "c"]
 
 

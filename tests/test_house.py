@@ -17,7 +17,7 @@ COMPONENTS = {
     "sources", "destinations", "checks", "anomaly", "assist", "store", "report", "notify",
     "sandbox", "dev",
 }  # fmt: skip
-BELOW = {"core", "errors", "apis"}
+BELOW = {"core", "errors", "apis", "postgres"}
 SHELL = {
     "__main__",
     "orchestration",

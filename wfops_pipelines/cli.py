@@ -18,11 +18,13 @@ from wfops_pipelines.settings import Settings, read_settings
 from wfops_pipelines.terminal import me as _me
 from wfops_pipelines.terminal import open_all as _open
 from wfops_pipelines.terminal import sign as _sign
+from wfops_pipelines.terminal import tell_waiting
 from wfops_pipelines.waivers_cli import waivers_app
 
 if TYPE_CHECKING:
     from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
+    from wfops_pipelines.services import Services
 
 app = typer.Typer(
     name="wfops",
@@ -122,7 +124,7 @@ def run(
     _sign(services)
     if not passed.judged:
         typer.echo(f"{name}: nothing new")
-    _tell_judged(passed.judged, {p.seq for p in passed.publications})
+    _tell_judged(passed.judged, services, {p.seq for p in passed.publications})
 
 
 @app.command()
@@ -190,7 +192,7 @@ def decide(
     typer.echo(f"{decision} recorded as {taken.id}")
     if taken.edited is not None:
         run_ = flow.Run(Actor("cli", "machine"))
-        _tell_judged(flow.judge_staged(project, sync, services, run_))
+        _tell_judged(flow.judge_staged(project, sync, services, run_), services)
     elif not taken.final:
         typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
     elif found.kind is ReviewKind.AFTER:
@@ -303,6 +305,7 @@ def reopen(review: ReviewId, reason: Reason) -> None:
     _, _, services = _open()
     new = steering.reopen(review, reason, _me(services), services)
     typer.echo(f"{new.subject} waits again: {new.id}")
+    tell_waiting(new, services)
     _sign(services)
 
 
@@ -318,6 +321,7 @@ def revert(
     _, project, services = _open()
     asked = undoing.ask(name, snapshot, reason, _me(services), project, services)
     typer.echo(f"{asked.id}: {asked.summary}")
+    tell_waiting(asked, services)
     _sign(services)
 
 
@@ -405,13 +409,15 @@ def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
     return [e for n, t in types.items() if t for e in dangling(project, project.syncs[n], t)]
 
 
-def _tell_judged(judged: Sequence[Judged], published: Collection[int] = ()) -> None:
+def _tell_judged(
+    judged: Sequence[Judged], services: Services, published: Collection[int] = ()
+) -> None:
     """What became of each snapshot; `published` are the numbers of those of which rows went."""
     for one in judged:
         went = one.snapshot.seq in published
         typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {_became(one, went)}")
         if one.review is not None:
-            typer.echo(f"  decide it: wfops decide {one.review.id} approve --reason …")
+            tell_waiting(one.review, services)
 
 
 def _became(one: Judged, went: bool) -> str:

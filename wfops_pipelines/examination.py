@@ -13,7 +13,7 @@ from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
-from wfops_pipelines.impact import critical_changes, deletions, high_impact
+from wfops_pipelines.impact import critical_changes, deletions, high_impact, unsendable
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
@@ -132,6 +132,7 @@ def examine(
     run("expectations", expectations)
     if sync.key in rows.column_names:  # without it, no row can be named: held already
         run("anomaly", anomalies)
+        run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
         run("critical_changes", lambda: critical_changes(there.diff))
         run("deletes", lambda: deletions(rows, sync, there.living))

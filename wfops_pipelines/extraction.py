@@ -14,10 +14,11 @@ from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.gathering import Gathered, gather
+from wfops_pipelines.errors import SettingsError
+from wfops_pipelines.gathering import Gathered, Recall, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
-from wfops_pipelines.store import audit, database, drafts, files, rows, snapshots
+from wfops_pipelines.store import audit, database, drafts, files, remembered, rows, snapshots
 from wfops_pipelines.sync import Day, Sync
 from wfops_pipelines.vanished import with_vanished
 
@@ -28,12 +29,13 @@ REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times th
 class _Stretch:
     """What one extraction is about: its window, and what was there before it.
 
-    `before` is the number of the day's newest snapshot, where the sync is partitioned.
+    `came` tells of rows what was staged before. `before` is the number of the day's newest
+    snapshot, where the sync is partitioned.
     """
 
     window: Window
     head: snapshots.Head
-    came: snapshots.Came
+    came: Recall
     day: Day | None
     before: int = 0
 
@@ -50,8 +52,14 @@ def stage(
 
     Of a partitioned sync: what changed in that `day`. The snapshot row and the cursor move in one
     transaction, by compare-and-swap. Raises a SyncFailure, or HeadMoved when another run staged
-    first (nothing is lost: extract again).
+    first (nothing is lost: extract again), or SettingsError where a partitioned sync has no day:
+    such a run would forget what was staged of all others.
     """
+    if sync.days_from is not None and day is None:
+        raise SettingsError(
+            f"{sync.name} is partitioned by day. Say which one to run: a partition in the UI, or "
+            f"`wfops run {sync.name} --day {sync.days_from}`."
+        )
     stretch = _stretch(sync, services, until or services.clock(), day)
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
@@ -79,16 +87,24 @@ def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
         if day is not None:
-            came = snapshots.came(conn, sync.name, ahead, day.start, day.end)
+            came = _recall(sync, services, ahead, day.start, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
             return _Stretch(Window(day.start, end), head, came, day, before)
         since = _since(sync, head.cursor)
-        if sync.cursor is None:
-            return _Stretch(Window(since, until), head, snapshots.Came(), None)
         reached = since if sync.source.windowed else None
-        came = snapshots.came(conn, sync.name, ahead, reached)
+        came = _recall(sync, services, ahead, reached)
         return _Stretch(Window(since, until), head, came, None)
+
+
+def _recall(
+    sync: Sync, services: Services, ahead: datetime, since: datetime | None,
+    until: datetime | None = None,
+) -> Recall:  # fmt: skip
+    """Of a sync without a cursor nothing is remembered."""
+    if sync.cursor is None:
+        return lambda *_: remembered.Came()
+    return remembered.Recall(services.engine, sync.name, ahead, since, until).of
 
 
 def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
@@ -177,13 +193,13 @@ def _remember(
     if not again and snapshot.cursor_to is not None:
         reach = timedelta(minutes=4 * sync.policy.overlap_minutes)
         oldest = snapshot.cursor_to - max(REMEMBER, reach)
-        snapshots.forget(conn, sync.name, oldest)
+        remembered.forget(conn, sync.name, oldest)
     for identity in found.identity(sync.key, staged):
         cursor = identity["cursor"]
         if oldest is not None:
             late = pc.greater_equal(cursor, oldest)
             identity = identity.filter(pc.or_kleene(pc.is_null(cursor), late))
-        snapshots.remember(conn, sync.name, identity)
+        remembered.remember(conn, sync.name, identity)
 
 
 def _drafted(snapshot: Snapshot, assisted: Assisted) -> AuditEvent:

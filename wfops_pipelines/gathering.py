@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines import telling
 from wfops_pipelines.core.parts import Rows
@@ -14,8 +15,8 @@ from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
+from wfops_pipelines.store.remembered import NO_KEY, Came
 from wfops_pipelines.store.rows import keys_of, texts
-from wfops_pipelines.store.snapshots import Came
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
+
+Recall: TypeAlias = "Callable[[int, Callable[[], pa.Table]], Came]"
+"""What was staged before of so many rows, whose key and version (texts) it may ask for."""
 
 AT_ONCE = 20_000  # rows that are Python objects at the same time
 
@@ -65,7 +69,7 @@ def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    came: Came,
+    came: Recall,
     day: Day | None,
     folder: Path,
     at_once: int,
@@ -108,7 +112,7 @@ class _Told:
     """
 
     sync: Sync
-    came: Came
+    came: Recall
     day: Day | None
     marks: Marks = field(default_factory=Marks)
     doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
@@ -116,7 +120,7 @@ class _Told:
 
     def add(self, part: pa.Table) -> None:
         inside = _inside(_marks(self.sync, part), self.day)
-        news, doubts = _news(inside, self.came)
+        news, doubts = _news(inside, self.came(len(inside), partial(_asked, inside)))
         self.marks.add(part.num_rows, inside.assign(news=news))
         self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
         self.count += part.num_rows
@@ -221,6 +225,14 @@ def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
         return marks
     cursor = marks["cursor"]
     return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
+
+
+def _asked(marks: pd.DataFrame) -> pa.Table:
+    """Key and version of each row, as they are remembered."""
+    import pyarrow as pa
+
+    keys = pa.array(marks["key"].fillna(NO_KEY), pa.string())
+    return pa.table({"key": keys, "version": pa.array(spelled(marks["version"].to_numpy()))})
 
 
 def _news(

@@ -9,7 +9,7 @@ from wfops_pipelines.core.findings import Finding, Severity, counted_rows
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always, HighImpact, NewRow, Policy
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations import Existing
+from wfops_pipelines.destinations import Choosy, Existing
 from wfops_pipelines.store.rows import keys_of, living_rows, texts, tombstones
 from wfops_pipelines.sync import Sync
 
@@ -40,6 +40,18 @@ def critical_changes(diff: Diff | None) -> list[Finding]:
             )
         )
     return found
+
+
+def unsendable(rows: Rows, sync: Sync) -> list[Finding]:
+    """Rows of which the destination can tell by itself that it will not take them."""
+    refused: dict[str, str] = {}
+    if isinstance(sync.destination, Choosy):
+        refused = sync.destination.unsendable(rows, sync.key)
+    if not refused:
+        return []
+    keys, why = tuple(refused), next(iter(refused.values())).rstrip(".")
+    sentence = f"{counted_rows(len(keys))} cannot be sent, {_few(keys)}: {why}"
+    return [Finding("unsendable", Severity.CRITICAL, sentence, None, len(keys), 0, keys)]
 
 
 def deletions(rows: Rows, sync: Sync, living: int | None) -> list[Finding]:
@@ -74,11 +86,19 @@ def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> lis
     found = []
     for rule in policy.high_impact:
         wanted = [key, DELETED, *([rule.column] if isinstance(rule, Above) else [])]
-        parts = rows.parts([c for c in dict.fromkeys(wanted) if c in rows.column_names])
-        keys = tuple(k for part in parts for k in _meeting(rule, part, key, existing))
+        names = [c for c in dict.fromkeys(wanted) if c in rows.column_names]
+        keys = tuple(k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
         if keys:
-            found.append(_impact(rule, keys))
+            empty = sum(_empty(rule, part) for part in rows.parts(names))
+            found.append(_impact(rule, keys, empty))
     return found
+
+
+def _empty(rule: HighImpact, part: pa.Table) -> int:
+    """In how many living rows the amount is unknown, which waits as one that is too high does."""
+    if not isinstance(rule, Above) or rule.column not in part.column_names:
+        return 0
+    return int(living_rows(part)[rule.column].null_count)
 
 
 def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> Iterator[str]:
@@ -98,11 +118,12 @@ def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> 
             return iter(keys_of(part[key]))
 
 
-def _impact(rule: Any, keys: tuple[str, ...]) -> Finding:
+def _impact(rule: Any, keys: tuple[str, ...], empty: int) -> Finding:
     match rule:
         case Above(column, limit, words):
             said = words or f"{column} is above {limit:,.0f}"
-            sentence = f"{said}, in {counted_rows(len(keys))}: {_few(keys)}"
+            unknown = f" ({column} is empty in {empty:,} of them)" if empty else ""
+            sentence = f"{said}, in {counted_rows(len(keys))}{unknown}: {_few(keys)}"
             return _approval(said, sentence, keys, column, limit)
         case NewRow(words) | Always(words):
             return _approval(words, f"{words}: {counted_rows(len(keys))}", keys, None, None)

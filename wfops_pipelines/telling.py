@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.core.snapshot import DELETED, says_gone
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.store import rows
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Row: TypeAlias = Mapping[str, Any]
 
 TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
-LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 _LACKS = object()
 
 
@@ -92,14 +91,8 @@ def _gone(values: Iterable[Any]) -> pa.Array | None:
     """True where a row says that it is gone; None where none does."""
     import pyarrow as pa
 
-    gone = [_says_so(value) or None for value in values]
+    gone = [says_gone(value) or None for value in values]
     return pa.array(gone, pa.bool_()) if any(gone) else None
-
-
-def _says_so(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in LIVING
-    return value not in (None, False, 0) and value == value  # NaN is a null to many
 
 
 def _refuse_taken(sync: Sync, names: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines.core.reviews import Actor, Review
     from wfops_pipelines.project import Project
     from wfops_pipelines.services import Services
 
@@ -33,3 +33,24 @@ def sign(services: Services) -> None:
     from wfops_pipelines import auditing
 
     auditing.seal(services)
+
+
+def tell_waiting(review: Review, services: Services) -> None:
+    """Print the command that decides a review request, and its page where the address is known."""
+    import typer
+
+    from wfops_pipelines.core.links import review_page
+
+    typer.echo(f"  {_who(review, services)}: wfops decide {review.id} approve --reason …")
+    if base := services.environ.get("WFOPS_PUBLIC_URL"):
+        typer.echo(f"  look at it: {base.rstrip('/')}{review_page(review.id)}")
+
+
+def _who(review: Review, services: Services) -> str:
+    """Whom the command is for: what somebody asked for is approved by another of the group."""
+    if not review.requested_by:
+        return "decide it"
+    others = sorted(services.people.members(review.group) - {review.requested_by})
+    if not others:
+        return f"nobody else is in {review.group}; add who approves it to reviewers.yaml, for"
+    return f"{' or '.join(others)} approves it"

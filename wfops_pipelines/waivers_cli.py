@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wfops_pipelines.terminal import me, open_all, sign
+from wfops_pipelines.terminal import me, open_all, sign, tell_waiting
 
 waivers_app = typer.Typer(
     help="Failing expectations that do not hold some rows, for a while.", no_args_is_help=True
@@ -62,7 +62,10 @@ def ask(
             found = snapshots.evidence(conn, project.find(sync).name, snapshot)
         evidence = found[0] if found else ""
     asked = waiving.Asked(sync, snapshot, expectation, evidence, until, reason, tuple(row or ()))
-    typer.echo(waiving.waive(asked, me(services), project, services).words)
+    waived = waiving.waive(asked, me(services), project, services)
+    typer.echo(waived.words)
+    if waived.review is not None:
+        tell_waiting(waived.review, services)
     sign(services)
 
 

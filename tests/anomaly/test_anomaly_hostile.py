@@ -44,7 +44,14 @@ HOSTILE = {
     "repeated names": pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]),
     "bad dates": pa.table({"a": ["2024-02-31", "2024-13-01", "2024-01-01T10:00:00Z"] * 9}),
 }  # fmt: skip
-cases = pytest.mark.parametrize("table", HOSTILE.values(), ids=HOSTILE.keys())
+SLOW = {"wide"}
+cases = pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(table, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, table in HOSTILE.items()
+    ],
+)
 
 
 def check(score: SnapshotScore) -> None:

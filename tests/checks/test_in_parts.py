@@ -136,6 +136,7 @@ def test_in_parts_or_at_once_every_outcome_count_and_key_is_the_same(suite, rows
     assert run_suite(suite, in_parts(table, size), key="id", previous_rows=10) == at_once
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_of_a_part_is_told_of_all(suite):
     rows = [{"id": i, "name": "ab" if i % 20 else None, "amount": i % 21} for i in range(60)]
     table = pa.Table.from_pylist(rows, SCHEMA)

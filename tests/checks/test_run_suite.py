@@ -57,6 +57,7 @@ def outcomes(results):
     return [r.outcome for r in results]
 
 
+@pytest.mark.slow
 def test_every_failing_row_is_named_not_only_the_first_200(run):
     table = {"id": list(range(1000)), "email": [None if i % 2 else "a" for i in range(1000)]}
     (result,) = run(table, not_null("email"))

@@ -79,6 +79,7 @@ def test_no_value_of_a_masked_column_is_proposed():
     assert '{"column": "status"}' in text  # that it is filled is no value
 
 
+@pytest.mark.slow
 def test_the_next_snapshot_meets_the_suite_and_a_broken_one_does_not():
     suite = suite_of(propose(HISTORY, key="id"))
     good = run_suite(suite, day(16), key="id")

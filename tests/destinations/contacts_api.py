@@ -15,6 +15,7 @@ class Contacts:
     ("before" | "after", status, headers): answers this, before or after the work is done.
     "drop": closes the connection after the work. "hang": works and never answers, until `free`.
     "trickle": works and answers a byte now and then, until `free`.
+    A record whose field `archived` was set is still read and listed, and cannot be changed.
     `rotate()` makes it want OAuth2: each refresh token is taken once, access tokens t1, t2, … count
     until `ended` has them.
     """
@@ -74,6 +75,8 @@ class Contacts:
         id = parts[1] if len(parts) > 1 else ""
         if id not in self.records:
             return 404, {"error": "no such contact"}
+        if self.records[id].get("archived") and method != "GET":
+            return 400, {"error": f"{id} is archived and cannot be edited"}
         if method == "DELETE":
             return 204, self.records.pop(id) and None
         if method in ("PATCH", "PUT"):
@@ -144,12 +147,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def contacts_api(*, keys=True):
+def contacts_api(*, keys=True, tls=None):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.contacts = Contacts(keys)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.contacts.environ = {
-        "WFOPS_CRM_URL": f"http://127.0.0.1:{server.server_port}",
+        "WFOPS_CRM_URL": f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}",
         "WFOPS_CRM_TOKEN": TOKEN,
     }
     thread = threading.Thread(target=server.serve_forever, daemon=True)

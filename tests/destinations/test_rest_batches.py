@@ -4,13 +4,11 @@ import threading
 
 import pytest
 
-from tests.destinations.contacts_api import contacts_api
 from tests.destinations.delivery_child import contacts, many, people, publish
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations import many as batch
 from wfops_pipelines.destinations import rest_destination
 from wfops_pipelines.errors import DestinationRefused
-from wfops_pipelines.store import database
 
 pytestmark = pytest.mark.components
 
@@ -20,19 +18,6 @@ BY_BODY = batch(
     "POST /contacts/batch/read", body={"inputs": "{ids}", "properties": ["email"]},
     each={"id": "{one}"}, records="results", size=10,
 )  # fmt: skip
-
-
-@pytest.fixture
-def engine(database_url):
-    engine = database.connect(database_url)
-    database.set_up(engine)
-    return engine
-
-
-@pytest.fixture
-def api():
-    with contacts_api() as found:
-        yield found
 
 
 @pytest.fixture

@@ -12,18 +12,10 @@ from tests.destinations.delivery_child import contacts, many, people, publish
 from wfops_pipelines.destinations import Written
 from wfops_pipelines.destinations.deliveries import of_snapshot
 from wfops_pipelines.errors import DestinationRefused
-from wfops_pipelines.store import database
 
 pytestmark = pytest.mark.components
 CHILD = Path(__file__).with_name("delivery_child.py")
 ROWS = 6
-
-
-@pytest.fixture
-def engine(database_url):
-    engine = database.connect(database_url)
-    database.set_up(engine)
-    return engine
 
 
 def killed(api, url, at, keys):

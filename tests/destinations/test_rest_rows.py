@@ -22,27 +22,8 @@ from wfops_pipelines.errors import (
     SettingsError,
 )
 from wfops_pipelines.sources import api_key, basic
-from wfops_pipelines.store import database
 
-pytestmark = pytest.mark.components
-
-
-@pytest.fixture
-def engine(database_url):
-    engine = database.connect(database_url)
-    database.set_up(engine)
-    return engine
-
-
-@pytest.fixture
-def api():
-    with contacts_api() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr("wfops_pipelines.destinations.calling.BACKOFF", 0.001)
+pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
 
 
 READ = "GET /contacts/{remote_id}"

@@ -11,29 +11,15 @@ from wfops_pipelines.destinations.calling import Pace
 from wfops_pipelines.destinations.deliveries import of_snapshot
 from wfops_pipelines.errors import DestinationDenied, DestinationUnreachable, FailureKind
 from wfops_pipelines.sources import oauth2
-from wfops_pipelines.store import database
 
-pytestmark = pytest.mark.components
+pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
 OAUTH = {"auth": oauth2("/oauth/token", grant="refresh_token")}
 
 
 @pytest.fixture
-def engine(database_url):
-    engine = database.connect(database_url)
-    database.set_up(engine)
-    return engine
-
-
-@pytest.fixture
-def api(tmp_path):
-    with contacts_api() as found:
-        found.environ["WFOPS_STATE"] = str(tmp_path / "state")
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr("wfops_pipelines.destinations.calling.BACKOFF", 0.001)
+def api(api, tmp_path):
+    api.environ["WFOPS_STATE"] = str(tmp_path / "state")
+    return api
 
 
 def states(engine, seq=1):

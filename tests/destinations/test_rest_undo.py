@@ -13,30 +13,11 @@ from tests.destinations.delivery_child import contacts, people, publish
 from wfops_pipelines.destinations import Keep, Reverted, no_undo, rest_destination
 from wfops_pipelines.destinations.deliveries import REVERSALS, of_snapshot
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable
-from wfops_pipelines.store import database
 
-pytestmark = pytest.mark.components
+pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
 
 CRM = contacts(keys=True, read="GET /contacts/{remote_id}")
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def engine(database_url):
-    engine = database.connect(database_url)
-    database.set_up(engine)
-    return engine
-
-
-@pytest.fixture
-def api():
-    with contacts_api() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr("wfops_pipelines.destinations.calling.BACKOFF", 0.001)
 
 
 def parcel(api, emails, seq):

@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 
 from tests.destinations.model import PARCELS, START, Keep, lives_as_the_model_says, parcel
 from wfops_pipelines.destinations import Listing, Parcel, Written, table
-from wfops_pipelines.store import database
 
 pytestmark = pytest.mark.components
 
 CASES = table("edge.cases")
-
-
-@pytest.fixture
-def engine(database_url):
-    engine = database.connect(database_url)
-    database.set_up(engine)
-    return engine
 
 
 def publish(engine, rows, seq, **more):

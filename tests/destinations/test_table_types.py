@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.destinations import Keep, Parcel, copying, table
+from wfops_pipelines.destinations import Keep, Parcel, table
 from wfops_pipelines.errors import DestinationRefused, FailureKind
+from wfops_pipelines.postgres import copying
 from wfops_pipelines.store.database import set_up
 
 pytestmark = pytest.mark.components

@@ -116,11 +116,23 @@ def test_the_same_day_twice_at_once_is_staged_once(bench, monkeypatch):
         if not done:
             done.append(True)
             stage(bench.sync, bench.services, MACHINE.actor, None, day=FIRST)
+            bench.source.answer([row("1"), row("2")])
         return gather(*args)
 
     monkeypatch.setattr(extraction, "gather", meanwhile)
     with pytest.raises(snapshots.HeadMoved, match="2026-05-01"):
         run(bench, FIRST, [row("1")])
+    bench.source.answer([row("1"), row("2")])
+    assert stage(bench.sync, bench.services, MACHINE.actor, None, day=FIRST).rows == 1
+    account = reconcile(bench.sync, bench.services)
+    assert (account.staged, account.missing) == (2, 0)
+
+
+def test_a_run_without_a_day_is_refused_and_forgets_no_other(bench):
+    run(bench, FIRST, [row("1")])
+    with pytest.raises(SettingsError, match="things is partitioned by day"):
+        stage(bench.sync, bench.services, MACHINE.actor, None)
+    assert run(bench, FIRST, [row("1")]).judged == ()
 
 
 def test_a_run_of_a_day_leaves_what_is_staged_of_another_to_that(bench):

@@ -13,7 +13,7 @@ from bench.reconcile import live, lives
 from bench.reconcile_world import ground, quick
 from wfops_pipelines import examination, extraction, publishing, reconciliation
 from wfops_pipelines.destinations import staging
-from wfops_pipelines.store import snapshots
+from wfops_pipelines.store import remembered, snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
@@ -47,12 +47,13 @@ def no_guard(patch):
 
 
 def no_memory(patch):
-    patch.setattr(snapshots, "came", lambda *_: snapshots.Came())
+    patch.setattr(remembered.Recall, "of", lambda *_: remembered.Came())
 
 
 def no_order(patch):
-    original = snapshots.came
-    patch.setattr(snapshots, "came", lambda *a: replace(original(*a), cursors={}, reached={}))
+    original = remembered.Recall.of
+    forgetful = {"cursors": {}, "reached": {}}
+    patch.setattr(remembered.Recall, "of", lambda *a: replace(original(*a), **forgetful))
 
 
 def no_doubt(patch):

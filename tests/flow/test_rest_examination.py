@@ -1,11 +1,13 @@
 """A snapshot is examined against what a SaaS API holds; where that cannot be seen, it is said."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.destinations.contacts_api import contacts_api
 from wfops_pipelines import Policy, rest_destination
+from wfops_pipelines.core.reviews import Verb
 from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.errors import (
     DestinationDenied,
@@ -110,3 +112,18 @@ def test_critical_fields_that_are_read_back_or_never_sent_are_fine(make_bench, a
     assert said(make_bench(CRITICAL, crm(), api.environ)) == []
     assert said(make_bench(CRITICAL, crm(body={"ref": "{id}"}), api.environ)) == []
     assert said(make_bench(CRITICAL, crm(update=None, read=None), api.environ)) == []
+
+
+def test_a_row_of_which_no_request_can_be_made_is_held_before_anybody_approves_it(make_bench, api):
+    to = crm(body={"email": "{name}", "ref": "{id}", "note": "sent to {team}"})
+    bench = make_bench(replace(CRITICAL, hold_rows_up_to=0.7), to, api.environ)
+    bench.run([{**row("1", "a@x"), "team": "red"}, {**row("2", "b@x"), "team": "red"}])
+    rows = [{**row("1", "c@x", 20), "team": None}, {**row("2", "b@x", 20), "team": "blue"},
+            {**row("3", "d@x", 20), "team": None}]  # fmt: skip
+    review = bench.held(rows)
+    assert review.keys == ("1", "3")
+    assert "2 rows cannot be sent, 1, 3: the row has no team" in review.summary
+    assert emails(api) == ["a@x", "b@x"]
+    assert sorted(r["note"] for r in api.records.values()) == ["sent to blue", "sent to red"]
+    bench.release(bench.decide(review, Verb.REJECT))
+    assert reconcile(bench.sync, bench.services).quarantined == 2

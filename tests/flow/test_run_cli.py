@@ -1,5 +1,6 @@
 """What `wfops run` says of a snapshot, and `wfops reconcile` of a row that was deleted."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -67,3 +68,35 @@ def test_a_rows_story_tells_its_deletion(shell):
     first, last = shell("reconcile", "things", "1").splitlines()
     assert "a deletion" not in first
     assert ", a deletion, as of 2026-05-01 09:05:00 UTC: published" in last
+
+
+def test_what_waits_says_the_command_that_decides_it_and_where_its_page_is(shell):
+    shell.bench.services.environ["WFOPS_PUBLIC_URL"] = "https://gate.example/"
+    said = shell("run", "things", pages=[[row("1"), row("2", amount=-1)]])
+    review = re.search(r"wfops decide (rv-\w+) approve --reason …", said)[1]
+    assert f"https://gate.example/wfops/r/{review}\n" in said
+
+
+def test_a_revert_is_approved_by_whom_and_as_it_says(shell):
+    environ = shell.bench.services.environ
+    environ["WFOPS_DEVELOPER"] = "ana"
+    shell("run", "things", pages=[[row("1"), row("2")]])
+    shell("run", "things", pages=[[row("1", amount=99, minutes=5)]])
+    said = shell("revert", "things", "2", "--reason", "wrong")
+    command = re.search(r"  bob or cyd approves it: wfops (decide rv-\w+ approve --reason) …", said)
+    words = command[1].split()
+    assert "wfops/r" not in said  # nobody said where the pages are
+    assert "recorded" not in shell(*words, "ok")  # who asked may not
+    environ["WFOPS_DEVELOPER"] = "bob"
+    assert shell(*words, "ok").splitlines()[-1] == "reverted"
+    assert shell.bench.rows("id, amount") == [("1", 10), ("2", 10)]
+
+
+def test_who_is_alone_in_a_group_is_told_whom_a_revert_lacks(shell):
+    shell.bench.services.people.groups["team"] = frozenset({"ana"})
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    shell("run", "things", pages=[[row("1")]])
+    said = shell("revert", "things", "1", "--reason", "wrong")
+    assert (
+        "nobody else is in team; add who approves it to reviewers.yaml, for: wfops decide" in said
+    )

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from wfops_pipelines import workbench
-from wfops_pipelines.core.reviews import Verb
-from wfops_pipelines.errors import SourceRefused
+from wfops_pipelines.core.reviews import ReviewKind, Verb
+from wfops_pipelines.errors import DestinationRefused, SourceRefused
 from wfops_pipelines.orchestration import approval_gate_requests
 from wfops_pipelines.orchestration.assemble import assemble
 from wfops_pipelines.orchestration.decide_job import gate_jobs
@@ -89,6 +89,33 @@ def test_a_failed_day_is_retried_as_that_day(bench, instance):
     bench.clock.advance(seconds=30)
     (request,) = [r for r in approval_gate_requests() if isinstance(r, dg.RunRequest)]
     assert (request.job_name, request.partition_key) == ("things", "2026-05-01")
+
+
+def test_a_release_that_failed_for_good_is_retried_as_its_day(bench, instance, monkeypatch):
+    bench.source.answer([row("1", 2, amount=-1)])
+    materialize(bench, instance, "2026-05-02")
+    with bench.services.engine.connect() as conn:
+        (held,) = reviews.listed(conn)
+    taken = bench.decide(held, Verb.APPROVE)
+
+    def refuse(*_):
+        raise DestinationRefused("no such column")
+
+    monkeypatch.setattr("wfops_pipelines.publishing.release", refuse)
+    release = {j.name: j for j in gate_jobs(["team"])}["release"]
+    config = {"ops": {"act_on_decision": {"inputs": {"decision": taken.id}}}}
+    with pytest.raises(DestinationRefused):
+        release.execute_in_process(
+            run_config=config, instance=instance, resources={"io_manager": dg.mem_io_manager}
+        )
+    with bench.services.engine.connect() as conn:
+        failed = next(r for r in reviews.listed(conn) if r.kind is ReviewKind.FAILURE)
+    assert failed.summary.startswith("release of 2026-05-02 failed (destination_refused)")
+    bench.decide(failed, Verb.RETRY)
+    bench.clock.advance(seconds=30)
+    asked = {r.job_name: r for r in approval_gate_requests() if isinstance(r, dg.RunRequest)}
+    assert asked["things"].partition_key == "2026-05-02"
+    assert set(asked) == {"things", "release"}
 
 
 def test_the_schedule_runs_today_and_the_days_that_the_overlap_reaches(bench):

@@ -1,21 +1,26 @@
 """The approval gate picks up every decision that nobody has acted on, and no other."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from wfops_pipelines import workbench
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.reviews import Actor, Verb
-from wfops_pipelines.errors import SourceRefused
+from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
+from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.orchestration import approval_gate_requests
+from wfops_pipelines.orchestration.assemble import assemble
 from wfops_pipelines.orchestration.decide_job import gate_jobs
+from wfops_pipelines.project import load_project
 from wfops_pipelines.store import controls, database, reviews
 
 pytestmark = pytest.mark.components
 
+ROOT = Path(__file__).resolve().parents[2]
 BAD = [{"id": "1", "name": "n", "amount": -5, "updated_at": datetime(2026, 5, 1, tzinfo=UTC)}]
 
 
@@ -24,6 +29,12 @@ def bench(bench, monkeypatch):
     monkeypatch.setattr(workbench, "services", lambda: bench.services)
     monkeypatch.setattr(workbench, "project", lambda: bench.project)
     return bench
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
 
 
 def requests():
@@ -50,6 +61,21 @@ def test_a_decision_that_nobody_acted_on_is_released_once_by_the_gates_run(bench
     assert requests() == []
 
 
+def test_dagster_takes_the_runs_that_the_projects_own_sensor_asks_for(bench, instance):
+    """A sensor starts only jobs that it named before; Dagster itself looks."""
+    sensors = load_project(ROOT).sensors
+    repository = assemble(replace(bench.project, sensors=sensors)).get_repository_def()
+    released = bench.decide(bench.held(BAD), Verb.APPROVE)
+    failed = report_failure(bench.sync, "extraction", SourceRefused("401"), bench.services, None)
+    retried = bench.decide(failed, Verb.RETRY)
+    bench.clock.advance(seconds=30)
+    with dg.build_sensor_context(instance, repository_def=repository) as context:
+        ticked = repository.get_sensor_def("approval_gate").evaluate_tick(context)
+    assert {(r.job_name, r.tags["wfops/decision"]) for r in ticked.run_requests} == {
+        ("release", released.id), ("things", retried.id),
+    }  # fmt: skip
+
+
 def test_a_failed_release_is_tried_again_later_under_a_new_key(bench):
     taken = bench.decide(bench.held(BAD), Verb.APPROVE)
     bench.clock.advance(seconds=15)
@@ -58,6 +84,28 @@ def test_a_failed_release_is_tried_again_later_under_a_new_key(bench):
     assert requests() == []
     bench.clock.advance(seconds=30)
     assert [r.run_key for r in requests()] == [f"{taken.id}/1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"), [(DestinationRefused("no column"), 1), (DestinationUnreachable("down"), 0)]
+)
+def test_a_release_that_no_further_try_mends_asks_a_person_at_once(
+    bench, monkeypatch, error, asked
+):
+    def refuse(*_):
+        raise error
+
+    taken = bench.decide(bench.held(BAD), Verb.APPROVE)
+    monkeypatch.setattr("wfops_pipelines.publishing.release", refuse)
+    release = {j.name: j for j in gate_jobs(["team"])}["release"]
+    config = {"ops": {"act_on_decision": {"inputs": {"decision": taken.id}}}}
+    with pytest.raises(type(error)):
+        release.execute_in_process(run_config=config, resources={"io_manager": dg.mem_io_manager})
+    with bench.services.engine.connect() as conn:
+        failures = [r for r in reviews.listed(conn) if r.kind is ReviewKind.FAILURE]
+        assert reviews.errand(conn, taken.id).attempts == 1
+    assert len(failures) == asked
+    assert all("release failed (destination_refused)" in r.summary for r in failures)
 
 
 def test_the_gate_waits_while_the_sync_is_paused(bench):

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.certificates import certificate
 from tests.sources.scripted import QUICK
 from wfops_pipelines.errors import FailureKind, SourceUnreachable
 from wfops_pipelines.sandbox import NOW
@@ -26,7 +27,7 @@ WHOLE = HEAD + BODY
 
 
 @contextmanager
-def trickling(start, times=10**9):
+def trickling(start, times=10**9, tls=None):
     """A server that answers byte by byte from `start` of its answer on, the first `times`."""
     stop, asked = threading.Event(), []
 
@@ -53,10 +54,12 @@ def trickling(start, times=10**9):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", asked
     finally:
         stop.set()
         server.shutdown()
@@ -79,6 +82,32 @@ def test_an_answer_that_trickles_is_given_up_and_the_setting_is_named(start):
     assert (caught.value.kind, caught.value.transient) == (FailureKind.NETWORK, True)
     assert caught.value.exchange["attempts"] == 3
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("start", [0, 20, len(HEAD) + 9], ids=["status", "headers", "body"])
+def test_it_is_given_up_over_tls_as_well(start, tmp_path, monkeypatch):
+    trusted, tls = certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+    with trickling(start, tls=tls) as (url, asked):
+        with pytest.raises(SourceUnreachable, match=r"whole answer within 0\.3 s"):
+            read(url)
+        assert len(asked) == 3
+    with trickling(start, times=1, tls=tls) as (url, asked):
+        assert read(url) == [{"id": 1}]
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("source", [ITEMS, replace(ITEMS, auth=oauth2("/oauth/token"))])
+def test_a_certificate_that_nobody_trusts_is_refused_before_anything_is_sent(source, tmp_path):
+    _, tls = certificate(tmp_path)
+    with trickling(len(WHOLE) - 3, tls=tls) as (url, asked):
+        with pytest.raises(SourceUnreachable) as caught:
+            read(url, source)
+        assert asked == []
+    said = str(caught.value)
+    assert "its certificate is not trusted (self-signed certificate)" in said
+    assert "REQUESTS_CA_BUNDLE" in said
+    assert caught.value.kind is FailureKind.NETWORK
 
 
 @pytest.mark.parametrize("start", [0, len(HEAD) + 9])

@@ -1,38 +1,22 @@
-"""The Stripe preset against localstripe, a server that nobody here wrote.
-
-It has an environment of its own (`scripts/peer`) and is a separate process on loopback.
-"""
+"""The Stripe preset against localstripe, a server that nobody here wrote."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.conftest import MACHINE
+from tests.peers.localstripe import TOKEN, localstripe
 from tests.sources.scripted import QUICK
 from wfops_pipelines import Policy, flow, instant, sync, table
 from wfops_pipelines.errors import FailureKind, SourceMalformed, SourceRefused, SyncFailure
 from wfops_pipelines.sources import Connection, Window, basic, stripe
 
-ROOT = Path(__file__).resolve().parents[2]
-# Its own command line listens everywhere and keeps a pickle in /tmp: neither here.
-SERVE = """
-import socket
-from aiohttp import web
-from localstripe import resources, server
-resources.Store.dump_to_disk = lambda self: None
-here = socket.create_server(("127.0.0.1", 0))
-print(here.getsockname()[1], flush=True)
-web.run_app(server.app, sock=here, print=None)
-"""
-TOKEN = "sk_test_12345"
 CUSTOMERS = replace(
     stripe("billing", "/v1/customers", window=None, retries=QUICK), page_size=("limit", 10)
 )
@@ -42,19 +26,11 @@ WINDOW = Window(NOW - timedelta(days=1), NOW + timedelta(days=1))
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    made = subprocess.run(
-        [ROOT / "scripts/peer", "localstripe"], stdout=subprocess.PIPE, text=True, check=True
-    )
-    with subprocess.Popen(
-        [made.stdout.strip(), "-c", SERVE], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+    with localstripe() as url:
         for n in range(25):
             form = {"email": f"c{n}@shop.example", "name": f"Customer {n}"}
             requests.post(f"{url}/v1/customers", form, auth=(TOKEN, ""), timeout=10)
         yield url
-        process.terminate()
 
 
 def read(url, source, window=WINDOW, token=TOKEN):

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from tests.sources.scripted import DAYS, QUICK
 from wfops_pipelines.sandbox import NOW
-from wfops_pipelines.sources import Window, hubspot, zendesk
+from wfops_pipelines.sources import (
+    Window,
+    github,
+    hubspot,
+    hubspot_search,
+    notion,
+    oauth2,
+    salesforce,
+    stripe,
+    zendesk,
+)
 
 pytestmark = pytest.mark.components
 
@@ -88,3 +98,15 @@ def test_a_list_that_cannot_filter_gives_the_same_window(read, system):
     assert not any("pdated" in name for name in source.query(DAYS))
     found = [r for page in source.pages(DAYS, read.connection(system)) for r in page]
     assert sorted(r["id"] for r in found) == sorted(r["id"] for r in read.rows(system))
+
+
+@pytest.mark.parametrize("preset", [hubspot, zendesk, stripe, notion, github])
+def test_each_takes_what_rest_api_takes_of_signing_and_waiting(preset):
+    found = preset("crm", "/things", auth=oauth2("/token"), timeout=7, deadline=90, retries=QUICK)
+    assert (found.auth.token_path, found.timeout, found.deadline) == ("/token", 7, 90)
+    assert found.retries is QUICK
+
+
+def test_those_that_name_fields_take_it_too():
+    for preset in (hubspot_search, salesforce):
+        assert preset("crm", "Contact", ["Email"], auth=oauth2("/token")).auth == oauth2("/token")

@@ -19,6 +19,7 @@ Ints = npt.NDArray[np.int64]
 Columns = Sequence[ColumnProfile | None]
 
 SHARES_AT_MOST = 40
+_FREQUENT = 0.003
 _FEW = 120
 _DENSE = 4096
 _UNSEEN, _PAIRS = 0.5, 1024
@@ -171,14 +172,25 @@ def shares(
     total = np.array(
         [np.nan if c is None or not c.counts["present"] else c.counts["present"] for c in columns]
     )
-    mass = counts[:, :-1].sum(1)
-    mass = np.where((counts[:, :-1] > 0).sum(1) > 1, mass, 0.0)
-    known = known_side(counts) > 0
+    known = _usual(counts)
+    mass = np.where(known[:, -1], counts[:, :-1].sum(1), 0.0)
     for at in np.lexsort((keys, -mass))[:SHARES_AT_MOST]:
-        if mass[at] >= 0.003 * mass.sum() and mass[at] > 2:
+        if known[at, -1]:
             label = labels.get(f"{keys[at]:016x}", "a value")
             of = np.where(known[at], total, np.nan)  # elsewhere it counts as unseen
             yield share(name, f"share of '{label}'", "values", counts[at], of)
+
+
+def _usual(counts: Floats) -> npt.NDArray[np.bool_]:
+    """Which values are frequent enough on each snapshot's compared side to have a usual share.
+
+    The new snapshot's values are chosen by the history alone; were an old one's chosen by the
+    whole history, itself included, what came in a burst then would look far odder than a burst
+    that is new can.
+    """
+    mass, often = known_side(counts), known_side((counts > 0).astype(np.float64))
+    mass = np.where(often > 1, mass, 0.0)
+    return np.asarray((mass > 2) & (mass >= _FREQUENT * mass.sum(0)))
 
 
 def values(name: str, columns: Columns) -> Iterator[Feature]:

@@ -22,12 +22,12 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PRIOR_DEGREES = 8.0
-MOST_DEGREES = 20.0
+MOST_DEGREES = 40.0
 CROWDING = 0.7
 MOST_EVIDENCE = 30.0
 _LOWEST_DISPERSION = 0.1
 _SIDED = 0.7
-_FAMILY, _POOL = 3, 100
+_USUAL, _CALM_DEGREES = 1.0, 8.0  # decades of the largest of a quiet kind
 _AMOUNTS = ("volume", "gaps")
 _VOLUME, _RANKS = 1.3, 0.7  # development streams
 _SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5, "rhythm": 1.5}
@@ -63,9 +63,10 @@ def evidence(
     t = np.where(one_sided[:, None] & (ratio < 0), 0.0, t)
     most = np.minimum(_most(features), limits(features, allowed))
     decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), most))
-    decades = _calm_families(_calm(decades), family)
-    decades = np.maximum(decades - _crowding(features)[:, None], 0.0)
-    decades *= np.array([weights.get(f.kind, 1.0) * _worth(f) for f in features])[:, None]
+    decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
+    decades *= np.array([_worth(f) for f in features])[:, None]
+    decades = _calm_kinds(decades, _kinds(features))
+    decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
 
 
@@ -119,6 +120,11 @@ def _families(features: Sequence[Feature]) -> Ints:
     return np.array([names.index((f.kind, f.unit)) for f in features])
 
 
+def _kinds(features: Sequence[Feature]) -> Ints:
+    names = sorted({f.kind for f in features})
+    return np.array([names.index(f.kind) for f in features])
+
+
 def _dispersion(ratio: Floats, there: Bools, family: Ints, sided: Bools) -> tuple[Floats, Floats]:
     """Moderated dispersion without the snapshot itself, and its degrees of freedom.
 
@@ -165,18 +171,20 @@ def _calm(decades: Floats) -> Floats:
     return np.asarray(decades / np.maximum(largest / bound, 1.0))
 
 
-def _calm_families(decades: Floats, family: Ints) -> Floats:
-    """Scale down families whose statistics together say more than chance about their history.
+def _calm_kinds(decades: Floats, kinds: Ints) -> Floats:
+    """Scale down kinds of which some statistic is usually loud: their largest, in the root mean
+    square of the other snapshots.
 
-    One in a hundred of normal values reaches two decades; where it is more, each counts for less.
+    A quiet kind must not be drowned by one of which something is always odd.
     """
     out = decades.copy()
-    for one in np.unique(family):
-        of = family == one
-        pool = decades[of, :-1]
-        if of.sum() >= _FAMILY and pool.size >= _POOL:
-            loud = float(np.quantile(pool, 0.99))
-            out[of] *= min(1.0, 2.0 / max(loud, 1e-9))
+    for one in np.unique(kinds):
+        of = kinds == one
+        squares = decades[of, :-1].max(0) ** 2
+        rest = squares.sum() - np.append(squares, 0.0)
+        left = np.append(np.full(len(squares), len(squares) - 1.0), len(squares))
+        usual = np.sqrt((_CALM_DEGREES * _USUAL**2 + rest) / (_CALM_DEGREES + left))
+        out[of] /= np.maximum(usual / _USUAL, 1.0)
     return out
 
 

@@ -62,7 +62,7 @@ def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
     old, both = summarise(decades, column), summarise(made, column)
     asked = np.concatenate([old, both])
     forest = forest_scores(np.concatenate([old[:-1], both]), asked)
-    tail = np.log10(1.0 + asked[:, [0, 3]].max(1)) + 0.5 * np.log10(1.0 + asked[:, 4])
+    tail = np.log10(1.0 + asked[:, [0, 3]].max(1)) + 0.75 * np.log10(1.0 + asked[:, 4])
     total = tail + np.maximum(forest - _ORDINARY, 0.0)
     return total[: len(old)], total[len(old) :]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wfops_pipelines.apis.behind import behind
+
 
 class Expired(TimeoutError):
     """An answer was not whole after so many `seconds`."""
@@ -20,13 +22,4 @@ class Expired(TimeoutError):
 
 def expired(error: BaseException | None) -> Expired | None:
     """The deadline that is behind an error of requests or urllib3, if it was one."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Expired):
-            return one
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return None
+    return next((one for one in behind(error) if isinstance(one, Expired)), None)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wfops_pipelines.apis.behind import TRUST, distrusted
 from wfops_pipelines.apis.connection import Auth, Connection, OAuth2
 from wfops_pipelines.apis.keeping import in_turn, keep, newest
 from wfops_pipelines.apis.late import expired
@@ -138,8 +139,9 @@ class Signer:
         except requests.RequestException as error:
             if isinstance(error.request, requests.PreparedRequest):
                 self._asked.saw(error.request, error.response)
-            late = expired(error)
+            late, distrust = expired(error), distrusted(error)
             said = late.words if late else f"did not answer ({type(error).__name__})"
+            said = f"{distrust}: {TRUST}" if distrust else said
             where = f"the token endpoint {self._auth.token_path}"
             raise self._asked.unreachable(f"{where} {said}") from None
         self._asked.saw(answer.request, answer)

@@ -12,6 +12,14 @@ from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 
 DELETED = "_deleted"  # the column that marks a tombstone in a snapshot
+_LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
+
+
+def says_gone(value: Any) -> bool:
+    """Whether a mark of deletion, as a source or a destination writes it, says so."""
+    if isinstance(value, str):
+        return value.strip().lower() not in _LIVING
+    return value not in (None, False, 0) and value == value  # NaN is a null to many
 
 
 class SnapshotState(Enum):

@@ -1,9 +1,11 @@
 """Where released rows go."""
 
 from wfops_pipelines.destinations.database import DatabaseTable, database_table
+from wfops_pipelines.destinations.declaring import rest_destination
 from wfops_pipelines.destinations.files import FileTable, file_table
 from wfops_pipelines.destinations.looking import Many, many
 from wfops_pipelines.destinations.parcel import (
+    Choosy,
     Existing,
     Keep,
     Listing,
@@ -13,10 +15,11 @@ from wfops_pipelines.destinations.parcel import (
     can_list,
     no_undo,
 )
-from wfops_pipelines.destinations.rest import RestDestination, rest_destination
+from wfops_pipelines.destinations.rest import RestDestination
 from wfops_pipelines.destinations.table import TableDestination, table
 
 __all__ = [
+    "Choosy",
     "DatabaseTable",
     "Existing",
     "FileTable",

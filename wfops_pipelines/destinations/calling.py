@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from wfops_pipelines.apis.connection import Auth, OAuth2, bearer, connection_for
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.destinations.calls import Call
+from wfops_pipelines.destinations.forms import pairs
 from wfops_pipelines.destinations.told import Told
 from wfops_pipelines.errors import DestinationRefused
 
@@ -31,7 +32,8 @@ class Manners:
 
     `key_header` carries the idempotency key, which makes repeating a POST safe; None: the API
     knows no such keys. `deadline`: seconds for one whole answer. `per_second`: requests, None for
-    no limit. `at_once`: requests that only read may run side by side.
+    no limit. `at_once`: requests that only read may run side by side. `form`: bodies are forms, not
+    JSON.
     """
 
     auth: Auth | OAuth2 = bearer
@@ -40,6 +42,7 @@ class Manners:
     deadline: float = 60.0
     per_second: float | None = None
     at_once: int = 4
+    form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,12 @@ class Caller:
         self._url, self._key_header = opened.base_url, manners.key_header
         self._told = Told(system, opened.base_url, {opened.token, *secrets_of(environ)})
         self._pace = Pace(manners.per_second)
-        self.at_once = manners.at_once
+        self.at_once, self._forms = manners.at_once, manners.form
         self._calm, self._careful = (_session(manners, self._pace, safe=s) for s in (True, False))
         signer: Any = Signer(manners.auth, opened, self._told, self._form)
         self._calm.auth = self._careful.auth = signer
+        trusted = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
+        self._calm.verify = self._careful.verify = trusted or True
 
     def close(self) -> None:
         self._calm.close()
@@ -120,14 +125,17 @@ class Caller:
         try:
             answer = _whole(
                 partial(
-                    ask, self._url + path, json=body, headers=headers, timeout=TIMEOUT,
-                    allow_redirects=False,
+                    ask, self._url + path, **self._content(body), headers=headers,
+                    timeout=TIMEOUT, allow_redirects=False,
                 ),
                 TRIES if safe else 0,
             )  # fmt: skip
         except requests.RequestException as error:
             raise self._told.lost(asked, error, safe) from None
         return self._judged(asked, answer, safe)
+
+    def _content(self, body: Any) -> dict[str, Any]:
+        return {"data": list(pairs(body))} if self._forms else {"json": body}
 
     def _judged(self, asked: str, answer: requests.Response, safe: bool) -> Answer:
         if 200 <= answer.status_code < 300:

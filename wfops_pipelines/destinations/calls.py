@@ -78,18 +78,32 @@ def fill(value: Any, row: Mapping[str, Any]) -> Any:
             return value
 
 
+def merged(one: Any, over: Any) -> Any:
+    """Both objects as one; where both say something, `over` counts."""
+    if not (isinstance(one, Mapping) and isinstance(over, Mapping)):
+        return over
+    both = {name: merged(one[name], over[name]) for name in over if name in one}
+    return {**one, **over, **both}
+
+
 class _Present(dict[str, Any]):
     def __init__(self, row: Mapping[str, Any]) -> None:
         super().__init__({k: v for k, v in row.items() if v is not None})
 
     def __missing__(self, name: str) -> str:
-        raise DestinationRefused(f"the row has no {name}, which the body puts into a text.")
+        raise DestinationRefused(
+            f"the row has no {name}, which the body puts into a text. Let the sync's function fill "
+            f'it, or the body name it alone, as "{{{name}}}", where it may be null.'
+        )
 
 
 def _as_json(value: Any) -> Any:
     match value:
         case float() if not math.isfinite(value):
-            raise DestinationRefused(f"the row has {value}, which JSON does not know.")
+            raise DestinationRefused(
+                f"the row has {value}, which JSON does not know. Let the sync's function return "
+                "None for it."
+            )
         case datetime() | date():
             return value.isoformat()
         case Decimal():

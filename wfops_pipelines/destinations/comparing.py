@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations.copying import settled
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.destinations.parcel import Parcel, Written
+from wfops_pipelines.postgres.copying import settled
 
 if TYPE_CHECKING:
     import pyarrow as pa

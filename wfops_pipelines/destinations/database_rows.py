@@ -22,10 +22,10 @@ from sqlalchemy import (
 )
 
 from wfops_pipelines.destinations.comparing import Met
-from wfops_pipelines.destinations.copying import settled
 from wfops_pipelines.destinations.database_types import Key, Moment, sql_type, written
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.destinations.parcel import Parcel
+from wfops_pipelines.postgres.copying import settled
 
 if TYPE_CHECKING:
     import pyarrow as pa

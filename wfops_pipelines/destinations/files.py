@@ -210,7 +210,7 @@ def _shown(parcel: Parcel, format_: str) -> Parcel:
     """The parcel as its file has it: CSV has no binary, so that is hexadecimal text there."""
     from dataclasses import replace
 
-    from wfops_pipelines.destinations.copying import for_copy, settled
+    from wfops_pipelines.postgres.copying import for_copy, settled
 
     return replace(parcel, rows=(settled if format_ == "parquet" else for_copy)(parcel.table))
 

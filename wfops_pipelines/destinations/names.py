@@ -7,11 +7,6 @@ DELETED_AT = "_deleted_at"  # when the row was deleted; null while it lives
 STAGING = "pg_temp.wfops_staging"
 
 
-def quote(identifier: str) -> str:
-    """An SQL identifier, whatever is in it."""
-    return '"' + identifier.replace("\0", "").replace('"', '""') + '"'
-
-
 def escaped(sql: str) -> str:
     """Ready for a driver that takes percent signs for parameters."""
     return sql.replace("%", "%%")

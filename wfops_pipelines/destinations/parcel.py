@@ -186,6 +186,15 @@ class Listing(Protocol):
         ...
 
 
+@runtime_checkable
+class Choosy(Protocol):
+    """A destination that can tell, without asking anybody, which rows it could not send."""
+
+    def unsendable(self, rows: Rows, key: str) -> dict[str, str]:
+        """Why, for each such row, by its key as text; `rows` live at the source."""
+        ...
+
+
 def no_undo(destination: object) -> str | None:
     """Why a destination that can revert cannot, as it is declared; None where it can."""
     said: str | None = getattr(destination, "no_undo", None)

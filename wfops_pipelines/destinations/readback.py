@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wfops_pipelines.core.snapshot import says_gone
+from wfops_pipelines.destinations.forms import written
+
 _COLUMN = "{}"
 
 
@@ -15,13 +18,18 @@ def record_in(body: Any, path: str) -> Any:
     return body
 
 
-def differs(record: Any, sent: Any) -> bool:
-    """Whether sending `sent` would change the record: fields that are not sent do not count."""
+def differs(record: Any, sent: Any, form: bool = False) -> bool:
+    """Whether sending `sent` would change the record: fields that are not sent do not count.
+
+    What is sent as a `form` is compared as one: 12 with "12", nothing with an empty text.
+    """
     if isinstance(sent, Mapping):
         known = record if isinstance(record, Mapping) else {}
-        return any(differs(known.get(name), value) for name, value in sent.items())
-    if isinstance(sent, list) and isinstance(record, list) and len(sent) == len(record):
-        return any(differs(r, s) for r, s in zip(record, sent, strict=True))
+        return any(differs(known.get(name), value, form) for name, value in sent.items())
+    if sent and isinstance(sent, list) and isinstance(record, list) and len(sent) == len(record):
+        return any(differs(r, s, form) for r, s in zip(record, sent, strict=True))
+    if form and not any(v and isinstance(v, Mapping | list) for v in (record, sent)):
+        return written(record) != written(sent)
     return bool(record != sent)
 
 
@@ -38,6 +46,11 @@ def value_at(record: Any, path: tuple[str, ...]) -> Any:
     for part in path:
         record = record.get(part) if isinstance(record, Mapping) else None
     return record
+
+
+def archived(record: Any, gone: str | None) -> bool:
+    """Whether a record says at the dotted path `gone` that it was deleted."""
+    return gone is not None and says_gone(value_at(record, tuple(gone.split("."))))
 
 
 def remote_id(body: Any) -> str | None:

@@ -7,21 +7,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
 from wfops_pipelines.core.snapshot import Diff
-from wfops_pipelines.destinations import deliveries, rest_diff
+from wfops_pipelines.destinations import deliveries, images, rest_diff
 from wfops_pipelines.destinations.calling import Caller, Manners
-from wfops_pipelines.destinations.calls import Call, call, fill
+from wfops_pipelines.destinations.calls import Call, fill, merged
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
-from wfops_pipelines.destinations.listing import Lists, check_lists, living
+from wfops_pipelines.destinations.forms import given
+from wfops_pipelines.destinations.listing import Lists, living
 from wfops_pipelines.destinations.looking import Many, looked_up
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
-from wfops_pipelines.destinations.readback import columns_of, record_in
+from wfops_pipelines.destinations.readback import (
+    archived,
+    columns_of,
+    differs,
+    record_in,
+    value_at,
+)
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
+
+    from wfops_pipelines.core.parts import Rows
 
 Row = Mapping[str, Any]
 REMOTE = "remote_id"
@@ -35,9 +43,12 @@ class RestDestination:
     create: Call | None
     update: Call | None = None
     delete: Call | None = None
+    delete_body: tuple[tuple[str, Any], ...] = ()
+    gone: str | None = None
     read: Call | None = None
     read_many: Many | None = None
     body: tuple[tuple[str, Any], ...] = ()
+    create_body: tuple[tuple[str, Any], ...] = ()
     record: str = ""
     manners: Manners = field(default_factory=Manners)
     lists: Lists | None = None
@@ -129,7 +140,7 @@ class RestDestination:
         import pyarrow as pa
 
         assert self.lists is not None  # wfops check asks for it
-        keys = living(conn, sync, self.lists, self.lists_by, environ)
+        keys = living(conn, sync, self.lists, self.lists_by, environ, self.gone)
         return pa.array(keys, None if keys else pa.string())
 
     @contextmanager
@@ -142,6 +153,64 @@ class RestDestination:
 
     def filled(self, row: Row) -> dict[str, Any]:
         return {name: fill(value, row) for name, value in self.body}
+
+    def body_of(self, entry: Delivery, row: Row, image: Mapping[str, Any] | None = None) -> Any:
+        """What is sent to do what the entry says: of the row, or of an image of its record."""
+        if entry.act is Act.DELETE:
+            return fill(dict(self.delete_body), with_remote(row, entry)) or None
+        sent = self.filled(row) if image is None else images.fields(image, dict(self.body))
+        if self.call_of(entry) is not self.create:
+            return sent
+        only = fill(dict(self.create_body), row)
+        sent = merged(merged(only, given(image or {})), sent)
+        return given(sent) if self.manners.form else sent
+
+    def image_of(self, record: Any) -> Any:
+        """Of a record what could restore it."""
+        return images.fields(record, merged(dict(self.create_body), dict(self.body)))
+
+    def unsendable(self, rows: Rows, key: str) -> dict[str, str]:
+        """Why no request can be made of a row, for each such one, by its key as text."""
+        each = Parcel("", 0, key, rows).each()
+        told = ((str(row[key]), self._refused(row)) for row in each if row[key] is not None)
+        return {name: why for name, why in told if why is not None}
+
+    def _refused(self, row: Row) -> str | None:
+        named = {**row, REMOTE: "its name"}
+        try:
+            self.filled(row)
+            fill(dict(self.create_body), row)
+            for asked in (self.create, self.update):
+                _ = asked and asked.filled(named)
+        except DestinationRefused as error:
+            return str(error)
+        return None
+
+    def differs(self, record: Any, row: Row) -> bool:
+        """Whether the record is no more, or not yet, what the row says; so is what says nothing."""
+        if self._refused(row) is not None:
+            return True
+        return differs(record, self.filled(row), self.manners.form)
+
+    def held(self, record: Any, row: Row, column: str, place: tuple[str, ...]) -> Any:
+        """A column as the record has it; as the row writes it where that is the same to the API."""
+        there = value_at(record, place)
+        said = self.said(row, column)
+        return (
+            row[column] if column in row and not differs(there, said, self.manners.form) else there
+        )
+
+    def said(self, row: Row, column: str) -> Any:
+        """A column as it is sent; where it cannot be, as text."""
+        try:
+            return fill(f"{{{column}}}", row) if column in row else None
+        except DestinationRefused:
+            return str(row[column])
+
+    def needs_remote(self, call: Call) -> bool:
+        """Whether the call can only be made with what the API calls the record."""
+        named = "{" + REMOTE + "}"
+        return named in call.path or (call is self.delete and named in repr(self.delete_body))
 
     def call_of(self, entry: Delivery) -> Call:
         """What does to a record what the entry says."""
@@ -162,10 +231,10 @@ class RestDestination:
     def look(self, caller: Caller, row: Row, known: Delivery | None) -> Any:
         """The record of a row as the API has it now; None where there is none."""
         assert self.read is not None
-        if "{" + REMOTE + "}" in self.read.path and not (known and known.remote):
+        if self.needs_remote(self.read) and not (known and known.remote):
             return None
         answer = caller.send(self.read, self.read.filled(with_remote(row, known)))
-        return None if answer.gone else record_in(answer.body, self.record)
+        return None if answer.gone else self._alive(record_in(answer.body, self.record))
 
     def look_all(
         self, caller: Caller, rows: Sequence[tuple[str, Row]], known: Mapping[str, Delivery],
@@ -180,7 +249,12 @@ class RestDestination:
             return sure or (key in known and _lives(known[key]))
 
         named = [(key, with_remote(row, known.get(key))) for key, row in rows]
-        return looked_up(named, one, self.read_many, caller, lives)
+        found = looked_up(named, one, self.read_many, caller, lives)
+        return {key: self._alive(record) for key, record in found.items()}
+
+    def _alive(self, record: Any) -> Any:
+        """The record; None where it says that it was deleted."""
+        return None if archived(record, self.gone) else record
 
     def _known(self, conn: Connection, parcel: Parcel) -> dict[str, Delivery]:
         """The last delivery of each row that arrived; for messages, of this snapshot only."""
@@ -194,84 +268,6 @@ class RestDestination:
             if last and (key not in found or last.seq > found[key].seq):
                 found[key] = last
         return found
-
-
-def rest_destination(
-    system: str,
-    create: str | None = None,
-    *,
-    update: str | None = None,
-    delete: str | None = None,
-    read: str | None = None,
-    read_many: Many | None = None,
-    lists: Lists | None = None,
-    lists_by: str | None = None,
-    body: Mapping[str, Any] | None = None,
-    record: str = "",
-    auth: Auth | OAuth2 = bearer,
-    headers: Mapping[str, str] | None = None,
-    idempotency: bool | str = True,
-    deadline: float = 60.0,
-    per_second: float | None = None,
-    at_once: int = 4,
-) -> RestDestination:
-    """A SaaS API to write to, one request a row, as `rest_destination("crm", "POST /contacts",
-    update="PATCH /contacts/{remote_id}", body={"email": "{email}"})`.
-
-    Columns stand in braces, in paths and bodies; a text that is only one column keeps its type,
-    and `{remote_id}` is the `id` in the answer to the create.
-
-    Args:
-        system: names `WFOPS_<SYSTEM>_URL` and `WFOPS_<SYSTEM>_TOKEN`.
-        create: for rows that the API does not have. None: `update` creates, too.
-        update: for rows that were delivered before. None: each row is created, as a message is.
-        delete: for rows that are gone at the source.
-        read: gets one record, for the difference that a reviewer sees and after a crash.
-        read_many: `many(…)`, where the API reads several records at once; `read` is asked for those
-            that it leaves out.
-        lists: a source of the same system that lists every record, as `rest_api("crm", "/contacts",
-            …)`: what `missing="delete"` and `delete_rows_up_to` count by. Only rows that this sync
-            sent count, so what others made over there is never deleted.
-        lists_by: dotted path of the row's key in such a record; None: by the API's own `id`.
-        body: what create and update send, as JSON.
-        record: dotted path of the record in the answer to `read`; empty when the answer is it.
-        auth: `bearer`, `basic`, `api_key("X-Key")` or `oauth2("/oauth/token")` of
-            `wfops_pipelines.sources`.
-        headers: sent with every request, as {"Notion-Version": "2022-06-28"}.
-        idempotency: the API takes an `Idempotency-Key` (or the header that is named), so that a
-            POST may be repeated. False: what may have arrived is never sent again by a machine.
-        deadline: seconds that one answer may take in all, however it trickles in.
-        per_second: how many requests a second the API takes at most; None: as many as it answers.
-        at_once: how many requests that only read run side by side.
-
-    Raises:
-        ValueError: a request that is not a method and a path, neither create nor update, a time or
-            a rate that is not above 0, `read_many` without `read`, or `lists` that leave records
-            out.
-    """
-    if read_many is not None and read is None:
-        raise ValueError(f"{system}: read_many needs read= as well, for what it leaves out")
-    if create is None and update is None:
-        raise ValueError(f'{system}: say what is sent, as "POST /contacts" or update=…')
-    if deadline <= 0 or (per_second is not None and per_second <= 0):
-        raise ValueError(f"{system}: deadline and per_second must be above 0")
-    check_lists(system, lists)
-    header = "Idempotency-Key" if idempotency is True else idempotency or None
-    return RestDestination(
-        system=system,
-        create=call(create) if create else None,
-        update=call(update) if update else None,
-        delete=call(delete) if delete else None,
-        read=call(read) if read else None,
-        read_many=read_many,
-        body=tuple((body or {}).items()),
-        record=record,
-        manners=Manners(
-            auth, header, tuple((headers or {}).items()), deadline, per_second, at_once
-        ),
-        lists=lists,
-        lists_by=lists_by,
-    )
 
 
 def with_remote(row: Row, known: Delivery | None) -> Row:

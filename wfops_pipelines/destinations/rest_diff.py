@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.calling import Caller
-from wfops_pipelines.destinations.calls import fill
 from wfops_pipelines.destinations.deliveries import Delivery
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Existing, Parcel
-from wfops_pipelines.destinations.readback import columns_of, differs, value_at
+from wfops_pipelines.destinations.readback import columns_of
 
 if TYPE_CHECKING:
     from wfops_pipelines.destinations.rest import RestDestination
@@ -28,7 +27,9 @@ def existing(
     places = {c: p for c, p in columns_of(dict(to.body)) if c in columns}
     alive = (row for row in parcel.each() if not row.get(DELETED))
     found = _met(to, caller, parcel, alive, known)
-    return Existing({k: {c: value_at(r, p) for c, p in places.items()} for k, _, r in found if r})
+    return Existing(
+        {k: {c: to.held(r, row, c, p) for c, p in places.items()} for k, row, r in found if r}
+    )
 
 
 def diff(
@@ -45,14 +46,14 @@ def diff(
             deleted += record is not None and not late
         elif record is None and not late:
             inserted += 1
-        elif late or not differs(record, to.filled(row)):
+        elif late or not to.differs(record, row):
             unchanged += 1
         else:
             updated += 1
             for column, place in places.items():
-                old, new = value_at(record, place), fill("{" + column + "}", row)
+                old, new = to.held(record, row, column, place), row[column]
                 if old != new:
-                    changes.append((key, column, _shown(old), _shown(new)))
+                    changes.append((key, column, _shown(old), _shown(to.said(row, column))))
     return Diff(inserted, updated, unchanged, deleted, tuple(changes))
 
 

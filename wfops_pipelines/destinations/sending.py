@@ -13,8 +13,8 @@ from wfops_pipelines.destinations.calls import Call
 from wfops_pipelines.destinations.deliveries import OPEN, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Written
-from wfops_pipelines.destinations.readback import differs, remote_id
-from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
+from wfops_pipelines.destinations.readback import remote_id
+from wfops_pipelines.destinations.rest import RestDestination, with_remote
 from wfops_pipelines.destinations.told import OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused
 
@@ -85,7 +85,9 @@ class Sending:
             return False
         if any(o.seq > self._parcel.seq or o.state in OPEN for o in self._others.get(key, [])):
             return False
-        return self._keeps if last else not row.get(DELETED)
+        if last is None:
+            return not row.get(DELETED)
+        return self._keeps or bool(row.get(DELETED) and self._to.gone)
 
     def _last(self, key: str) -> Delivery | None:
         """The newest delivery of a row that arrived, before this snapshot."""
@@ -135,13 +137,13 @@ class Sending:
 
     def _deliver(self, entry: Delivery, row: Row) -> None:
         call = self._to.call_of(entry)
-        if entry.act is Act.DELETE and _needs_remote(call) and entry.remote is None:
+        if entry.act is Act.DELETE and self._is_not_there(entry, call):
             self._note(replace(entry, state=State.DELIVERED, error=NOT_THERE))
             return
         values = with_remote(row, entry)
         try:
             path = call.filled(values)
-            body = None if entry.act is Act.DELETE else self._to.filled(row)
+            body = self._to.body_of(entry, row)
             self._keep_image(entry, row)
             self._note(replace(entry, state=State.SENDING, error=None))
             answer = self._send(call, path, body, entry)
@@ -156,6 +158,11 @@ class Sending:
         what = NOT_THERE if answer.gone else None
         self._note(replace(entry, state=State.DELIVERED, remote=remote, error=what))
 
+    def _is_not_there(self, entry: Delivery, call: Call) -> bool:
+        """Whether the API never had the record, or says that it has it no longer."""
+        unnamed = self._to.needs_remote(call) and entry.remote is None
+        return unnamed or self._seen.get(entry.key, entry) is None
+
     def _keep_image(self, entry: Delivery, row: Row) -> None:
         """What the record was before, unless this is a try that may have changed it already."""
         mine, keep = self._mine.get(entry.key), self._parcel.keep
@@ -169,7 +176,7 @@ class Sending:
         if record is None:
             image["gone"] = True
         else:
-            image["record"] = images.fields(record, dict(self._to.body))
+            image["record"] = self._to.image_of(record)
         images.store(self._ledger, keep, self._parcel.sync, entry.key, image)
 
     def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
@@ -196,14 +203,14 @@ class Sending:
 
     def _readable(self, mine: Delivery) -> bool:
         assert self._to.read is not None
-        return not _needs_remote(self._to.read) or mine.remote is not None
+        return not self._to.needs_remote(self._to.read) or mine.remote is not None
 
     def _arrived(self, mine: Delivery, row: Row) -> str | None:
         """What the API calls the record if it is as it should be ("" without a name), or None."""
         record = self._to.look(self._caller, row, mine)
         if mine.act is Act.DELETE:
             return "" if record is None else None
-        if record is None or differs(record, self._to.filled(row)):
+        if record is None or self._to.differs(record, row):
             return None
         return remote_id(record) or ""
 
@@ -231,7 +238,3 @@ def about_row(error: DestinationRefused, entry: Delivery) -> DestinationRefused:
     """The refusal with the row that it is about."""
     facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
     return type(error)(f"row {entry.key}: {error}", facts)
-
-
-def _needs_remote(call: Call) -> bool:
-    return "{" + REMOTE + "}" in call.path

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations.copying import copy_in, postgres_type
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped, quote
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
 from wfops_pipelines.destinations.parcel import Parcel, Written
+from wfops_pipelines.postgres.copying import copy_in, postgres_type
+from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations.copying import copy_in, nul_in, postgres_type
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, quote
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.staging import alive, compared, newer, pairing, run, stage, upsert
 from wfops_pipelines.destinations.undo import forget_replaced, keep_replaced, put_back
 from wfops_pipelines.errors import DestinationRefused
+from wfops_pipelines.postgres.copying import copy_in, nul_in, postgres_type
+from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,8 +15,8 @@ from wfops_pipelines.destinations.calling import Caller
 from wfops_pipelines.destinations.deliveries import REVERSALS, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Reverted
-from wfops_pipelines.destinations.readback import differs, remote_id
-from wfops_pipelines.destinations.rest import REMOTE, RestDestination, with_remote
+from wfops_pipelines.destinations.readback import remote_id
+from wfops_pipelines.destinations.rest import RestDestination, with_remote
 from wfops_pipelines.destinations.sending import (
     AFRESH,
     AT_ONCE,
@@ -130,13 +130,17 @@ class TakingBack:
             return record is not None
         if record is None:
             return sent.act is not Act.CREATE
-        return differs(record, self._to.filled(row))
+        return self._to.differs(record, row)
 
     def _take_back(self, sent: Delivery, entry: Delivery, row: Row) -> None:
+        if entry.act is Act.DELETE and self._seen.get(entry.key, entry) is None:
+            self._arrived(sent, replace(entry, error=NOT_THERE))
+            return
         call, values = self._to.call_of(entry), with_remote(row, entry)
         try:
             path = call.filled(values)
-            body = None if entry.act is Act.DELETE else self._images[entry.key]["record"]
+            former = None if entry.act is Act.DELETE else self._images[entry.key]["record"]
+            body = self._to.body_of(entry, row, former)
             self._note(replace(entry, state=State.SENDING, error=None))
             idem = deliveries.idempotency_key(f"revert:{self._parcel.sync}", entry.seq, entry.key)
             answer = self._caller.send(call, path, body, idem)
@@ -177,7 +181,7 @@ class TakingBack:
     def _find_out(self, sent: Delivery, mine: Delivery, row: Row) -> None:
         """It may have been created anew: ask the API by the row's own key, or leave it open."""
         read = self._to.read
-        if read is not None and "{" + REMOTE + "}" not in read.path:
+        if read is not None and not self._to.needs_remote(read):
             record = self._to.look(self._caller, row, mine)
             if record is None:
                 self._take_back(sent, mine, row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wfops_pipelines.apis.behind import TRUST, distrusted
 from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.apis.late import Expired, expired
 from wfops_pipelines.core.exchange import excerpt, exchange
@@ -81,10 +82,12 @@ class Told:
 
     def lost(self, asked: str, error: Exception, safe: bool) -> DestinationRefused:
         """A request without a whole answer; OutcomeUnknown where it must not be repeated."""
-        late = expired(error)
-        said = f"{self.system}: {asked} {_how(error, late)}"
+        late, distrust = expired(error), distrusted(error)
+        said = f"{self.system}: {asked} {distrust or _how(error, late)}"
         method, path = asked.split(" ", 1)
         facts = exchange(method, self.url + path, self.secrets)
+        if distrust:
+            return DestinationUnreachable(f"{said}. Repair: {TRUST}; then retry.", facts)
         if safe or _never_sent(error):
             longer = ", or give it a longer deadline=" if late else ""
             advice = f"Check that the system is up{longer}; then retry."

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wfops_pipelines.destinations.names import SEQ, STAGING, escaped, quote
+from wfops_pipelines.destinations.names import SEQ, STAGING, escaped
 from wfops_pipelines.destinations.parcel import Keep, Parcel, Reverted
+from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from wfops_pipelines import flow, gate, publishing, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
-from wfops_pipelines.errors import DecisionRefused, NotAllowed
+from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
@@ -17,6 +18,7 @@ from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.store import database, reviews, snapshots
+from wfops_pipelines.sync import Day
 
 CHANNEL = "launchpad"
 
@@ -181,9 +183,14 @@ def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Excep
     services = workbench.services()
     with database.transaction(services.engine) as conn:
         reviews.failed(conn, errand.decision, str(error))
-    if errand.attempts + 1 >= MOST_ATTEMPTS:
+    passing = not isinstance(error, SyncFailure) or error.transient
+    if not passing or errand.attempts + 1 >= MOST_ATTEMPTS:
+        assert errand.seq is not None  # a snapshot's rows were to be released
+        with services.engine.connect() as conn:
+            partition = snapshots.get(conn, errand.sync, errand.seq).partition
+        day = Day(date.fromisoformat(partition)) if partition else None
         sync = workbench.project().syncs[errand.sync]
-        report_failure(sync, "release", error, services, context.run_id)
+        report_failure(sync, "release", error, services, context.run_id, day)
 
 
 def _tell(

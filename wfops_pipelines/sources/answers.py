@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from wfops_pipelines.apis.behind import TRUST, distrusted
 from wfops_pipelines.apis.late import expired
 from wfops_pipelines.sources.failures import Asked
 
@@ -98,6 +99,8 @@ def _unanswered(error: RequestException, asked: Asked) -> SyncFailure:
             "give the source a longer deadline= if its answers take so long, or a smaller page; "
             "else check the vendor's status page; then retry",
         )
+    if distrust := distrusted(error):
+        return asked.unreachable(distrust, f"{TRUST}; then retry")
     match error:
         case Timeout():
             return asked.unreachable("did not answer in time")

@@ -1,15 +1,29 @@
-"""Vendors' habits, ready to use: `hubspot("crm", "/crm/v3/objects/contacts")`."""
+"""Vendors' habits, ready to use: `hubspot("crm", "/crm/v3/objects/contacts")`.
+
+All take `auth`, `timeout`, `deadline` and `retries` as `rest_api` does.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
-from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
+from wfops_pipelines.apis.connection import Auth, OAuth2
 from wfops_pipelines.apis.window import TimeFormat
 from wfops_pipelines.sources.paging import CursorPaging, HeaderLinkPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
+
+_HUBSPOT = CursorPaging("paging.next.after", "after", announced="paging.next")
+
+
+class How(TypedDict, total=False):
+    """What each of these takes as `rest_api` does: how to sign, to wait and to insist."""
+
+    auth: Auth | OAuth2
+    timeout: float
+    deadline: float
+    retries: Retries | None
 
 
 def hubspot(
@@ -17,8 +31,7 @@ def hubspot(
     path: str,
     *,
     filters: bool = True,
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """A HubSpot-style list: records under `results`, each with its `properties`.
 
@@ -29,13 +42,12 @@ def hubspot(
         system,
         path,
         records="results",
-        paging=CursorPaging("paging.next.after", "after", announced="paging.next"),
+        paging=_HUBSPOT,
         updated_after="updatedAfter" if filters else None,
         updated_before="updatedBefore" if filters else None,
         updated_at=None if filters else "updatedAt",
         page_size=("limit", 100),
-        timeout=timeout,
-        retries=retries,
+        **how,
     )
 
 
@@ -45,8 +57,7 @@ def hubspot_search(
     properties: Sequence[str],
     *,
     changed: str = "hs_lastmodifieddate",
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """HubSpot's search of objects, which can be asked for what changed: `("crm", "deals", …)`.
 
@@ -62,7 +73,7 @@ def hubspot_search(
         system,
         f"/crm/v3/objects/{kind}/search",
         records="results",
-        paging=CursorPaging("paging.next.after", "after", announced="paging.next"),
+        paging=_HUBSPOT,
         body={
             "filterGroups": [{"filters": window}],
             "sorts": [{"propertyName": changed, "direction": "ASCENDING"}],
@@ -70,8 +81,7 @@ def hubspot_search(
         },
         times=TimeFormat.UNIX_MILLIS,
         page_size=("limit", 100),
-        timeout=timeout,
-        retries=retries,
+        **how,
     )
 
 
@@ -80,8 +90,7 @@ def notion(
     path: str,
     *,
     version: str = "2022-06-28",
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """The pages of a Notion database: `notion("wiki", "/v1/databases/<id>/query")`.
 
@@ -103,8 +112,7 @@ def notion(
             "sorts": [{"timestamp": edited, "direction": "ascending"}],
         },
         page_size=("page_size", 100),
-        timeout=timeout,
-        retries=retries,
+        **how,
     )
 
 
@@ -113,8 +121,7 @@ def stripe(
     path: str,
     *,
     window: Literal["updated", "created"] | None = "updated",
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """A Stripe-style list: records under `data`, amounts in minor units, times in unix seconds.
 
@@ -130,8 +137,7 @@ def stripe(
         updated_before=f"{window}[lt]" if window else None,
         times=TimeFormat.UNIX_SECONDS,
         page_size=("limit", 100),
-        timeout=timeout,
-        retries=retries,
+        **how,
     )
 
 
@@ -140,8 +146,7 @@ def zendesk(
     path: str,
     *,
     filters: bool = True,
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """A Zendesk-style list: records under the object's name, as in `/api/v2/tickets.json`.
 
@@ -157,8 +162,7 @@ def zendesk(
         updated_at=None if filters else "updated_at",
         times=TimeFormat.ISO_SECONDS,
         page_size=("page[size]", 100),
-        timeout=timeout,
-        retries=retries,
+        **how,
     )
 
 
@@ -170,9 +174,7 @@ def salesforce(
     cursor: str = "SystemModstamp",
     deleted: bool = False,
     version: str = "v62.0",
-    auth: Auth | OAuth2 = bearer,
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """A Salesforce-style query: `salesforce("sf", "Contact", ("Id", "Email", "SystemModstamp"))`.
 
@@ -192,9 +194,7 @@ def salesforce(
         records="records",
         paging=LinkPaging("nextRecordsUrl", done="done"),
         where=("q", f"SELECT {columns} FROM {table} WHERE {window} ORDER BY {cursor}, Id"),
-        auth=auth,
-        timeout=timeout,
-        retries=retries,
+        **how,
     )
 
 
@@ -203,8 +203,7 @@ def github(
     path: str,
     *,
     params: Mapping[str, str] | None = None,
-    timeout: float = 30.0,
-    retries: Retries | None = None,
+    **how: Unpack[How],
 ) -> RestSource:
     """A GitHub-style list: the answer is the list, the next page's address in the Link header.
 
@@ -220,6 +219,5 @@ def github(
         times=TimeFormat.ISO_SECONDS,
         page_size=("per_page", 100),
         params={"sort": "created", "direction": "asc", **(params or {})},
-        timeout=timeout,
-        retries=retries,
+        **how,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.canonical import canonical
@@ -16,11 +16,6 @@ from wfops_pipelines.core.reviews import HOLDS, ReviewState
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import tables as t
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-NO_KEY = "None"  # what rows without a key are remembered by; they are no versions of each other
 
 
 class HeadMoved(WfopsError):
@@ -156,74 +151,6 @@ def unsettled_before(conn: Connection, sync: str, rank: int, partition: str | No
 def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:
     where = (t.snapshots.c.sync == sync) & (t.snapshots.c.seq == seq)
     conn.execute(update(t.snapshots).where(where).values(state=state.value))
-
-
-@dataclass(frozen=True, slots=True)
-class Came:
-    """What was staged before: by key (text), the version that came last, and its cursor.
-
-    ahead: no clock can be later; what is dated later is misdated. reached: by key, the latest
-    cursor of those that are not misdated and of the last one. earlier: (key, version) of what came
-    before the last. loose: versions of rows without a key.
-    """
-
-    ahead: datetime | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
-    cursors: Mapping[str, datetime] = field(default_factory=dict)
-    reached: Mapping[str, datetime] = field(default_factory=dict)
-    earlier: frozenset[tuple[str, str]] = frozenset()
-    loose: frozenset[str] = frozenset()
-
-
-def came(
-    conn: Connection,
-    sync: str,
-    ahead: datetime,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Came:
-    """What was staged with a cursor from `since` up to `until`, or with none."""
-    s = t.staged_rows.c
-    query = select(s.key, s.version, s.cursor).where(s.sync == sync)
-    if since is not None:
-        query = query.where(or_(s.cursor >= since, s.cursor.is_(None)))
-    if until is not None:
-        query = query.where(or_(s.cursor <= until, s.cursor.is_(None)))
-    in_order = conn.execute(query.order_by(s.seq.nulls_first(), s.cursor.nulls_first())).all()
-    last = {r.key: r for r in in_order if r.key != NO_KEY}
-    cursors = {key: r.cursor for key, r in last.items() if r.cursor is not None}
-    reached = dict(cursors)
-    for r in in_order:
-        if r.cursor is not None and r.cursor <= ahead:
-            reached[r.key] = max(r.cursor, reached.get(r.key, r.cursor))
-    return Came(
-        ahead,
-        {key: r.version for key, r in last.items()},
-        cursors,
-        reached,
-        frozenset((r.key, r.version) for r in in_order if last.get(r.key, r) is not r),
-        frozenset(r.version for r in in_order if r.key == NO_KEY),
-    )
-
-
-def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
-    """Note rows just staged, as the stream's newest snapshot: key, version (texts) and cursor."""
-    from wfops_pipelines.store.copying import copy_table
-
-    with copy_table(conn, rows) as staged:
-        conn.exec_driver_sql(
-            f"insert into {t.SCHEMA}.staged_rows (sync, key, version, cursor, seq) "
-            "select distinct on (key, version) h.sync, key, version, x.cursor, h.seq "
-            f"from {t.SCHEMA}.streams h, {staged} x where h.sync = %(sync)s "
-            "on conflict (sync, key, version) do update set seq = excluded.seq",
-            {"sync": sync},
-        )
-
-
-def forget(conn: Connection, sync: str, before: datetime) -> None:
-    """Drop remembered rows that no overlap window reaches any more."""
-    c = t.staged_rows.c
-    conn.execute(delete(t.staged_rows).where(c.sync == sync, c.cursor < before))
 
 
 def add_evidence(conn: Connection, evidence: Evidence, held: Iterable[str] | None) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.destinations.names import quote
+from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,30 @@ def postgres_type(type_: pa.DataType) -> str:
     if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_):
         return "bytea"
     return "text"
+
+
+@contextmanager
+def copied(conn: Connection, rows: pa.Table, name: str = "wfops_copied") -> Iterator[str]:
+    """A temporary table with the rows; its name, until the block ends.
+
+    PostgreSQL has no character NUL: the replacement character stands for it.
+    """
+    columns = ", ".join(f"{quote(f.name)} {postgres_type(f.type)}" for f in rows.schema)
+    conn.exec_driver_sql(f"create temporary table {name} ({columns})")
+    copy_in(conn, f"pg_temp.{name}", Rows.of(_without_nul(rows)))
+    yield f"pg_temp.{name}"
+    conn.exec_driver_sql(f"drop table pg_temp.{name}")
+
+
+def _without_nul(rows: pa.Table) -> pa.Table:
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    for i, field in enumerate(rows.schema):
+        if pt.is_string(field.type):
+            clean = pc.replace_substring(rows[i], "\0", "\ufffd")
+            rows = rows.set_column(i, field.name, clean)
+    return rows
 
 
 def copy_in(conn: Connection, target: str, rows: Rows) -> None:
