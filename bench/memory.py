@@ -37,16 +37,9 @@ DAYS, ROWS_A_DAY = 6, 1000  # of history
 
 def grown(step: Callable[[], Any]) -> tuple[Any, float, int]:
     """What a step returns, its seconds, and how far it raised resident memory, in bytes."""
-    pa.default_memory_pool().release_unused()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, begun = _status("VmRSS"), time.perf_counter()
+    before, begun = sync_bench.memory_now(), time.perf_counter()
     found = step()
-    return found, time.perf_counter() - begun, _status("VmHWM") - before
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+    return found, time.perf_counter() - begun, sync_bench.memory_peak() - before
 
 
 def write_rows(path: Path, rows: int, text: int) -> int:

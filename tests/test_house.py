@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,17 @@ def test_importing_the_public_names_loads_no_framework(module):
     code = f"import sys, {module}; print([m for m in {(*HEAVY, 'dagster')!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Arrow chooses")
+@pytest.mark.parametrize("asked", [None, "system"])
+def test_arrow_gives_memory_back_unless_somebody_chose_how(asked):
+    code = "import wfops_pipelines, pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    env = {k: v for k, v in os.environ.items() if k != "ARROW_DEFAULT_MEMORY_POOL"}
+    env |= {"ARROW_DEFAULT_MEMORY_POOL": asked} if asked else {}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.strip() == (asked or "jemalloc")
 
 
 def test_loading_the_code_location_loads_no_heavy_library():

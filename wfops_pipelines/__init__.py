@@ -1,5 +1,8 @@
 """Write-Audit-Publish for SaaS syncs on Dagster, with a person at the gate."""
 
+import os
+import sys
+
 from wfops_pipelines.core.policy import Above, Always, NewRow, Policy, Route
 from wfops_pipelines.destinations import rest_destination, table
 from wfops_pipelines.sources import files, hubspot, rest_api, sql_table, stripe, zendesk
@@ -22,3 +25,6 @@ __all__ = [
     "table",
     "zendesk",
 ]
+
+if sys.platform == "linux":  # Arrow reads it when first used; its own choice keeps what is freed
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")

@@ -82,7 +82,7 @@ def gather(
     """
     spool, fitting = Spool(folder), Fitting()
     told, quarrel = _Told(sync, came, day), False
-    for part in _few(_parts(sync, pages, held), at_once):
+    for part in _parts(sync, pages, held, min(at_once, AT_ONCE)):
         quarrel |= fitting.see(part)
         spool.add(part)
         told.add(part)
@@ -126,14 +126,15 @@ class _Told:
         self.count += part.num_rows
 
 
-def _few(tables: Iterable[pa.Table], at_once: int) -> Iterator[pa.Table]:
-    for table in tables:
-        for at in range(0, max(table.num_rows, 1), at_once):
-            yield table.slice(at, at_once)
+def _few(table: pa.Table, at_once: int) -> Iterator[pa.Table]:
+    for at in range(0, max(table.num_rows, 1), at_once):
+        yield table.slice(at, at_once)
 
 
-def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> Iterator[pa.Table]:
-    """What the sync's function makes of the pages, as tables."""
+def _parts(
+    sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None, at_once: int
+) -> Iterator[pa.Table]:
+    """What the sync's function makes of the pages, as tables of at most `at_once` rows."""
     loose: list[Mapping[str, Any]] = []
     names: Iterable[str] = ()
     told = sync.deleted is None or DELETED in (held or {})
@@ -142,14 +143,15 @@ def _parts(sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None) -> 
         names = names or _names(found)
         told = told or _tells(sync, found)
         if _is_table(found):
-            yield telling.of_table(sync, rows.settle(found, held))
+            for few in _few(found, at_once):
+                yield telling.of_table(sync, rows.settle(few, held))
             continue
         loose.extend(found)
         if len(loose) >= AT_ONCE:
-            yield telling.of_rows(sync, loose, held)
+            yield from _few(telling.of_rows(sync, loose, held), at_once)
             loose = []
     if loose:
-        yield telling.of_rows(sync, loose, held)
+        yield from _few(telling.of_rows(sync, loose, held), at_once)
     if names and not told:
         raise SchemaRefused(
             f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "

@@ -137,10 +137,8 @@ def _rows(sync: Sync, found: Rows, stored: Stored) -> list[Finding]:
 
 
 def _odd(sync: Sync, part: pa.Table, model: anomaly.RowModel, limit: float) -> Iterator[Finding]:
-    scores = anomaly.score_rows(model, part)
-    for i in (scores.p_value <= limit).nonzero()[0].tolist():
-        key = str(part[sync.key][i].as_py())
-        yield _row(key, scores.reasons(i, top=REASONS), sync.policy.masked)
+    for at, reasons in anomaly.odd_rows(model, part, limit, top=REASONS):
+        yield _row(str(part[sync.key][at].as_py()), reasons, sync.policy.masked)
 
 
 def _row(key: str, reasons: Sequence[anomaly.RowReason], masked: Sequence[str]) -> Finding:

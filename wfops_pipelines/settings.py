@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wfops_pipelines.errors import SettingsError
 
-AT_ONCE = 2**18  # rows; of 150 bytes each, 40 MB
+AT_ONCE = 2**16  # rows; of 150 bytes each, 10 MB
 PROJECT_MARKS = ("assets", "expectations")
 
 

@@ -15,6 +15,7 @@ from wfops_pipelines.anomaly import (
     Profile,
     SnapshotScore,
     fit_rows,
+    odd_rows,
     profile,
     score_rows,
     score_snapshot,
@@ -79,11 +80,16 @@ def test_rows_of_a_hostile_table_get_finite_scores_or_a_clear_error(table: pa.Ta
         with pytest.raises(SchemaRefused, match=r"publish|rename"):
             fit_rows(table)
         return
-    rows = score_rows(fit_rows(table), table)
+    model = fit_rows(table)
+    rows = score_rows(model, table)
     assert len(rows.score) == table.num_rows
     assert np.isfinite(rows.score).all()
     assert ((rows.p_value > 0) & (rows.p_value <= 1)).all()
     assert all(reason.sentence for reason in rows.reasons(0))
+    for limit in (0.0, 1e-3, 0.3, 1.0):
+        found = np.flatnonzero(rows.p_value <= limit)
+        told = [(int(i), rows.reasons(int(i))) for i in found]
+        assert odd_rows(model, table, limit) == told
 
 
 cell = st.one_of(st.none(), st.text(max_size=12), st.just("N/A"))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from anomaly_demo_streams import STREAMS, crm_contacts
 
-from wfops_pipelines.anomaly import RowModel, fit_rows, score_rows
+from wfops_pipelines.anomaly import RowModel, fit_rows, odd_rows, score_rows
 from wfops_pipelines.anomaly._rows_model import margin
 from wfops_pipelines.anomaly._rows_split import split
 from wfops_pipelines.anomaly._trees import Trees, path_scores
@@ -59,6 +59,34 @@ def test_a_stored_model_gives_the_same_bits() -> None:
 def test_a_missing_column_is_refused_with_its_name() -> None:
     with pytest.raises(SchemaRefused, match="email"):
         score_rows(MODEL, DAYS[13].drop_columns(["email"]))
+    with pytest.raises(SchemaRefused, match="email"):
+        odd_rows(MODEL, DAYS[13].drop_columns(["email"]), 0.5)
+
+
+def told(model: RowModel, table: pa.Table, limit: float) -> list[object]:
+    scores = score_rows(model, table)
+    return [(int(i), scores.reasons(int(i))) for i in np.flatnonzero(scores.p_value <= limit)]
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.5, 0.02, 1e-3, 1e-5, 1e-7, 0.0])
+def test_odd_rows_are_those_of_a_small_p_value_to_the_bit(limit: float) -> None:
+    rng = np.random.default_rng(5)
+    days = pa.concat_tables([crm_contacts(6, day) for day in range(12, 20)])
+    rows = days.to_pylist()
+    for row in rng.choice(rows, 60, replace=False):
+        name = rng.choice(["email", "lifecycle_stage", "country", "owner_id"])
+        row[name] = -(10 ** rng.integers(9)) if name == "owner_id" else f"?{rng.integers(9)}"
+    damaged = pa.Table.from_pylist(rows, schema=days.schema)
+    for table in (days, damaged, damaged.slice(0, 0), damaged.slice(7, 1)):
+        assert odd_rows(MODEL, table, limit) == told(MODEL, table, limit)
+
+
+def test_odd_rows_are_found_in_every_stream_as_by_scoring_all() -> None:
+    for make, *_ in STREAMS.values():
+        model = fit_rows([make(6, day) for day in range(8)])
+        other = make(7, 30)
+        for limit in (0.02, 0.02 / other.num_rows):
+            assert odd_rows(model, other, limit) == told(model, other, limit)
 
 
 def test_the_complete_trees_score_as_scikit_learn_does() -> None:

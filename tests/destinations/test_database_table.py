@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from hypothesis import strategies as st
 
 from tests.destinations.model import PARCELS, START, Keep, lives_as_the_model_says, parcel
 from tests.destinations.test_table_types import COLUMNS, tables
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.destinations import (
     DatabaseTable,
     Listing,
     Parcel,
     Reverted,
     Written,
-    database_rows,
     database_table,
 )
 from wfops_pipelines.errors import (
@@ -38,8 +39,22 @@ pytestmark = pytest.mark.components
 CHILD = Path(__file__).with_name("database_child.py")
 
 
+def in_parts(made, size):
+    """The parcel, of whose rows only so many may be in memory."""
+    table = made.rows
+
+    def read(columns):
+        for at in range(0, table.num_rows, size):
+            part = table.slice(at, size)
+            yield part if columns is None else part.select(list(columns))
+
+    return replace(made, rows=Rows(table.schema, table.num_rows, read))
+
+
 class There:
     """The other database, and what a test asks of it."""
+
+    at_once = 10**9  # rows of a parcel in memory
 
     def __init__(self, url, name):
         self.to, self.environ = database_table("erp", name), {"WFOPS_ERP_URL": url}
@@ -47,10 +62,14 @@ class There:
         self.name = name
 
     def publish(self, rows, seq, **more):
-        return self.to.publish(None, None, parcel(rows, seq, environ=self.environ, **more))
+        return self.to.publish(None, None, self.parcel(rows, seq, **more))
 
     def diff(self, rows, seq):
-        return self.to.diff(None, parcel(rows, seq, environ=self.environ), ["v"])
+        return self.to.diff(None, self.parcel(rows, seq), ["v"])
+
+    def parcel(self, rows, seq, **more):
+        made = parcel(rows, seq, environ=self.environ, **more)
+        return in_parts(made, self.at_once) if self.at_once < len(rows) else made
 
     def living(self):
         return self.to.living(None, "id", self.environ).to_pylist()
@@ -70,10 +89,12 @@ class There:
                 conn.execute(sa.text(f"drop table if exists {schema}{name}"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "sqlite in parts", "postgresql"])
 def there(request, tmp_path, postgres):
-    if request.param == "sqlite":
-        yield There(f"sqlite:///{tmp_path / 'erp.db'}", "orders")
+    if request.param.startswith("sqlite"):
+        found = There(f"sqlite:///{tmp_path / 'erp.db'}", "orders")
+        found.at_once = 2 if "parts" in request.param else found.at_once
+        yield found
         return
     name = f"erp{uuid.uuid4().hex[:12]}"
     admin = sa.create_engine(postgres, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
@@ -246,13 +267,40 @@ def test_a_table_of_somebody_else_gets_the_columns_that_it_lacks(there):
     assert there.values() == {"a": 4}
 
 
-def test_more_rows_than_one_question_takes(there, monkeypatch):
+def test_more_rows_than_one_question_takes(there):
+    there.at_once = max(there.at_once, 1000)
     many = {f"k{i:05}": i for i in range(2500)}
     assert there.publish(many, 1) == Written(inserted=2500)
     assert there.diff(many, 2).unchanged == 2500
-    monkeypatch.setattr(database_rows, "ALL", 100)
     assert there.diff({**many, "new": 1}, 2).inserted == 1
     assert there.publish(many, 2) == Written(updated=2500)
+    assert there.values() == many
+
+
+def test_rows_that_are_read_in_parts_are_never_in_memory_at_once(there, monkeypatch):
+    there.at_once = 7
+    rows = {f"k{i:02}": i for i in range(30)}
+    changed = {**rows, "k03": None, "k20": 99, "new": 1}
+    whole = Rows.whole
+
+    def few(rows, columns=None):
+        assert rows.table is not None, "all parts were read into one table"
+        return whole(rows, columns)
+
+    monkeypatch.setattr(Rows, "whole", few)
+    keep = Keep("ours", 2, START)
+    assert there.publish(rows, 1) == Written(inserted=30)
+    diff = there.diff(changed, 2)
+    assert (diff.inserted, diff.updated, diff.deleted) == (1, 1, 1)
+    assert diff.changes == (("k20", "v", "20", "99"),)
+    existing = there.to.existing(None, there.parcel(changed, 2), ["v"]).rows
+    assert {k: row["v"] for k, row in existing.items()} == rows
+    assert there.publish(changed, 2, keep=keep) == Written(1, 29, 0, 1)
+    assert there.publish(changed, 2, keep=keep) == Written(1, 29, 0, 1)  # it arrived already
+    undone = there.to.revert(None, there.parcel(changed, 2, keep=keep))
+    assert undone == Reverted(restored=30, deleted=1)
+    assert there.values() == rows
+    assert there.parcel(rows, 3).digest == parcel(rows, 3).digest
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -41,6 +41,7 @@ __all__ = [
     "SnapshotScore",
     "basis",
     "fit_rows",
+    "odd_rows",
     "profile",
     "score_rows",
     "score_snapshot",
@@ -116,3 +117,19 @@ def score_rows(model: RowModel, table: Any) -> RowScores:
     from wfops_pipelines.anomaly._rows_score import score
 
     return score(model, table)
+
+
+def odd_rows(
+    model: RowModel, table: Any, limit: float, *, top: int = 3
+) -> list[tuple[int, tuple[RowReason, ...]]]:
+    """The rows whose p-value is at most `limit`, by number, with their `top` reasons.
+
+    To the bit what `score_rows` says of them; the forest is only asked about rows that can be odd
+    enough, so that a small limit takes less time and memory.
+
+    Raises:
+        SchemaRefused: a column of the model is not in the table.
+    """
+    from wfops_pipelines.anomaly._rows_score import odd
+
+    return odd(model, table, limit, top)

@@ -97,13 +97,19 @@ def sized(one: Cells) -> Iterator[tuple[str, Floats]]:
         yield "size", one.numbers
 
 
+def _pairs(flat: _text.Flat) -> npt.NDArray[np.int16]:
+    """Each letter with the one before it in its text, as a number below `_PAIR_CELLS`."""
+    code = _text.LETTERS[flat.data].astype(np.int16)
+    before = np.zeros_like(code)
+    before[1:] = code[:-1]
+    before[flat.starts[flat.lengths > 0]] = 0
+    return before * np.int16(64) + code
+
+
 def letter_rarity(one: Cells, table: Floats) -> Floats:
     """Decades of the rarest letter pair of each distinct text."""
     flat = _text.Flat.of(one.texts)
-    code = _text.LETTERS[flat.data].astype(np.int64)
-    before = np.concatenate([[0], code[:-1]])
-    before[flat.starts[flat.lengths > 0]] = 0
-    rarity = table[before * 64 + code]
+    rarity = table[_pairs(flat)]
     out = np.zeros(len(flat.lengths))
     np.maximum.at(out, flat.row, rarity)
     return out
@@ -112,10 +118,7 @@ def letter_rarity(one: Cells, table: Floats) -> Floats:
 def letter_table(one: Cells) -> Floats:
     """Decades of each letter pair's share of the texts, a pair once a text."""
     flat = _text.Flat.of(one.texts)
-    code = _text.LETTERS[flat.data].astype(np.int64)
-    before = np.concatenate([[0], code[:-1]])
-    before[flat.starts[flat.lengths > 0]] = 0
-    seen = np.unique(flat.row * _PAIR_CELLS + before * 64 + code) % _PAIR_CELLS
+    seen = np.unique(flat.row * np.int64(_PAIR_CELLS) + _pairs(flat)) % _PAIR_CELLS
     counts = np.bincount(seen, minlength=_PAIR_CELLS)
     return np.asarray(-np.log10((counts + 0.5) / (len(flat.lengths) + 1.0)))
 

@@ -69,13 +69,25 @@ def cell_evidence(
     )
 
 
+def strongest(judges: Mapping[str, Judge], table: Any) -> Floats:
+    """Decades of the strongest cell of each row, with one column in memory at a time."""
+    most = np.zeros(table.num_rows)
+    for name, one in judges.items():
+        np.maximum(most, judge(one, cells(table.column(name)))[0], out=most)
+    return most
+
+
 def summarise(evidence: Floats) -> Floats:
     """Shape (rows, 5): the three strongest cells, their sum, how many say more than a decade."""
     ordered = -np.sort(-evidence, axis=1)[:, :3]
     ordered = np.pad(ordered, ((0, 0), (0, 3 - ordered.shape[1])))
     more = (evidence > 1.0).sum(1, keepdims=True)
     whole = np.concatenate([ordered, evidence.sum(1, keepdims=True), more], axis=1)
-    return np.asarray(np.round(np.log1p(whole) * _GRAIN) / _GRAIN)
+    return _grained(whole)
+
+
+def _grained(decades: Floats) -> Floats:
+    return np.asarray(np.round(np.log1p(decades) * _GRAIN) / _GRAIN)
 
 
 def _grow(summary: Floats) -> Trees:
@@ -96,6 +108,11 @@ def combine(trees: Trees, summary: Floats) -> Floats:
     unique = summary[first]
     score = path_scores(trees, unique) + unique[:, 0]
     return np.asarray(score[which])
+
+
+def combined_at_most(strongest: Floats) -> Floats:
+    """What `combine` cannot exceed, whatever the forest says: a little more than 1 beyond it."""
+    return _grained(strongest) + (1.0 + 1e-9)
 
 
 def margin(score: Floats, snapshot: Ints) -> float:

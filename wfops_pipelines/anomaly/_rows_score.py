@@ -11,7 +11,9 @@ from wfops_pipelines.anomaly._rows_model import (
     Live,
     cell_evidence,
     combine,
+    combined_at_most,
     p_values,
+    strongest,
     summarise,
     unpack,
 )
@@ -19,6 +21,7 @@ from wfops_pipelines.anomaly.nouns import RowModel, RowReason, RowScores
 from wfops_pipelines.errors import SchemaRefused
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 _SAYINGS = {
     "null": "{value} where published rows are not",
@@ -33,13 +36,12 @@ _SAYINGS = {
     "clock": "{value} lies at midnight as few published values do, or the reverse",
 }
 _SHOWN = 60
+_MANY = 0.1  # of the rows: so many are scored with all others
 
 
 def score(model: RowModel, table: Any) -> RowScores:
     live = unpack(model)
-    gone = [name for name in live.columns if name not in table.column_names]
-    if gone:
-        raise SchemaRefused(f"columns {gone} of the row model are not in the table: fit it again")
+    _refuse_gone(live, table)
     evidence, channel, names = cell_evidence(live.columns, table)
     total = combine(live.trees, summarise(evidence))
 
@@ -53,6 +55,33 @@ def score(model: RowModel, table: Any) -> RowScores:
         )
 
     return RowScores(total, p_values(live, total), explain)
+
+
+def odd(
+    model: RowModel, table: Any, limit: float, top: int
+) -> list[tuple[int, tuple[RowReason, ...]]]:
+    at = _able(unpack(model), table, limit)
+    few = table if len(at) > table.num_rows * _MANY else table.take(at)
+    at = np.arange(table.num_rows) if few is table else at
+    scores = score(model, few)
+    found: list[int] = np.flatnonzero(scores.p_value <= limit).tolist()
+    return [(int(at[i]), scores.reasons(i, top)) for i in found]
+
+
+def _able(live: Live, table: Any, limit: float) -> Ints:
+    """The rows that would be odd enough if the forest found them as strange as can be.
+
+    It adds at most 1 to the strongest cell, and a p-value only falls with the score.
+    """
+    _refuse_gone(live, table)
+    most = combined_at_most(strongest(live.columns, table))
+    return np.flatnonzero(~(p_values(live, most) > limit))
+
+
+def _refuse_gone(live: Live, table: Any) -> None:
+    gone = [name for name in live.columns if name not in table.column_names]
+    if gone:
+        raise SchemaRefused(f"columns {gone} of the row model are not in the table: fit it again")
 
 
 def _reason(live: Live, table: Any, i: int, at: int, channel: str, share: float) -> RowReason:

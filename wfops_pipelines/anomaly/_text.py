@@ -56,7 +56,7 @@ class Flat:
     """The first 240 bytes of many texts end to end; `row` says which text each byte is of."""
 
     data: Bytes
-    row: Ints
+    row: npt.NDArray[np.int32]
     starts: Ints
     lengths: Ints
 
@@ -65,14 +65,15 @@ class Flat:
         offsets, body = text_buffers(array)
         lengths = np.minimum(np.diff(offsets), _MAX_BYTES)
         starts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-        row = np.repeat(np.arange(len(lengths)), lengths)
-        at = np.arange(len(row)) - starts[row] + offsets[:-1][row]
+        row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        at = np.repeat(offsets[:-1] - starts, lengths)
+        at += np.arange(len(at))
         return cls(body[at], row, starts, lengths)
 
 
 def class_counts(flat: Flat) -> Ints:
     """Bytes of each class in each text: shape (texts, 7)."""
-    cells = flat.row * 7 + CLASSES[flat.data]
+    cells = flat.row * np.int64(7) + CLASSES[flat.data]
     return np.bincount(cells, minlength=7 * len(flat.lengths)).reshape(-1, 7)
 
 

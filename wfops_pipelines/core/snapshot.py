@@ -92,6 +92,16 @@ class Diff:
     deleted: int = 0
     changes: tuple[tuple[str, str, str | None, str | None], ...] = ()
 
+    def __add__(self, other: Diff) -> Diff:
+        """What both would do, of different rows."""
+        return Diff(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.deleted + other.deleted,
+            self.changes + other.changes,
+        )
+
     def as_json(self) -> dict[str, Json]:
         return {
             "inserted": self.inserted,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.apis.connection import variables
@@ -53,17 +54,16 @@ class DatabaseTable:
             tables = self._tables(parcel)
             if parcel.key not in tables.columns_there(there):
                 return Existing({})
-            met = self._meet(there, tables, parcel)
-            picked = [c for c in met.old.column_names if c in columns or c == parcel.key]
-            rows = zip(parcel.keys(), met.old.select(picked).to_pylist(), met.lives, strict=True)
-            return Existing({key: row for key, row, lives in rows if lives})
+            return Existing(dict(self._living(there, tables, parcel, columns)))
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:  # noqa: ARG002
         with self._open(parcel.environ) as there:
             tables = self._tables(parcel)
             if parcel.key not in tables.columns_there(there):
                 return Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
-            return self._meet(there, tables, parcel).diff(critical)
+            watched = tuple(critical)
+            found = (self._meet(there, tables, p).diff(watched) for p in parcel.parts())
+            return reduce(Diff.__add__, found, Diff())
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
         tables = self._tables(parcel)
@@ -81,7 +81,8 @@ class DatabaseTable:
             entry = self._entry(there, tables, parcel)
             if entry is not None and entry.reverted:
                 return Reverted(**json.loads(entry.counts))
-            done = database_undo.put_back(there, tables, parcel)
+            parts = (database_undo.put_back(there, tables, p) for p in parcel.parts())
+            done = reduce(Reverted.__add__, parts, Reverted())
             if entry is not None:
                 self._write_down(there, tables, parcel, asdict(done), reverted=True)
             return done
@@ -118,6 +119,16 @@ class DatabaseTable:
 
         return meet(parcel, held(there, tables, parcel, tables.columns_there(there)))
 
+    def _living(
+        self, there: Connection, tables: Tables, parcel: Parcel, columns: Sequence[str]
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Key and asked columns of the rows that live there."""
+        for part in parcel.parts():
+            met = self._meet(there, tables, part)
+            picked = [c for c in met.old.column_names if c in columns or c == parcel.key]
+            rows = zip(part.keys(), met.old.select(picked).to_pylist(), met.lives, strict=True)
+            yield from ((key, row) for key, row, lives in rows if lives)
+
     def _once(self, there: Connection, tables: Tables, parcel: Parcel) -> Written:
         from wfops_pipelines.destinations.database_rows import keep, write
 
@@ -125,11 +136,13 @@ class DatabaseTable:
         if entry is not None and not entry.reverted:
             return Written(**json.loads(entry.counts))
         self._write_down(there, tables, parcel, {}, reverted=False)  # first: it locks out others
-        met = self._meet(there, tables, parcel)
-        self._check(there, met)
-        keep(there, tables, parcel, met)
-        write(there, tables, parcel, met)
-        done = met.written()
+        done = Written()
+        for part in parcel.parts():
+            met = self._meet(there, tables, part)
+            self._check(there, met)
+            keep(there, tables, part, met)
+            write(there, tables, part, met)
+            done += met.written()
         self._write_down(there, tables, parcel, asdict(done), reverted=False)
         return done
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # rows of one statement
 KEYS = 500  # keys of one question: some databases take no more
-ALL = 20_000  # keys from which on it is quicker to read the whole table
 
 
 class Tables:
@@ -86,7 +85,8 @@ def held(conn: Connection, tables: Tables, parcel: Parcel, there: frozenset[str]
 
     names = [c.name for c in tables.target.c if c.name in there]
     query = select(*(tables.target.c[n] for n in names)).with_for_update()
-    rows = [tuple(r) for r in _of_keys(conn, tables, query, parcel.table[parcel.key])]
+    keys = parcel.table[parcel.key].to_pylist()
+    rows = [tuple(r) for r in of_keys(conn, tables.key, query, keys)]
     columns = {n: [r[i] for r in rows] for i, n in enumerate(names)}
     columns.setdefault(SEQ, [0] * len(rows))
     columns.setdefault(DELETED_AT, [None] * len(rows))
@@ -99,14 +99,6 @@ def of_keys(conn: Connection, key: Any, query: Select[Any], keys: list[Any]) -> 
     """The rows of a query for some keys, so many at a time as every database takes."""
     for i in range(0, len(keys), KEYS):
         yield from conn.execute(query.where(key.in_(keys[i : i + KEYS])))
-
-
-def _of_keys(conn: Connection, tables: Tables, query: Select[Any], keys: Any) -> Iterator[Any]:
-    if len(keys) <= ALL:
-        yield from of_keys(conn, tables.key, query, keys.to_pylist())
-        return
-    wanted = set(keys.to_pylist())
-    yield from (r for r in conn.execute(query) if r._mapping[tables.key.name] in wanted)
 
 
 def _array(values: list[Any], type_: pa.DataType) -> pa.Array:

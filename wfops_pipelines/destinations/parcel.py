@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
@@ -61,6 +61,11 @@ class Parcel:
         """Its rows at once: for destinations that compare them in memory."""
         return self.content.whole()
 
+    def parts(self) -> Iterator[Parcel]:
+        """The parcel in parcels of a few rows each, that are tables."""
+        for part in self.content.parts():
+            yield replace(self, rows=part)
+
     def each(self) -> Iterator[dict[str, Any]]:
         """Its rows, one after the other."""
         for part in self.content.parts():
@@ -107,8 +112,10 @@ class Parcel:
     @property
     def digest(self) -> str:
         """Names this parcel: the same rows of the same snapshot have the same, always."""
-        text = "\0".join((self.sync, str(self.seq), *self.keys()))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        found = hashlib.sha256(f"{self.sync}\0{self.seq}".encode())
+        for part in self.parts():
+            found.update("".join(f"\0{key}" for key in part.keys()).encode())  # noqa: SIM118
+        return found.hexdigest()[:16]
 
     def tombstones(self) -> pa.Array:
         """For each row, whether it is a tombstone."""
@@ -137,6 +144,11 @@ class Reverted:
     deleted: int = 0
     newer: int = 0
 
+    def __add__(self, other: Reverted) -> Reverted:
+        return Reverted(
+            self.restored + other.restored, self.deleted + other.deleted, self.newer + other.newer
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -150,6 +162,14 @@ class Written:
     updated: int = 0
     stale: int = 0
     deleted: int = 0
+
+    def __add__(self, other: Written) -> Written:
+        return Written(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.stale + other.stale,
+            self.deleted + other.deleted,
+        )
 
 
 @runtime_checkable

@@ -55,4 +55,5 @@ def _inside(table: pa.Table, cursor: str, window: Window) -> pa.Table:
     if window.start is not None:
         later = pc.greater_equal(moments, pa.scalar(window.start, moments.type))
         inside = pc.and_(inside, later)
-    return table.filter(pc.fill_null(inside, True))
+    inside = pc.fill_null(inside, True)
+    return table if pc.all(inside).as_py() else table.filter(inside)

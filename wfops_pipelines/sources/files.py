@@ -191,7 +191,7 @@ def files(
         quiet: seconds without a change after which a file counts as written. A younger one waits
             (`arrived`), or is a failure that passes.
         may_be_empty: no file, or one of 0 bytes, is no failure.
-        rows: in a page; 5,000, or 100,000 of tables.
+        rows: in a page; 5,000, or 50,000 of tables.
         tables: of Parquet: a page is a `pyarrow.Table`, and the sync's function returns one. For
             rows in millions. The cursor must be a timestamp.
 
@@ -213,7 +213,7 @@ def files(
     reading = Reading(
         known, delimiter or ("\t" if ending == ".tsv" else ","), encoding, nulls,
         exact=any(t is Decimal for _, t in declared),
-        texts=tuple(n for n, t in declared if t is str), rows=rows or (100_000 if tables else 5000),
+        texts=tuple(n for n, t in declared if t is str), rows=rows or (50_000 if tables else 5000),
     )  # fmt: skip
     return FileSource(
         system, pattern, reading, declared, cursor, arrived, quiet, may_be_empty, tables

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-IN_MEMORY = 32 * 2**20  # bytes of Arrow data
+IN_MEMORY = 8 * 2**20  # bytes of Arrow data
 
 
 class Spool:

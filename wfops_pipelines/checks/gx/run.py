@@ -171,10 +171,11 @@ class _Run:
         import pyarrow as pa
 
         assert e.column is not None
-        hashes = [hashes_of(part[e.column]) for part in self.rows.parts(columns)]
+        named = self._with_key(columns)
+        hashes = [hashes_of(part[e.column]) for part in self.rows.parts(named)]
         twice, there = again(np.concatenate(hashes)), sum(map(len, hashes))
         few = []
-        for part, mine in zip(self.rows.parts(self._with_key(columns)), hashes, strict=True):
+        for part, mine in zip(self.rows.parts(named), hashes, strict=True):
             part = part.filter(part[e.column].is_valid())
             few.append(part.filter(pa.array(np.isin(mine, twice))))
         table = pa.concat_tables(few)
