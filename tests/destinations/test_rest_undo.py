@@ -219,6 +219,16 @@ def test_what_cannot_be_taken_back_says_why(changes, why):
     assert said is None if why is None else why in said
 
 
+def test_of_two_deletions_the_first_taken_back_and_then_the_second_the_record_is_back(engine, api):
+    send(engine, api, {"a": "a@x"})
+    for n in (2, 3):
+        send(engine, api, {"a": None}, n)
+    assert revert(engine, api, {"a": None}, 2) == Reverted(newer=1)
+    assert held(api) == {}
+    assert revert(engine, api, {"a": None}, 3) == Reverted(restored=1)
+    assert held(api) == {"a": "a@x"}
+
+
 SNAPSHOTS = st.lists(
     st.dictionaries(st.sampled_from("abc"), st.one_of(st.none(), st.sampled_from(["1", "2", "3"])),
                     min_size=1, max_size=3), min_size=1, max_size=5,

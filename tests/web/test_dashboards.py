@@ -31,7 +31,7 @@ def lived(make_bench: Any, served: Any) -> tuple[Any, str]:
     for n in range(6):
         rows = [row(10 + 3 * n), row(11 + 3 * n, -1), row(12 + 3 * n, name=HOSTILE)]
         bench.release(bench.decide(bench.held(rows), Verb.APPROVE if n % 2 else Verb.REJECT))
-    bench.held([row(40), row(41, -1), row(42)])
+    bench.held([row(28), row(29, -1), row(30, name=HOSTILE)])
     seal(bench.services)
     return bench, served(bench)
 

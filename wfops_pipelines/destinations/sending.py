@@ -138,6 +138,7 @@ class Sending:
     def _deliver(self, entry: Delivery, row: Row) -> None:
         call = self._to.call_of(entry)
         if entry.act is Act.DELETE and self._is_not_there(entry, call):
+            self._keep_absence(entry.key)
             self._note(replace(entry, state=State.DELIVERED, error=NOT_THERE))
             return
         values = with_remote(row, entry)
@@ -178,6 +179,13 @@ class Sending:
         else:
             image["record"] = self._to.image_of(record)
         images.store(self._ledger, keep, self._parcel.sync, entry.key, image)
+
+    def _keep_absence(self, key: str) -> None:
+        """Nothing was there, by what was sent last: were that taken back, it would be there."""
+        keep, last = self._parcel.keep, self._last(key)
+        if keep is not None and self._keeps and last is not None:
+            image = {"seq": last.seq, "gone": True}
+            images.store(self._ledger, keep, self._parcel.sync, key, image)
 
     def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
         idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)
