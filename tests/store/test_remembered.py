@@ -74,6 +74,7 @@ def test_it_is_the_same_read_as_a_whole_and_asked_for(engine, staged, told, ahea
 
 def test_few_rows_ask_and_many_read_all(engine, monkeypatch):
     monkeypatch.setattr(remembered, "FEW", 2)
+    monkeypatch.setattr(remembered, "CHEAPER", 2)
     with engine.begin() as conn:
         fill(conn, [{"a": ("1", 0), "b": ("1", 0), "c": ("1", 0)}])
     few, many = Recall(engine, "s", START), Recall(engine, "s", START)
