@@ -194,8 +194,9 @@ def _ahead(life: Life, key: str, n: Any, version: Version) -> bool:
     By all that anybody was told it is the newer one, and who tells `version` again lags.
     """
     other = next((v for v in life.source.versions[key] if v.n == n), None)
-    skew = life.source.moods.skew
-    return other is not None and other.cursor > max(other.written + skew, version.cursor)
+    if other is None or not life.source.dated_ahead(other):
+        return False
+    return other.cursor > version.cursor
 
 
 def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
@@ -244,7 +245,7 @@ def _outrun(life: Life, record: Record, version: Version) -> bool:
     by_n = {v.n: v for had in life.source.versions.values() for v in had}
     return any(
         (ahead := by_n.get(row.get("n"))) is not None
-        and ahead.cursor > ahead.written + life.source.moods.skew
+        and life.source.dated_ahead(ahead)
         and version.cursor + OVERLAP < ahead.cursor <= record.snapshots[seq].staged_at
         and record.snapshots[seq].staged_at < version.visible
         for seq, rows in record.rows.items()

@@ -136,6 +136,10 @@ class Moody:
         moment, tick = self.clock() + self.moods.skew, self.moods.tick
         return EPOCH + (moment - EPOCH) // tick * tick
 
+    def dated_ahead(self, version: Version) -> bool:
+        """Whether it dated a version later than its own clock was."""
+        return version.cursor > version.written + self.moods.skew
+
     # what it says of them
 
     def current(self, key: str) -> Version | None:

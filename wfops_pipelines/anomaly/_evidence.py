@@ -55,7 +55,7 @@ def evidence(
     absent = ~np.isfinite(x)
     x = np.where(absent, _row_means(x)[:, None], x)
     predicted, ratio = _predict(x, noise, allowed, weekdays)
-    ratio, family = np.where(absent, 0.0, ratio), _families(features)
+    ratio, family = np.where(absent, 0.0, ratio), _numbered([(f.kind, f.unit) for f in features])
     sided = np.array([f.kind in _AMOUNTS for f in features])
     dispersion, degrees = _dispersion(ratio, ~absent, family, sided)
     t = np.abs(ratio) / np.sqrt(dispersion)
@@ -65,7 +65,7 @@ def evidence(
     decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), most))
     decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
     decades *= np.array([_worth(f) for f in features])[:, None]
-    decades = _calm_kinds(decades, _kinds(features))
+    decades = _calm_kinds(decades, _numbered([(f.kind,) for f in features]))
     decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
 
@@ -115,14 +115,10 @@ def _predict(
     return predicted, ratio
 
 
-def _families(features: Sequence[Feature]) -> Ints:
-    names = sorted({(f.kind, f.unit) for f in features})
-    return np.array([names.index((f.kind, f.unit)) for f in features])
-
-
-def _kinds(features: Sequence[Feature]) -> Ints:
-    names = sorted({f.kind for f in features})
-    return np.array([names.index(f.kind) for f in features])
+def _numbered(names: Sequence[tuple[str, ...]]) -> Ints:
+    """Each name's place among the different ones."""
+    order = sorted(set(names))
+    return np.array([order.index(name) for name in names])
 
 
 def _dispersion(ratio: Floats, there: Bools, family: Ints, sided: Bools) -> tuple[Floats, Floats]:

@@ -40,8 +40,10 @@ _MANY = 0.1  # of the rows: so many are scored with all others
 
 
 def score(model: RowModel, table: Any) -> RowScores:
-    live = unpack(model)
-    _refuse_gone(live, table)
+    return _scored(_fitting(model, table), table)
+
+
+def _scored(live: Live, table: Any) -> RowScores:
     evidence, channel, names = cell_evidence(live.columns, table)
     total = combine(live.trees, summarise(evidence))
 
@@ -60,10 +62,11 @@ def score(model: RowModel, table: Any) -> RowScores:
 def odd(
     model: RowModel, table: Any, limit: float, top: int
 ) -> list[tuple[int, tuple[RowReason, ...]]]:
-    at = _able(unpack(model), table, limit)
+    live = _fitting(model, table)
+    at = _able(live, table, limit)
     few = table if len(at) > table.num_rows * _MANY else table.take(at)
     at = np.arange(table.num_rows) if few is table else at
-    scores = score(model, few)
+    scores = _scored(live, few)
     found: list[int] = np.flatnonzero(scores.p_value <= limit).tolist()
     return [(int(at[i]), scores.reasons(i, top)) for i in found]
 
@@ -73,15 +76,17 @@ def _able(live: Live, table: Any, limit: float) -> Ints:
 
     It adds at most 1 to the strongest cell, and a p-value only falls with the score.
     """
-    _refuse_gone(live, table)
     most = combined_at_most(strongest(live.columns, table))
     return np.flatnonzero(~(p_values(live, most) > limit))
 
 
-def _refuse_gone(live: Live, table: Any) -> None:
+def _fitting(model: RowModel, table: Any) -> Live:
+    """The model, ready for a table that has all of its columns."""
+    live = unpack(model)
     gone = [name for name in live.columns if name not in table.column_names]
     if gone:
         raise SchemaRefused(f"columns {gone} of the row model are not in the table: fit it again")
+    return live
 
 
 def _reason(live: Live, table: Any, i: int, at: int, channel: str, share: float) -> RowReason:
