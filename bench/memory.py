@@ -109,9 +109,9 @@ def at_size(url: str, folder: Path, rows: int, text: int, at_once: int) -> tuple
 
 
 def main() -> None:
+    from wfops_pipelines.core.parts import AT_ONCE
     from wfops_pipelines.dev.cluster import remove
     from wfops_pipelines.dev.postgres import EmbeddedPostgres
-    from wfops_pipelines.settings import AT_ONCE
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=500_000)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
-from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.parts import AT_ONCE, Rows
 from wfops_pipelines.core.snapshot import DELETED
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Parcel:
     other columns may all be null.
     seq: the snapshot's place in the order of the source, which guards newer rows against older
     ones. environ: for URLs and tokens. keep: where what is replaced is kept; nowhere if None.
-    at: when the rows were read from the source, as the time of their deletion.
+    at: when the rows were read from the source, as the time of their deletion. at_once: how many
+    rows a destination may have in memory.
     """
 
     sync: str
@@ -50,6 +51,7 @@ class Parcel:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     keep: Keep | None = None
     at: datetime | None = None
+    at_once: int = AT_ONCE
 
     @property
     def content(self) -> Rows:
