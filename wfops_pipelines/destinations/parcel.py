@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
@@ -186,6 +186,33 @@ class Listing(Protocol):
         Where others write there as well: of those that `sync` wrote.
         """
         ...
+
+
+@runtime_checkable
+class Piecewise(Protocol):
+    """A destination that can look through all that it holds once, for any number of rows."""
+
+    def existing_in_pieces(
+        self, conn: Connection, parcel: Parcel, columns: Sequence[str]
+    ) -> Iterator[tuple[Parcel, Existing]]:
+        """As `existing`, of so many rows at a time as may be in memory."""
+        ...
+
+
+class _Holding(Protocol):
+    def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing: ...
+
+
+def existing_in_parts(
+    destination: _Holding, conn: Connection, parcel: Parcel, columns: Sequence[str]
+) -> Iterator[tuple[Parcel, Existing]]:
+    """A few rows of the parcel at a time, and what the destination holds of them."""
+    if isinstance(destination, Piecewise):
+        yield from destination.existing_in_pieces(conn, parcel, columns)
+        return
+    for part in parcel.parts():
+        if part.rows.num_rows:
+            yield part, destination.existing(conn, part, columns)
 
 
 @runtime_checkable
