@@ -7,7 +7,7 @@
 Each size has a process of its own on the same embedded PostgreSQL, with six snapshots of
 history. The steps are those of `bench/sync.py`: extract and stage from Parquet, judge (a suite, the
 scorer, critical fields, high impact, the difference to the destination), publish onto rows that are
-there; then `wfops reconcile` accounts for all of them. "Peak" is how far the resident memory of
+there; then `wfops reconcile` accounts for all of them, and a row is edited. "Peak" is how far the resident memory of
 the process rose in a step, in MB and in copies of the Arrow table; PostgreSQL's own is not in it.
 """
 
@@ -62,11 +62,12 @@ def write_rows(path: Path, rows: int, text: int) -> int:
 
 def measure(url: str, folder: Path, rows: int, at_once: int, to: str) -> dict[str, Any]:
     """The steps of one sync, in this process."""
-    from wfops_pipelines import flow, proving, publishing
-    from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines import editing, flow, proving, publishing
+    from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb
     from wfops_pipelines.destinations import file_table
     from wfops_pipelines.extraction import stage
     from wfops_pipelines.sources import files
+    from wfops_pipelines.store import files as store
 
     run = flow.Run(Actor("bench", "machine"))
     kind = f"memory_{rows}"
@@ -89,10 +90,17 @@ def measure(url: str, folder: Path, rows: int, at_once: int, to: str) -> dict[st
             done.append(sync_bench._approved(project, sync, services, judged.review))
         return sum(p.rows for p in done)
 
+    def edit() -> str:
+        edits = (Edit(str(rows // 2), {"note": "mended"}),)
+        decision = Decision("", "", Verb.APPROVE, "", run.actor, edits=edits)
+        edited, _ = editing.edited(services.rows(staged), sync, decision)
+        return store.write(folder / "edited", edited, at_once)
+
     staged, *found["stage"] = grown(lambda: stage(sync, services, run.actor, None, sync_bench.NOW))
     (judged,), *found["judge"] = grown(lambda: flow.judge_staged(project, sync, services, run))
     published, *found["publish"] = grown(publish)
     proof, *found["reconcile"] = grown(lambda: proving.prove(sync, services))
+    _, *found["edit"] = grown(edit)
     assert (staged.rows, published, proof.misfits) == (rows, rows, ())
     return found
 
