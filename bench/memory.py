@@ -7,8 +7,9 @@
 Each size has a process of its own on the same embedded PostgreSQL, with six snapshots of
 history. The steps are those of `bench/sync.py`: extract and stage from Parquet, judge (a suite, the
 scorer, critical fields, high impact, the difference to the destination), publish onto rows that are
-there; then `wfops reconcile` accounts for all of them, and a row is edited. "Peak" is how far the resident memory of
-the process rose in a step, in MB and in copies of the Arrow table; PostgreSQL's own is not in it.
+there; then `wfops reconcile` accounts for all of them, and a row is edited. "Peak" is how far the
+resident memory of the process rose in a step, in MB and in copies of the Arrow table; PostgreSQL's
+own is not in it.
 """
 
 from __future__ import annotations
