@@ -16,7 +16,7 @@ from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.remembered import NO_KEY, Came
-from wfops_pipelines.store.rows import keys_of, texts
+from wfops_pipelines.store.rows import remembered_as, texts
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync
@@ -54,7 +54,7 @@ class Gathered:
         at, keyed = 0, key in rows.column_names
         for part in rows.parts([key] if keyed else rows.column_names[:1]):
             end = at + part.num_rows
-            keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
+            keys = remembered_as(texts(part[key]) if keyed else [None] * part.num_rows)
             yield pa.table(
                 {
                     "key": pa.array(keys, pa.string()),
@@ -231,7 +231,7 @@ def _asked(marks: pd.DataFrame) -> pa.Table:
     """Key and version of each row, as they are remembered."""
     import pyarrow as pa
 
-    keys = pa.array(marks["key"].fillna(NO_KEY), pa.string())
+    keys = pa.array(remembered_as(marks["key"]), pa.string())
     return pa.table({"key": keys, "version": pa.array(spelled(marks["version"].to_numpy()))})
 
 
@@ -251,11 +251,14 @@ def _news(
     if not came.versions and not came.loose:
         return np.ones(len(marks), np.bool_), {}
     assert came.ahead is not None
-    named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
-    last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
+    keys = pd.Series(remembered_as(marks["key"]), marks.index, dtype=object)
+    named = list(zip(keys, spelled(marks["version"].to_numpy()), strict=True))
+    last = np.array(
+        [v in came.loose if k == NO_KEY else came.versions.get(k) == v for k, v in named]
+    )
     before = np.array([pair in came.earlier for pair in named])
-    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
-    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    reached = pd.to_datetime(keys.map(came.reached), utc=True)
+    latest = pd.to_datetime(keys.map(came.cursors), utc=True)
     older = (marks["cursor"] < reached).to_numpy()
     newer = (marks["cursor"] > latest).to_numpy() & ~older
     misdated = (marks["cursor"] > came.ahead).to_numpy()

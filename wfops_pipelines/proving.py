@@ -27,7 +27,7 @@ from wfops_pipelines.reconciliation import Account, count
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.walked import Walked
 
@@ -232,7 +232,7 @@ def _remembered(conn: Connection, sync: str) -> Iterator[tuple[int, Cursors]]:
     )
     rows = conn.execute(query.execution_options(stream_results=True))
     for seq, group in groupby(rows, key=lambda row: int(row.seq)):
-        yield seq, ((str(row.key), row.cursor) for row in group)
+        yield seq, ((remembered_key(str(row.key)), row.cursor) for row in group)
 
 
 def _orphans(conn: Connection, sync: str) -> Iterator[tuple[str, int]]:
@@ -240,7 +240,7 @@ def _orphans(conn: Connection, sync: str) -> Iterator[tuple[str, int]]:
     r, s = t.staged_rows.c, t.snapshots.c
     there = exists().where(s.sync == r.sync, s.seq == r.seq)
     query = select(r.key, r.seq).where(r.sync == sync, r.seq.is_not(None), ~there)
-    yield from ((str(row.key), int(row.seq)) for row in conn.execute(query))
+    yield from ((remembered_key(str(row.key)), int(row.seq)) for row in conn.execute(query))
 
 
 def _named(sync: Sync, key: str) -> str:

@@ -110,13 +110,16 @@ class Folder:
             there = [n for n in _header(opened) if n in columns]
         own = {SEQ: pa.int64(), DELETED: pa.bool_()}
         asked = {n: own.get(n) or types[n] for n in there}
+        text = {n: own.get(n) or pa.string() for n in there}
+        if asked == text:
+            return pa.schema([*text.items()])
         try:
             with self.system.open(f"{self.root}/{name}", "rb") as opened:
                 for _ in _csv(opened, asked):
                     pass
         except pa.ArrowInvalid:  # of another type by now: compared as text
-            asked = {n: own.get(n) or pa.string() for n in there}
-        return pa.schema(list(asked.items()))
+            asked = text
+        return pa.schema([*asked.items()])
 
     def _same(self, path: str, part: str) -> bool:
         """Whether two files hold the same rows, though another version of a library wrote one."""
