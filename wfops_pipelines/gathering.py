@@ -16,7 +16,7 @@ from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.remembered import NO_KEY, Came
-from wfops_pipelines.store.rows import remembered_as, texts
+from wfops_pipelines.store.rows import remembered_as, remembered_key, texts
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync
@@ -54,7 +54,8 @@ class Gathered:
         at, keyed = 0, key in rows.column_names
         for part in rows.parts([key] if keyed else rows.column_names[:1]):
             end = at + part.num_rows
-            keys = remembered_as(texts(part[key]) if keyed else [None] * part.num_rows)
+            found = remembered_as(texts(part[key]) if keyed else [None] * part.num_rows)
+            keys = [NO_KEY if name is None else name for name in found]
             yield pa.table(
                 {
                     "key": pa.array(keys, pa.string()),
@@ -119,10 +120,15 @@ class _Told:
     count: int = 0
 
     def add(self, part: pa.Table) -> None:
+        import pandas as pd
+
         inside = _inside(_marks(self.sync, part), self.day)
-        news, doubts = _news(inside, self.came(len(inside), partial(_asked, inside)))
+        names = pd.Series(remembered_as(inside["key"]), inside.index, dtype=object)
+        known = inside.assign(key=names)
+        news, doubts = _news(known, self.came(len(known), partial(_asked, known)))
         self.marks.add(part.num_rows, inside.assign(news=news))
-        self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
+        for at, (name, before) in doubts.items():
+            self.doubts[self.count + at] = remembered_key(name), before
         self.count += part.num_rows
 
 
@@ -231,7 +237,7 @@ def _asked(marks: pd.DataFrame) -> pa.Table:
     """Key and version of each row, as they are remembered."""
     import pyarrow as pa
 
-    keys = pa.array(remembered_as(marks["key"]), pa.string())
+    keys = pa.array(marks["key"].fillna(NO_KEY), pa.string())
     return pa.table({"key": keys, "version": pa.array(spelled(marks["version"].to_numpy()))})
 
 
@@ -251,14 +257,11 @@ def _news(
     if not came.versions and not came.loose:
         return np.ones(len(marks), np.bool_), {}
     assert came.ahead is not None
-    keys = pd.Series(remembered_as(marks["key"]), marks.index, dtype=object)
-    named = list(zip(keys, spelled(marks["version"].to_numpy()), strict=True))
-    last = np.array(
-        [v in came.loose if k == NO_KEY else came.versions.get(k) == v for k, v in named]
-    )
+    named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
+    last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
     before = np.array([pair in came.earlier for pair in named])
-    reached = pd.to_datetime(keys.map(came.reached), utc=True)
-    latest = pd.to_datetime(keys.map(came.cursors), utc=True)
+    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
+    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
     older = (marks["cursor"] < reached).to_numpy()
     newer = (marks["cursor"] > latest).to_numpy() & ~older
     misdated = (marks["cursor"] > came.ahead).to_numpy()

@@ -146,12 +146,9 @@ def keys_of(column: pa.ChunkedArray) -> list[str]:
     return ["None" if text is None else text for text in texts(column)]
 
 
-def remembered_as(texts_: Iterable[str | None]) -> list[str]:
-    r"""How extraction remembers keys: a null as "None", so that the text "None" is "\None"."""
-    return [
-        "None" if text is None else f"\\{text}" if text.lstrip("\\") == "None" else text
-        for text in texts_
-    ]
+def remembered_as(texts_: Iterable[str | None]) -> list[str | None]:
+    r"""How extraction remembers keys: null is remembered as "None", so that text as "\None"."""
+    return [f"\\{t}" if t is not None and t.lstrip("\\") == "None" else t for t in texts_]
 
 
 def remembered_key(name: str) -> str:
