@@ -220,6 +220,16 @@ def test_in_parts_of_seven_or_at_once_it_does_the_same(lake, seed):
     assert [what for size, what in told if size == 7] == [what for size, what in told if size > 7]
 
 
+def test_a_file_of_rows_with_another_key_is_refused_by_its_name(lake):
+    lake.publish({"a": 1}, 1)
+    other = Parcel("s", 2, "v", pa.table({"v": [1]}), lake.environ)
+    assert lake.to.diff(None, other, []).updated == 0
+    other = Parcel("s", 2, "number", pa.table({"number": [1]}), lake.environ)
+    for act in (lambda: lake.to.publish(None, None, other), lambda: lake.to.diff(None, other, [])):
+        with pytest.raises(DestinationRefused, match="has no column number"):
+            act()
+
+
 def test_what_was_written_in_larger_parts_is_there_already(lake):
     rows = pa.table({"id": [str(i) for i in range(20)], "v": [float("nan"), *range(1, 20)]})
     for size in (10**6, 7):

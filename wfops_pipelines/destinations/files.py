@@ -89,7 +89,7 @@ class FileTable:
 
         text = pa.schema([(key, pa.string())])  # CSV has no types: "007" is no number
         with self._open(Parcel(sync, 0, key, text.empty_table(), environ)) as folder:
-            return Held.of(folder, text).living(key)
+            return Held.of(folder, text, key).living(key)
 
     def _name(self, parcel: Parcel) -> str:
         return f"{parcel.seq:019d}-{parcel.digest}.{self.format}"

@@ -10,6 +10,7 @@ from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.comparing import as_text
 from wfops_pipelines.destinations.folder import File, Folder
 from wfops_pipelines.destinations.names import SEQ
+from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,11 +28,15 @@ class Held:
     schema: pa.Schema
 
     @classmethod
-    def of(cls, folder: Folder, shown: pa.Schema, but: str | None = None) -> Held:
-        """The columns `shown` of all files but one; CSV is read with the types that they have."""
+    def of(cls, folder: Folder, shown: pa.Schema, key: str, but: str | None = None) -> Held:
+        """The columns `shown` of all files but one; CSV is read with the types that they have.
+
+        Raises DestinationRefused for a file whose rows have no such key.
+        """
         types = {f.name: f.type for f in shown}
         names = [*dict.fromkeys([*types, SEQ, DELETED])]
         found = [folder.file(n, names, types) for n in folder.names() if n != but]
+        _refuse_strangers(folder, found, {key, SEQ, DELETED})
         found.sort(key=lambda f: f.name[:19], reverse=True)  # those of one snapshot stay in order
         return cls(folder, tuple(found), _together(folder, found))
 
@@ -138,6 +143,15 @@ def fits(column: pa.ChunkedArray, type_: pa.DataType) -> bool:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True
+
+
+def _refuse_strangers(folder: Folder, files: Sequence[File], needed: set[str]) -> None:
+    for file in files:
+        if missing := sorted(needed - set(file.schema.names)):
+            raise DestinationRefused(
+                f"{folder.root}/{file.name} has no column {', '.join(missing)}, so that nobody can "
+                "say which rows it holds. Move it away, or name another folder; then retry."
+            )
 
 
 def _together(folder: Folder, files: Sequence[File]) -> pa.Schema:

@@ -44,7 +44,7 @@ class Meeting:
         import pyarrow as pa
 
         rows, key = shown(parcel, folder.format), parcel.key
-        held = Held.of(folder, rows.select(parcel.columns).schema, but)
+        held = Held.of(folder, rows.select(parcel.columns).schema, key, but)
         mine = [pa.array([], rows.schema.field(key).type)]
         mine += [c for part in rows.parts([key]) for c in part[key].chunks]
         return cls(parcel, folder.format, held, Newest.of(held, key, pa.concat_arrays(mine)))
