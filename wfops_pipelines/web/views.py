@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -169,7 +169,7 @@ def _held_rows(
     why = _reasons([*seen["findings"], *seen["more_findings"]], sync.policy.masked)
     shown = [_row(r, sync, why) for r in _first(staged, sync.key, why)]
     return {
-        "columns": staged.column_names,
+        "columns": _key_first(staged.column_names, sync.key),
         "rows": shown,
         "more": staged.num_rows - len(shown),
         "problem": None,
@@ -237,18 +237,24 @@ def _reasons(findings: Sequence[Mapping[str, Any]], masked: Collection[str]) -> 
         finding = Finding.from_json(body)
         column = finding.column or ""
         drafted = finding.check == "drafted"
-        told = [(column, f"{column} is a draft" if drafted else finding.sentence)]
+        rule = str(finding.details.get("rule") or finding.sentence)
+        told = [(column, f"{column} is a draft" if drafted else rule)]
         for key in finding.keys:
             why.setdefault(key, []).extend(finding.reasons_of(key, masked) or told)
     return why
 
 
+def _key_first(columns: Iterable[str], key: str) -> list[str]:
+    return sorted(columns, key=lambda c: c != key)
+
+
 def _row(row: Mapping[str, Any], sync: Sync, why: Reasons) -> dict[str, Any]:
     key = str(row.get(sync.key))
-    cells = [MASK if c in sync.policy.masked else v for c, v in row.items()]
+    hidden = sync.policy.masked
+    columns = _key_first(row, sync.key)
     reasons = why.get(key, [])
     return {
-        "cells": list(zip(row, cells, strict=True)),
+        "cells": [(c, MASK if c in hidden else row[c]) for c in columns],
         "flagged": {column for column, _ in reasons},
         "reasons": [words for _, words in reasons],
         "key": key,
