@@ -48,7 +48,8 @@ def failing_rows(report: Report) -> tuple[FailingRow, ...]:
         if check.result.outcome is Outcome.FAILED:
             _add(reasons, check.result.failed_keys, _of_check(check))
     for finding in other_findings(report):
-        _add(reasons, finding.keys, _of_finding(finding, report.masked))
+        for key in finding.keys:
+            _add(reasons, (key,), _of_finding(finding, key, report.masked))
     numbers = {key: number for number, key in enumerate(reasons, 1)}
     rows = [_row(report, key, tuple(why), numbers[key]) for key, why in reasons.items()]
     return tuple(sorted(rows, key=lambda row: row.rank))
@@ -70,7 +71,10 @@ def _of_check(check: Check) -> Reason:
     return Reason(f"expected: {result.words}", result.severity, columns)
 
 
-def _of_finding(finding: Finding, masked: frozenset[str]) -> Reason:
+def _of_finding(finding: Finding, key: str, masked: frozenset[str]) -> Reason:
+    if told := finding.reasons_of(key, masked):
+        words = "; ".join(words for _, words in told)
+        return Reason(words, finding.severity, tuple(c for c, _ in told))
     columns = (finding.column,) if finding.column else ()
     return Reason(masked_sentence(finding, masked), finding.severity, columns)
 
