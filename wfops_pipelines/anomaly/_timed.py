@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature, middle, quantile_noise, quantiles
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
+from wfops_pipelines.anomaly._features import Feature, crossing, middle, quantile_noise, quantiles
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Span
 
 Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
 _CLOSE = 1e-6
+_DAY = 86400.0
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
 
@@ -56,6 +57,26 @@ def times(name: str, columns: Columns, anchor: Floats | None) -> Iterator[Featur
         yield Feature(name, label, "times", "duration", gap, np.arcsinh(gap / unit), noise)
 
 
+def between(name: str, label: str, spans: Sequence[Span | None]) -> Iterator[Feature]:
+    """Quantiles of the time from one column to another.
+
+    It tells that one of them is shifted by hours also where times lie anywhere in a day.
+    """
+    rows = [np.zeros(0) if s is None else np.frombuffer(s[1], np.float64) for s in spans]
+    count = np.array([np.nan if s is None or not s[0] else s[0] for s in spans], np.float64)
+    if np.isfinite(count[:-1]).sum() * 2 < len(count):  # profiled before spans were
+        return
+    q = np.array([quantiles(r, _LEVELS) for r in rows])
+    centre, unit = middle(q[:-1, 1]), max(middle((q[:, 2] - q[:, 0])[:-1]), 60.0)
+    even = [np.arcsinh((r - centre) / unit) for r in rows]
+    for at, level in enumerate(_LEVELS):
+        noise = np.array([quantile_noise(r, level, n) for r, n in zip(even, count, strict=True)])
+        x = np.arcsinh((q[:, at] - centre) / unit)
+        most = crossing(rows, level, middle(q[:-1, at]), count)
+        said = f"{'median' if level == 0.5 else f'{level:.0%} quantile'} of the time {label}"
+        yield Feature(name, said, "times", "duration", q[:, at], x, noise + _CLOSE, most=most)
+
+
 def newest(
     profiles: Sequence[Profile], by_name: Mapping[str, Columns]
 ) -> tuple[str | None, Floats]:
@@ -70,7 +91,14 @@ def newest(
 
 
 def weekdays(late: Floats) -> list[int]:
-    """The weekday of each snapshot, or its place in a cycle of seven when no time is known."""
+    """The weekday of each snapshot, or its place in a cycle of seven when no time is known.
+
+    Days are cut half a day away from the hour at which snapshots usually end: were they cut at
+    midnight UTC, a Saturday that ends at eleven and a Friday that ends at one would be one day.
+    Which day is called 0 tells nothing.
+    """
     if not np.isfinite(late).all():
         return [at % 7 for at in range(len(late))]
-    return [int(day) for day in np.mod(np.floor(late / 86400) + 3, 7)]
+    turn = np.mod(late[:-1], _DAY) / _DAY * 2 * np.pi
+    usual = np.arctan2(np.sin(turn).sum(), np.cos(turn).sum()) / (2 * np.pi) * _DAY
+    return [int(day) for day in np.mod(np.floor((late - usual) / _DAY + 0.5), 7)]
