@@ -1,4 +1,4 @@
-"""What the time between two columns tells, and which day of the week a snapshot is of."""
+"""What the time between two columns tells that neither does by itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from wfops_pipelines.anomaly import Profile, SnapshotScore, profile, score_snapshot
-from wfops_pipelines.anomaly._timed import weekdays
 
 HISTORY = 20
 HOUR = 3_600_000_000
@@ -75,16 +72,3 @@ def test_a_history_of_profiles_that_knew_nothing_of_two_columns_still_judges() -
         old.append(Profile.from_json(json.dumps({**body, "version": 3})))
     found = score_snapshot(old, profile(cases(HISTORY)))
     assert not found.held
-
-
-def test_a_saturday_that_ends_before_midnight_is_another_day_than_a_friday_after_it() -> None:
-    ends = np.array([day * 86400.0 + (-1800 if day % 7 == 5 else 5400) for day in range(21)])
-    found = weekdays(ends)
-    assert found[:7] == found[7:14] == found[14:]
-    assert len(set(found[:7])) == 7
-
-
-@given(st.lists(st.floats(-1e15, 1e15), min_size=2, max_size=9))
-@settings(max_examples=50)
-def test_any_times_have_weekdays(ends: list[float]) -> None:
-    assert all(0 <= day < 7 for day in weekdays(np.array(ends)))

@@ -14,7 +14,6 @@ Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
 _CLOSE = 1e-6
-_DAY = 86400.0
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
 
@@ -91,14 +90,7 @@ def newest(
 
 
 def weekdays(late: Floats) -> list[int]:
-    """The weekday of each snapshot, or its place in a cycle of seven when no time is known.
-
-    Days are cut half a day away from the hour at which snapshots usually end: were they cut at
-    midnight UTC, a Saturday that ends at eleven and a Friday that ends at one would be one day.
-    Which day is called 0 tells nothing.
-    """
+    """The weekday of each snapshot, or its place in a cycle of seven when no time is known."""
     if not np.isfinite(late).all():
         return [at % 7 for at in range(len(late))]
-    turn = np.mod(late[:-1], _DAY) / _DAY * 2 * np.pi
-    usual = np.arctan2(np.sin(turn).sum(), np.cos(turn).sum()) / (2 * np.pi) * _DAY
-    return [int(day) for day in np.mod(np.floor((late - usual) / _DAY + 0.5), 7)]
+    return [int(day) for day in np.mod(np.floor(late / 86400) + 3, 7)]
