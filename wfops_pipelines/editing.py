@@ -87,16 +87,22 @@ def edited(rows: Rows, sync: Sync, decision: Decision) -> tuple[Rows, tuple[Chan
 
 def _sought(rows: Rows, sync: Sync, decision: Decision) -> dict[str, tuple[int, dict[str, Any]]]:
     """By key, where each row stands that is edited, and what it holds; of equal keys, the last."""
+    import numpy as np
+    import pyarrow as pa
+
     wanted = {edit.key for edit in decision.edits}
-    columns = {column for edit in decision.edits for column in edit.values}
-    names = [n for n in rows.column_names if n == sync.key or n in columns]
-    found, place = {}, 0
-    for part in rows.parts(names):
+    places: dict[str, int] = {}
+    place = 0
+    for part in rows.parts([sync.key]):
         keys = keys_of(part[sync.key])
-        for at in (i for i, key in enumerate(keys) if key in wanted):
-            found[keys[at]] = (place + at, part.slice(at, 1).to_pylist()[0])
+        places |= {key: place + at for at, key in enumerate(keys) if key in wanted}
         place += part.num_rows
-    return found
+    mask = np.zeros(place, bool)
+    mask[[*places.values()]] = True
+    # all columns: of fewer, more rows would be in memory, and those that are edited may be wide
+    found = [row for part in rows.filter(pa.array(mask)).parts() for row in part.to_pylist()]
+    in_order = sorted(places, key=places.__getitem__)
+    return {key: (places[key], row) for key, row in zip(in_order, found, strict=True)}
 
 
 def _with_cells(rows: Rows, cells: Mapping[int, Mapping[str, Any]]) -> Rows:
