@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -246,19 +247,32 @@ def _news(
     counts.
     """
     import numpy as np
+
+    news = np.ones(len(marks), np.bool_)
+    there = [k is None or k in came.versions for k in marks["key"]]
+    if not any(there) or came.ahead is None:
+        return news, {}
+    news[there], doubts = _met_again(marks[there], came, came.ahead)
+    return news, doubts
+
+
+def _met_again(
+    marks: pd.DataFrame, came: Came, ahead: datetime
+) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+    """As `_news`, of rows whose key is known or null."""
+    import numpy as np
     import pandas as pd
 
-    if not came.versions and not came.loose:
-        return np.ones(len(marks), np.bool_), {}
-    assert came.ahead is not None
     named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
     last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
     before = np.array([pair in came.earlier for pair in named])
-    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
-    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    reached, latest = (
+        pd.Series([known.get(k) for k in marks["key"]], marks.index, "datetime64[us, UTC]")
+        for known in (came.reached, came.cursors)
+    )
     older = (marks["cursor"] < reached).to_numpy()
     newer = (marks["cursor"] > latest).to_numpy() & ~older
-    misdated = (marks["cursor"] > came.ahead).to_numpy()
+    misdated = (marks["cursor"] > ahead).to_numpy()
     doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
     doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
     places = marks.index[doubted]
