@@ -156,8 +156,8 @@ def gated(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
             source.answer(made(PAST_ROWS, n * PAST_ROWS, day, 100 + n))
             _gone_through(project, sync, services, run, day)
     if kind in ("update", "bare"):
-        source.answer(pq.read_table(folder / "first.parquet"))
-        _gone_through(project, sync, services, run, NOW - timedelta(days=1))
+        first = replace(sync, source=_lake("first.parquet"))
+        _gone_through(project, first, services, run, NOW - timedelta(days=1))
     if kind == "http":
         sync = replace(sync, source=_rest(), rows=_from_json)
         project.syncs["orders"] = sync
@@ -261,11 +261,11 @@ def _product(url: str, folder: Path, kind: str) -> Any:
     return project, orders, open_services(settings, people)
 
 
-def _lake() -> Any:
+def _lake(name: str = "rows.parquet") -> Any:
     """The measured rows, as a user would declare them."""
     from wfops_pipelines.sources import files
 
-    return files("lake", "rows.parquet", cursor="updated_at", tables=True, quiet=0)
+    return files("lake", name, cursor="updated_at", tables=True, quiet=0)
 
 
 def _rest() -> Any:

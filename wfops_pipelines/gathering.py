@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -48,19 +48,28 @@ class Gathered:
     repeats: int
     doubted: tuple[tuple[str, str], ...] = ()
 
-    def identity(self, key: str, rows: Rows) -> Iterator[pa.Table]:
-        """Key (text), version (text) and cursor of each row; `rows` are where keys are read."""
+    def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
+        """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
+
+        `rows` are where keys are read.
+        """
+        import numpy as np
         import pyarrow as pa
 
         at, keyed = 0, key in rows.column_names
         for part in rows.parts([key] if keyed else rows.column_names[:1]):
             end = at + part.num_rows
+            version, cursor = self.version[at:end], self.cursor[at:end]
+            if oldest is not None:
+                bound = np.datetime64(oldest.astimezone(UTC).replace(tzinfo=None))
+                late = ~(cursor < bound)  # so is a row without a date
+                part, version, cursor = part.filter(pa.array(late)), version[late], cursor[late]
             keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
             yield pa.table(
                 {
                     "key": pa.array(keys, pa.string()),
-                    "version": pa.array(spelled(self.version[at:end]), pa.string()),
-                    "cursor": pa.array(self.cursor[at:end], pa.timestamp("us", "UTC")),
+                    "version": pa.array(spelled(version), pa.string()),
+                    "cursor": pa.array(cursor, pa.timestamp("us", "UTC")),
                 }
             )
             at = end
