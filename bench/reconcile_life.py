@@ -24,6 +24,7 @@ from wfops_pipelines.core.reviews import (
     ReviewState,
     Verb,
 )
+from wfops_pipelines.editing import held_rows
 from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.project import Project
@@ -255,7 +256,7 @@ class Life:
         keys = review.keys
         if not keys:
             with self.services.engine.connect() as conn:
-                keys = tuple(sorted(gate.held_rows(conn, self.sync, review, self.services)))
+                keys = tuple(sorted(held_rows(conn, self.sync, review, self.services)))
         amount = self.dice.choice((self.dice.randint(1, LIMIT), LIMIT + self.dice.randint(51, 99)))
         edits = (Edit(self.dice.choice(keys), {"amount": amount}),)
         taken = self.answer(review, Verb.APPROVE, edits=edits)

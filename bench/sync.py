@@ -372,8 +372,7 @@ def copy(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
 
 def snapshot_write(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]:
     """A snapshot (written, fsynced, hashed, renamed) beside the bare Parquet file, in turns."""
-    from wfops_pipelines.core.parts import Rows
-    from wfops_pipelines.settings import AT_ONCE
+    from wfops_pipelines.core.parts import AT_ONCE, Rows
     from wfops_pipelines.store import files
 
     data = pq.read_table(folder / "rows.parquet")

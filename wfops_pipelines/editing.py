@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 Change = tuple[str, str, str | None, str | None]
 
 
-def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) -> frozenset[str]:
-    """The keys, as text, of the rows that a review request holds."""
+def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) -> Iterator[str]:
+    """The keys, as text, of the rows that a review request holds, one after the other."""
     if review.kind is ReviewKind.ROWS or review.seq is None:
-        return frozenset(review.keys)
-    parts = _rows(conn, sync, review, services).parts([sync.key])
-    return frozenset(k for part in parts for k in keys_of(part[sync.key]))
+        yield from review.keys
+        return
+    for part in _rows(conn, sync, review, services).parts([sync.key]):
+        yield from keys_of(part[sync.key])
 
 
 def stage_edited(
@@ -42,13 +44,13 @@ def stage_edited(
     """
     assert review.seq is not None
     parent = snapshots.get(conn, sync.name, review.seq)
-    table, changes = edited(_rows(conn, sync, review, services).whole(), sync, decision)
+    rows, changes = edited(_rows(conn, sync, review, services), sync, decision)
     head = snapshots.head(conn, sync.name, lock=True)
     snapshot = Snapshot(
         sync=sync.name,
         seq=head.seq + 1,
-        digest=files.write(services.folder(sync.name), Rows.of(table), services.at_once),
-        rows=table.num_rows,
+        digest=files.write(services.folder(sync.name), rows, services.at_once),
+        rows=rows.num_rows,
         staged_at=services.clock(),
         cursor_from=parent.cursor_from,
         cursor_to=parent.cursor_to,
@@ -65,29 +67,63 @@ def stage_edited(
     return snapshot
 
 
-def edited(table: pa.Table, sync: Sync, decision: Decision) -> tuple[pa.Table, tuple[Change, ...]]:
-    """`table` with the decision's edits, and each cell that changed: (key, column, old, new)."""
-    import pyarrow as pa
-
-    places = {str(k): i for i, k in enumerate(table[sync.key].to_pylist())}
-    cells: dict[str, list[Any]] = {}
+def edited(rows: Rows, sync: Sync, decision: Decision) -> tuple[Rows, tuple[Change, ...]]:
+    """`rows` with the decision's edits, and each cell that changed: (key, column, old, new)."""
+    found = _sought(rows, sync, decision)
+    cells: dict[int, dict[str, Any]] = {}
     changes: list[Change] = []
     for edit in decision.edits:
         for column, value in edit.values.items():
-            _check_column(column, table, sync, edit.key)
-            values = cells.setdefault(column, table[column].to_pylist())
-            place = places[edit.key]
-            new = _value(value, table.schema.field(column).type, column, edit.key)
-            if new != values[place]:
-                changes.append((edit.key, column, _text(values[place]), _text(new)))
-                values[place] = new
+            _check_column(column, rows, sync, edit.key)
+            place, row = found[edit.key]
+            new = _value(value, rows.schema.field(column).type, column, edit.key)
+            if new != row[column]:
+                changes.append((edit.key, column, _text(row[column]), _text(new)))
+                row[column] = cells.setdefault(place, {})[column] = new
     if not changes:
         raise BadDecision("edits: change nothing. Give a row's key and other values for it.")
-    for column, values in cells.items():
-        field = table.schema.field(column)
-        place = table.column_names.index(column)
-        table = table.set_column(place, field, pa.array(values, field.type))
-    return table, tuple(changes)
+    return _with_cells(rows, cells), tuple(changes)
+
+
+def _sought(rows: Rows, sync: Sync, decision: Decision) -> dict[str, tuple[int, dict[str, Any]]]:
+    """By key, where each row stands that is edited, and what it holds; of equal keys, the last."""
+    wanted = {edit.key for edit in decision.edits}
+    columns = {column for edit in decision.edits for column in edit.values}
+    names = [n for n in rows.column_names if n == sync.key or n in columns]
+    found, place = {}, 0
+    for part in rows.parts(names):
+        keys = keys_of(part[sync.key])
+        for at in (i for i, key in enumerate(keys) if key in wanted):
+            found[keys[at]] = (place + at, part.slice(at, 1).to_pylist()[0])
+        place += part.num_rows
+    return found
+
+
+def _with_cells(rows: Rows, cells: Mapping[int, Mapping[str, Any]]) -> Rows:
+    """The rows with other values in some cells, by their places."""
+
+    def read(columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        place = 0
+        for part in rows.parts(columns):
+            end = place + part.num_rows
+            yield _changed(part, {at - place: c for at, c in cells.items() if place <= at < end})
+            place = end
+
+    table = None if rows.table is None else _changed(rows.table, cells)
+    return Rows(rows.schema, rows.num_rows, read, table)
+
+
+def _changed(part: pa.Table, cells: Mapping[int, Mapping[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    for column in dict.fromkeys(c for row in cells.values() for c in row):
+        if column in part.column_names:
+            values, field = part[column].to_pylist(), part.schema.field(column)
+            for at, row in cells.items():
+                values[at] = row.get(column, values[at])
+            place = part.column_names.index(column)
+            part = part.set_column(place, field, pa.array(values, field.type))
+    return part
 
 
 def _rows(conn: Connection, sync: Sync, review: Review, services: Services) -> Rows:
@@ -97,9 +133,9 @@ def _rows(conn: Connection, sync: Sync, review: Review, services: Services) -> R
     return select_rows(services.rows(snapshot), sync.key, only, frozenset())
 
 
-def _check_column(column: str, table: pa.Table, sync: Sync, key: str) -> None:
-    if column not in table.column_names:
-        known = ", ".join(table.column_names)
+def _check_column(column: str, rows: Rows, sync: Sync, key: str) -> None:
+    if column not in rows.column_names:
+        known = ", ".join(rows.column_names)
         raise BadDecision(f"edits: row {key}: there is no column {column!r}. There are: {known}.")
     if column == DELETED:
         raise BadDecision(

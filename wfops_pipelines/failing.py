@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
@@ -24,6 +24,7 @@ from wfops_pipelines.core.routing import route_failure
 from wfops_pipelines.errors import BadDecision, FailureKind, SettingsError, SyncFailure
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews
+from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
 
 
@@ -70,11 +71,25 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, likely, *([day.name] if day else [])])
+        fingerprint = "/".join([step, likely, *_of(day.name if day else None)])
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))
     return review
+
+
+def waits(conn: Connection, sync: str, step: str, day: str | None) -> bool:
+    """Whether a failure of this step (of this day) waits for a person."""
+    c = t.reviews.c
+    pending = select(c.fingerprint).where(
+        c.sync == sync, c.kind == ReviewKind.FAILURE.value, c.state == ReviewState.PENDING.value
+    )
+    causes = [str(row.fingerprint).split("/") for row in conn.execute(pending)]
+    return any([cause[0], *cause[2:]] == [step, *_of(day)] for cause in causes)
+
+
+def _of(day: str | None) -> list[str]:
+    return [] if day is None else [day]
 
 
 def _kind(error: Exception) -> FailureKind:

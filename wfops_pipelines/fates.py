@@ -204,19 +204,18 @@ def versions_of(sync: Sync, key: str, services: Services) -> list[Version]:
 
 
 def _versions_in(sync: Sync, fates: Fates, key: str, services: Services) -> Iterator[Version]:
-    table = services.rows(fates.snapshot).whole()
-    if sync.key not in table.column_names:
+    rows = services.rows(fates.snapshot)
+    if sync.key not in rows.column_names:
         return
     s, told = fates.snapshot, fates.tell(key)
-    shown = sync.cursor is not None and sync.cursor not in sync.policy.masked
-    gone = table[DELETED] if DELETED in table.column_names else None
-    times = table[sync.cursor] if shown and sync.cursor in table.column_names else None
-    for place, value in enumerate(table[sync.key].to_pylist()):
-        if str(value) == key:
-            moment = times[place].as_py() if times is not None else None
+    shown = None if sync.cursor in sync.policy.masked else sync.cursor
+    names = [n for n in (sync.key, shown, DELETED) if n in rows.column_names]
+    for part in rows.parts([n for n in names if n]):
+        places = [i for i, value in enumerate(part[sync.key].to_pylist()) if str(value) == key]
+        for row in part.take(places).to_pylist() if places else ():
+            moment = row.get(shown) if shown else None
             cursor = moment if isinstance(moment, datetime) else None
-            dead = gone is not None and bool(gone[place].as_py())
-            by = s.edited_by or ""
+            dead, by = bool(row.get(DELETED)), s.edited_by or ""
             yield Version(s.seq, s.rank, s.staged_at, cursor, by, told, deletes=dead)
 
 

@@ -231,7 +231,8 @@ def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
     held = evidence.rows if verdict.keys is None else len(verdict.keys)
     found = [f for f in evidence.findings if holds(f, sync.policy)]
     reasons = [_said(f, sync) for f in sorted(found, key=_weight)]
-    more = f" (and {len(reasons) - 2} more findings)" if len(reasons) > 2 else ""
+    rest = len(reasons) - 2
+    more = f" (and {rest} more finding{'s' if rest > 1 else ''})" if rest > 0 else ""
     why = why_all(verdict, evidence.rows, sync.policy)
     said = f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
     return f"{said}. {why}" if why else said

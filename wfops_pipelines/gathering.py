@@ -17,7 +17,7 @@ from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.remembered import NO_KEY, Came
-from wfops_pipelines.store.rows import keys_of, texts
+from wfops_pipelines.store.rows import remembered_as, remembered_key, texts
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Day, Sync
@@ -64,7 +64,8 @@ class Gathered:
                 bound = np.datetime64(oldest.astimezone(UTC).replace(tzinfo=None))
                 late = ~(cursor < bound)  # so is a row without a date
                 part, version, cursor = part.filter(pa.array(late)), version[late], cursor[late]
-            keys = keys_of(part[key]) if keyed else ["None"] * part.num_rows
+            found = remembered_as(texts(part[key]) if keyed else [None] * part.num_rows)
+            keys = [NO_KEY if name is None else name for name in found]
             yield pa.table(
                 {
                     "key": pa.array(keys, pa.string()),
@@ -129,10 +130,15 @@ class _Told:
     count: int = 0
 
     def add(self, part: pa.Table) -> None:
+        import pandas as pd
+
         inside = _inside(_marks(self.sync, part), self.day)
-        news, doubts = _news(inside, self.came(len(inside), partial(_asked, inside)))
+        names = pd.Series(remembered_as(inside["key"]), inside.index, dtype=object)
+        known = inside.assign(key=names)
+        news, doubts = _news(known, self.came(len(known), partial(_asked, known)))
         self.marks.add(part.num_rows, inside.assign(news=news))
-        self.doubts.update({self.count + at: doubt for at, doubt in doubts.items()})
+        for at, (name, before) in doubts.items():
+            self.doubts[self.count + at] = remembered_key(name), before
         self.count += part.num_rows
 
 

@@ -36,7 +36,6 @@ def critical_changes(diff: Diff | None) -> list[Finding]:
                 measured=len(keys),
                 expected=0,
                 keys=keys,
-                details={"changes": [[k, old, new] for k, _, old, new in changes]},
             )
         )
     return found
@@ -50,7 +49,8 @@ def unsendable(rows: Rows, sync: Sync) -> list[Finding]:
     if not refused:
         return []
     keys, why = tuple(refused), next(iter(refused.values())).rstrip(".")
-    sentence = f"{counted_rows(len(keys))} cannot be sent, {_few(keys)}: {why}"
+    named = "" if sync.key in sync.policy.masked else f", {_few(keys)}"
+    sentence = f"{counted_rows(len(keys))} cannot be sent{named}: {why}"
     return [Finding("unsendable", Severity.CRITICAL, sentence, None, len(keys), 0, keys)]
 
 
@@ -90,7 +90,7 @@ def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> lis
         keys = tuple(k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
         if keys:
             empty = sum(_empty(rule, part) for part in rows.parts(names))
-            found.append(_impact(rule, keys, empty))
+            found.append(_impact(rule, keys, empty, hidden=key in policy.masked))
     return found
 
 
@@ -118,12 +118,13 @@ def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> 
             return iter(keys_of(part[key]))
 
 
-def _impact(rule: Any, keys: tuple[str, ...], empty: int) -> Finding:
+def _impact(rule: Any, keys: tuple[str, ...], empty: int, *, hidden: bool) -> Finding:
     match rule:
         case Above(column, limit, words):
             said = words or f"{column} is above {limit:,.0f}"
             unknown = f" ({column} is empty in {empty:,} of them)" if empty else ""
-            sentence = f"{said}, in {counted_rows(len(keys))}{unknown}: {_few(keys)}"
+            named = "" if hidden else f": {_few(keys)}"
+            sentence = f"{said}, in {counted_rows(len(keys))}{unknown}{named}"
             return _approval(said, sentence, keys, column, limit)
         case NewRow(words) | Always(words):
             return _approval(words, f"{words}: {counted_rows(len(keys))}", keys, None, None)

@@ -114,8 +114,9 @@ def parcel_of(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) ->
         now, hours = services.clock(), sync.policy.undo_hours
         keep = Keep(t.replaced.fullname, snapshot.seq, now, now - timedelta(hours=2 * hours))
     return Parcel(
-        sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at
-    )
+        sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at,
+        services.at_once,
+    )  # fmt: skip
 
 
 def quarantine(

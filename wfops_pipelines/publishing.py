@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
 
-from wfops_pipelines import undoing
+from wfops_pipelines import failing, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
 from wfops_pipelines.core.redact import hide, redacted
@@ -99,12 +99,17 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
 
 
 def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datetime) -> bool:
-    """Whether another try of this errand makes sense now: nothing in its way, back-off over."""
+    """Whether another try of this errand makes sense now: nothing in its way, back-off over.
+
+    What failed for good is tried again once somebody has answered the request about that.
+    """
     if errand.attempts and now < errand.created_at + errand.attempts**2 * BACK_OFF:
         return False
     if errand.seq is None:
         return True
     snapshot = snapshots.get(conn, sync.name, errand.seq)
+    if errand.attempts and failing.waits(conn, sync.name, "release", snapshot.partition):
+        return False
     return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, snapshot)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wfops_pipelines import anomaly
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROWS_TO_LEARN_FROM = 300  # fewer published rows cannot tell an odd row from a new one
 MOST_TO_LEARN_FROM, LEAST_OF_EACH = 400_000, 20_000  # rows in memory, of several snapshots
 REASONS = 3
+TOLD = 1_000  # odd rows of a column whose reasons the evidence keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _model_json(model: Stored | None) -> Json:
 
 
 def _rows(sync: Sync, found: Rows, stored: Stored) -> list[Finding]:
-    """One finding for each row that the budget calls too odd.
+    """The rows that the budget calls too odd, told together where one column makes them so.
 
     The budget is one of snapshots: a row is held when its p-value, multiplied by the number of
     rows (Bonferroni), is within it, so that a normal snapshot has an odd row as rarely as asked.
@@ -133,22 +134,52 @@ def _rows(sync: Sync, found: Rows, stored: Stored) -> list[Finding]:
         return []
     limit = sync.policy.false_holds / found.num_rows
     columns = list(dict.fromkeys((sync.key, *model.columns)))
-    return [f for part in found.parts(columns) for f in _odd(sync, part, model, limit)]
+    groups: dict[str | None, _Odd] = {}
+    for part in found.parts(columns):
+        odd = anomaly.odd_rows(model, part, limit)
+        for i, (at, column) in enumerate(zip(odd.numbers, odd.columns, strict=True)):
+            key = str(part[sync.key][at].as_py())
+            groups.setdefault(column, _Odd(sync.policy.masked)).add(key, odd, i)
+    return [groups[c].finding(c, sync.key) for c in sorted(groups, key=lambda c: (c is None, c))]
 
 
-def _odd(sync: Sync, part: pa.Table, model: anomaly.RowModel, limit: float) -> Iterator[Finding]:
-    for at, reasons in anomaly.odd_rows(model, part, limit, top=REASONS):
-        yield _row(str(part[sync.key][at].as_py()), reasons, sync.policy.masked)
+@dataclass(slots=True)
+class _Odd:
+    """Rows that one column makes odd. reasons: of the first of them, by key."""
 
+    masked: Sequence[str]
+    keys: list[str] = field(default_factory=list)
+    reasons: dict[str, Json] = field(default_factory=dict)
+    score: float = -1.0
+    oddest: tuple[str, str] = ("", "")  # its key and why, in words
 
-def _row(key: str, reasons: Sequence[anomaly.RowReason], masked: Sequence[str]) -> Finding:
-    told = [(r, f"{r.column} (masked)" if r.column in masked else r.sentence) for r in reasons]
-    said = "; ".join(words for _, words in told) or "an unusual combination of values"
-    return Finding(
-        check="anomaly:row",
-        severity=Severity.CRITICAL,
-        sentence=f"row {key} is unlike the published rows: {said}",
-        column=reasons[0].column if reasons else None,
-        keys=(key,),
-        details={"reasons": [[r.column, r.contribution, words] for r, words in told]},
-    )
+    def add(self, key: str, odd: anomaly.OddRows, i: int) -> None:
+        self.keys.append(key)
+        kept, stronger = len(self.reasons) < TOLD, float(odd.score[i]) > self.score
+        if not kept and not stronger:
+            return
+        told = [(r, self._words(r)) for r in odd.reasons(i, REASONS)]
+        if kept:
+            self.reasons[key] = [[r.column, r.contribution, words] for r, words in told]
+        if stronger:
+            said = "; ".join(words for _, words in told) or "an unusual combination of values"
+            self.score, self.oddest = float(odd.score[i]), (key, said)
+
+    def _words(self, reason: anomaly.RowReason) -> str:
+        return f"{reason.column} (masked)" if reason.column in self.masked else reason.sentence
+
+    def finding(self, column: str | None, key: str) -> Finding:
+        name = "a row" if key in self.masked else f"row {self.oddest[0]}"
+        unlike = "unlike the published rows"
+        if len(self.keys) == 1:
+            sentence = f"{name} is {unlike}: {self.oddest[1]}"
+        else:
+            sentence = f"{len(self.keys):,} rows are {unlike}, most of all {name}: {self.oddest[1]}"
+        return Finding(
+            check="anomaly:row",
+            severity=Severity.CRITICAL,
+            sentence=sentence,
+            column=column,
+            keys=tuple(self.keys),
+            details={"reasons": self.reasons},
+        )

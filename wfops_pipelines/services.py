@@ -12,11 +12,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from wfops_pipelines.core.ids import ENTROPY_BYTES, new_id
-from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.parts import AT_ONCE, Rows
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.settings import AT_ONCE, Settings
+from wfops_pipelines.settings import Settings
 from wfops_pipelines.store import database, files
 from wfops_pipelines.store.heads import Vault
 

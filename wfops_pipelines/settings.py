@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfops_pipelines.core.parts import AT_ONCE
 from wfops_pipelines.errors import SettingsError
 
-AT_ONCE = 2**16  # rows; of 150 bytes each, 10 MB
 PROJECT_MARKS = ("assets", "expectations")
 
 

@@ -68,6 +68,14 @@ def told(model: RowModel, table: pa.Table, limit: float) -> list[object]:
     return [(int(i), scores.reasons(int(i))) for i in np.flatnonzero(scores.p_value <= limit)]
 
 
+def odd(model: RowModel, table: pa.Table, limit: float) -> list[object]:
+    rows = odd_rows(model, table, limit)
+    found = [(at, rows.reasons(i)) for i, at in enumerate(rows.numbers)]
+    assert rows.columns == tuple(why[0].column if why else None for _, why in found)
+    assert (rows.score == score_rows(model, table).score[[*rows.numbers]]).all()
+    return found
+
+
 @pytest.mark.parametrize("limit", [1.0, 0.5, 0.02, 1e-3, 1e-5, 1e-7, 0.0])
 def test_odd_rows_are_those_of_a_small_p_value_to_the_bit(limit: float) -> None:
     rng = np.random.default_rng(5)
@@ -78,7 +86,7 @@ def test_odd_rows_are_those_of_a_small_p_value_to_the_bit(limit: float) -> None:
         row[name] = -(10 ** rng.integers(9)) if name == "owner_id" else f"?{rng.integers(9)}"
     damaged = pa.Table.from_pylist(rows, schema=days.schema)
     for table in (days, damaged, damaged.slice(0, 0), damaged.slice(7, 1)):
-        assert odd_rows(MODEL, table, limit) == told(MODEL, table, limit)
+        assert odd(MODEL, table, limit) == told(MODEL, table, limit)
 
 
 def test_odd_rows_are_found_in_every_stream_as_by_scoring_all() -> None:
@@ -86,7 +94,7 @@ def test_odd_rows_are_found_in_every_stream_as_by_scoring_all() -> None:
         model = fit_rows([make(6, day) for day in range(8)])
         other = make(7, 30)
         for limit in (0.02, 0.02 / other.num_rows):
-            assert odd_rows(model, other, limit) == told(model, other, limit)
+            assert odd(model, other, limit) == told(model, other, limit)
 
 
 def test_the_complete_trees_score_as_scikit_learn_does() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,8 @@ from pyarrow import parquet
 
 from tests.destinations.model import PARCELS, START, Keep, lives_as_the_model_says, parcel
 from tests.destinations.test_table_types import COLUMNS, tables
+from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import (
     Listing,
     Parcel,
@@ -170,6 +173,86 @@ def test_a_column_that_changes_its_type_is_compared_as_text(lake):
         assert lake.to.diff(None, Parcel("s", 2, "id", rows, lake.environ), []).updated == updated
     lake.to.publish(None, None, Parcel("s", 2, "id", rows, lake.environ))
     assert lake.diff(parcel({"a": 1}, 3)).updated == 1
+
+
+def in_parts(table, size):
+    """Rows that are read in parts."""
+
+    def read(columns):
+        for at in range(0, len(table), size):
+            part = table.slice(at, size)
+            yield part if columns is None else part.select(list(columns))
+
+    return Rows(table.schema, len(table), read)
+
+
+def things(dice):
+    """Some rows of forty, some of them gone, in a column of which the type changes."""
+    keys = [str(k) for k in dice.sample(range(40), dice.randrange(30))]
+    values = [dice.choice([0, 1, 2, None]) for _ in keys]
+    other = [dice.choice([1.0, 1.5, float("nan"), None]) for _ in keys]
+    v = dice.choice([values, [None if x is None else f"{x}" for x in values], ["x"] * len(keys)])
+    gone = [dice.random() < 0.2 for _ in keys]
+    text = v and isinstance(next((x for x in v if x is not None), 0), str)
+    columns = {"id": keys, "v": pa.array(v, pa.string() if text else pa.int64())}
+    columns |= {"w": pa.array(other, pa.float64()), DELETED: pa.array(gone, pa.bool_())}
+    return pa.table(columns)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_in_parts_of_seven_or_at_once_it_does_the_same(lake, seed):
+    told = []
+    for size in (7, 10**6):
+        lake.move()
+        dice = random.Random(seed)
+        for _ in range(8):
+            rows, seq = things(dice), dice.randrange(1, 9)
+            some = rows if size > len(rows) else in_parts(rows, size)
+            one = Parcel("s", seq, "id", some, lake.environ, at_once=size)
+            told.append((size, lake.to.diff(None, one, ["v", "w"])))
+            told.append((size, str(lake.to.existing(None, one, ["v", "w", "_snapshot_seq"]))))
+            act = lake.to.publish if dice.random() < 0.7 else lambda _, *a: lake.to.revert(*a)
+            try:
+                told.append((size, act(None, None, one)))
+            except DestinationRefused as refused:
+                told.append((size, str(refused).partition(" is there ")[2]))
+            told.append((size, lake.living()))
+    assert [what for size, what in told if size == 7] == [what for size, what in told if size > 7]
+
+
+def test_a_file_of_rows_with_another_key_is_refused_by_its_name(lake):
+    lake.publish({"a": 1}, 1)
+    other = Parcel("s", 2, "v", pa.table({"v": [1]}), lake.environ)
+    assert lake.to.diff(None, other, []).updated == 0
+    other = Parcel("s", 2, "number", pa.table({"number": [1]}), lake.environ)
+    for act in (lambda: lake.to.publish(None, None, other), lambda: lake.to.diff(None, other, [])):
+        with pytest.raises(DestinationRefused, match="has no column number"):
+            act()
+
+
+def test_what_was_written_in_larger_parts_is_there_already(lake):
+    rows = pa.table({"id": [str(i) for i in range(20)], "v": [float("nan"), *range(1, 20)]})
+    for size in (10**6, 7):
+        one = Parcel("s", 1, "id", in_parts(rows, size), lake.environ, at_once=size)
+        assert lake.to.publish(None, None, one) == Written(inserted=20)
+    assert len(lake.files()) == 1
+    (file,) = lake.files()
+    system, _ = fsspec.core.url_to_fs(lake.url)
+    assert [f for f in system.ls(file.rpartition("/")[0], detail=False) if "part" in f[-5:]] == []
+
+
+def test_a_column_is_compared_as_text_in_every_part_or_in_none(tmp_path):
+    """ "01" is the number 1, but not where another row says "x"."""
+    lake = Lake(str(tmp_path), "parquet")
+    keys = [str(i) for i in range(14)]
+    for last, updated in (("1", 0), ("x", 14)):
+        lake.move()
+        old = pa.table({"id": keys, "v": ["01"] * 13 + [last]})
+        lake.to.publish(None, None, Parcel("s", 1, "id", old, lake.environ))
+        new = pa.table({"id": keys, "v": [1] * 14})
+        found = lake.to.diff(None, Parcel("s", 2, "id", new, lake.environ, at_once=7), ["v"])
+        assert found.updated == updated
+        assert {c[3] for c in found.changes} <= {"1"}
 
 
 def test_keys_of_csv_stay_text(tmp_path):

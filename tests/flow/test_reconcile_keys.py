@@ -188,6 +188,16 @@ def test_rows_without_a_key_do_not_come_again_for_each_other(bench):
     assert {review.seq, second.seq} == {1, 2}
 
 
+@pytest.mark.parametrize("key", ["None", "\\None", "None "])
+def test_a_row_whose_key_is_the_text_none_is_a_row_like_others(bench, key):
+    bench.run([row(key, amount=1)])
+    assert bench.run([row(key, amount=1)]).judged == ()
+    for amount in (2, 1):
+        bench.run([row(key, amount=amount)])
+        assert bench.rows() == [(key, "a name", amount)]
+    assert misfits(bench) == []
+
+
 def test_a_row_without_a_time_is_not_staged_again_and_again(bench):
     bench.run([row("1"), {**row("2"), "updated_at": None}])
     assert bench.run([{**row("2"), "updated_at": None}]).judged == ()

@@ -108,6 +108,57 @@ def test_a_release_that_no_further_try_mends_asks_a_person_at_once(
     assert all("release failed (destination_refused)" in r.summary for r in failures)
 
 
+@pytest.mark.parametrize(
+    ("error", "tries"), [(DestinationRefused("no column"), 1), (DestinationUnreachable("down"), 6)]
+)
+@pytest.mark.parametrize("answer", [Verb.RETRY, Verb.REJECT])
+def test_a_release_that_failed_for_good_is_tried_again_once_somebody_has_answered(
+    bench, instance, monkeypatch, error, tries, answer
+):
+    repository = assemble(
+        replace(bench.project, sensors=load_project(ROOT).sensors)
+    ).get_repository_def()
+
+    def ticks():
+        """The release runs that Dagster would start on the next day."""
+        bench.clock.advance(hours=24)
+        with dg.build_sensor_context(instance, repository_def=repository) as context:
+            ticked = repository.get_sensor_def("approval_gate").evaluate_tick(context)
+        return [r for r in ticked.run_requests if r.job_name == "release"]
+
+    def run(request):
+        job = repository.get_job("release")
+        return job.execute_in_process(request.run_config, instance, raise_on_error=False)
+
+    def refuse(*_):
+        raise error
+
+    taken = bench.decide(bench.held(BAD), Verb.APPROVE)
+    with monkeypatch.context() as broken:
+        broken.setattr("wfops_pipelines.publishing.release", refuse)
+        for attempt in range(tries):
+            (request,) = ticks()
+            assert request.run_key == f"{taken.id}/{attempt}"
+            assert not run(request).success
+    assert ticks() == []
+    with bench.services.engine.connect() as conn:
+        (failure,) = [r for r in reviews.listed(conn) if r.kind is ReviewKind.FAILURE]
+    bench.decide(failure, answer)
+    (request,) = ticks()
+    assert run(request).success
+    assert bench.rows("id, amount") == [("1", -5)]
+
+
+def test_what_nobody_has_tried_yet_goes_past_a_failed_release(bench):
+    first = bench.decide(bench.held(BAD), Verb.APPROVE)
+    with database.transaction(bench.services.engine) as conn:
+        reviews.failed(conn, first.id, "no column")
+    report_failure(bench.sync, "release", DestinationRefused("no column"), bench.services, None)
+    second = bench.decide(bench.held([{**BAD[0], "id": "2"}]), Verb.APPROVE)
+    bench.clock.advance(hours=1)
+    assert [r.run_key for r in requests()] == [f"{second.id}/0"]
+
+
 def test_the_gate_waits_while_the_sync_is_paused(bench):
     bench.decide(bench.held(BAD), Verb.APPROVE)
     bench.clock.advance(seconds=30)

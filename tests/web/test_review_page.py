@@ -1,6 +1,8 @@
 """What a reviewer sees of a hold: plots, reasons of each row, and what would be set in motion."""
 
+import random
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -64,6 +66,62 @@ def test_masked_columns_give_no_reason_away(make_bench, review_page):
     bench = make_bench(policy)
     page = review_page(bench, bench.held([*day(0, 3), {**day(0)[5], "amount": -98765}]))
     assert "98765" not in page
+
+
+def test_a_masked_key_is_on_no_page_and_in_no_message(make_bench, review_page):
+    policy = Policy(
+        reviewers="team",
+        hold_rows_up_to=0.9,
+        masked=("id",),
+        critical_fields=("name",),
+        high_impact=(Above("amount", 200),),
+    )
+    bench = make_bench(policy)
+    bench.run(day(0, 6))
+    later = {"updated_at": START + timedelta(hours=9)}
+    changed = [{**r, "name": "new", "amount": -r["amount"], **later} for r in day(0, 6)]
+    review = bench.held([*changed, {**day(0, 20)[-1], **later}])
+    page = review_page(bench, review)
+    assert "amount is above 200, in 1 row<" in page
+    assert not re.search(r"000-0\d\d", review.summary + page)
+
+
+@pytest.fixture
+def flooded(make_bench):
+    """A sync with a history, and a held snapshot whose every amount is a hundred times as large."""
+
+    def make(policy):
+        bench = make_bench(policy)
+        dice = random.Random(1)
+        for number in range(9):
+            rows = [{**r, "amount": dice.randrange(1000, 9000)} for r in day(number, 60)]
+            for judged in bench.run(rows).judged:
+                assert judged.review is None, judged.review.summary
+        bold = replace(bench.sync, policy=replace(policy, false_holds=0.5))
+        bench.project.syncs["things"] = bold  # so few rows can be judged by
+        return bench, bench.held(day(9, 60, times=10_000))
+
+    return make
+
+
+def test_odd_rows_of_one_column_are_told_together_and_each_with_its_reasons(flooded, review_page):
+    bench, review = flooded(Policy(reviewers="team"))
+    page = review_page(bench, review)
+    told = page.partition("<h2>The held rows</h2>")[0].count("unlike the published rows")
+    assert 1 <= told <= 2
+    assert re.search(r"\d\d rows are unlike the published rows, most of all row 009-0", page)
+    reasons = re.findall(r'<td class="why">(.+?)</td>', page)
+    of_values = [r for r in reasons if "amount: " in r and "is far from the published" in r]
+    assert len(set(of_values)) > 20
+    report = TestClient(application()).get(f"/wfops/reports/things/{review.seq}").text
+    assert len(set(re.findall(r"amount: (\d+) is far from the published", report))) > 20
+
+
+def test_odd_rows_name_no_masked_key(flooded, review_page):
+    bench, review = flooded(Policy(reviewers="team", masked=("id", "name")))
+    page = review_page(bench, review)
+    assert "most of all a row" in page
+    assert not re.search(r"009-0\d\d", review.summary + page)
 
 
 def test_the_sum_at_stake_and_the_messages_are_counted(make_bench, review_page):

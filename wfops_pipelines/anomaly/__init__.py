@@ -18,6 +18,7 @@ from typing import Any
 from wfops_pipelines.anomaly.nouns import (
     ROWS_VERSION,
     ColumnProfile,
+    OddRows,
     Profile,
     RowModel,
     RowReason,
@@ -33,6 +34,7 @@ __all__ = [
     "ROWS_VERSION",
     "VERSION",
     "ColumnProfile",
+    "OddRows",
     "Profile",
     "RowModel",
     "RowReason",
@@ -119,10 +121,8 @@ def score_rows(model: RowModel, table: Any) -> RowScores:
     return score(model, table)
 
 
-def odd_rows(
-    model: RowModel, table: Any, limit: float, *, top: int = 3
-) -> list[tuple[int, tuple[RowReason, ...]]]:
-    """The rows whose p-value is at most `limit`, by number, with their `top` reasons.
+def odd_rows(model: RowModel, table: Any, limit: float) -> OddRows:
+    """The rows whose p-value is at most `limit`.
 
     To the bit what `score_rows` says of them; the forest is only asked about rows that can be odd
     enough, so that a small limit takes less time and memory.
@@ -132,4 +132,4 @@ def odd_rows(
     """
     from wfops_pipelines.anomaly._rows_score import odd
 
-    return odd(model, table, limit, top)
+    return odd(model, table, limit)

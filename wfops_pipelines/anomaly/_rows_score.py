@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from wfops_pipelines.anomaly._rows_model import (
     summarise,
     unpack,
 )
-from wfops_pipelines.anomaly.nouns import RowModel, RowReason, RowScores
+from wfops_pipelines.anomaly.nouns import OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.errors import SchemaRefused
 
 Floats = npt.NDArray[np.float64]
@@ -36,39 +38,69 @@ _SAYINGS = {
     "clock": "{value} lies at midnight as few published values do, or the reverse",
 }
 _SHOWN = 60
+_TELLING = 0.5  # evidence below it is no reason
 _MANY = 0.1  # of the rows: so many are scored with all others
 
 
 def score(model: RowModel, table: Any) -> RowScores:
-    return _scored(_fitting(model, table), table)
+    live = _fitting(model, table)
+    seen = _see(live, table)
+    return RowScores(seen.total, p_values(live, seen.total), seen.explain)
 
 
-def _scored(live: Live, table: Any) -> RowScores:
-    evidence, channel, names = cell_evidence(live.columns, table)
-    total = combine(live.trees, summarise(evidence))
+@dataclass(frozen=True)
+class _Seen:
+    """A table's cells as a model sees them. total: the score of each row."""
 
-    def explain(i: int, top: int) -> tuple[RowReason, ...]:
-        share = evidence[i] / max(float(evidence[i].sum()), 1e-300) * total[i]
-        order = np.argsort(-evidence[i], kind="stable")[:top]
+    live: Live
+    table: Any
+    evidence: Floats  # rows x columns
+    channel: npt.NDArray[np.int8]  # which test of the cell spoke loudest
+    names: Sequence[Sequence[str]]  # of those tests, by column
+    total: Floats
+
+    def explain(self, i: int, top: int) -> tuple[RowReason, ...]:
+        cells = self.evidence[i]
+        share = cells / max(float(cells.sum()), 1e-300) * self.total[i]
+        order = np.argsort(-cells, kind="stable")[:top]
         return tuple(
-            _reason(live, table, i, int(c), names[c][channel[i, c]], float(share[c]))
+            _reason(self.live, self.table, i, int(c), self._channel(i, int(c)), float(share[c]))
             for c in order
-            if evidence[i, c] > 0.5
+            if cells[c] > _TELLING
         )
 
-    return RowScores(total, p_values(live, total), explain)
+    def _channel(self, i: int, column: int) -> str:
+        return self.names[column][int(self.channel[i, column])]
+
+    def oddest(self, rows: Ints) -> tuple[str | None, ...]:
+        """Of each of these rows the column that `explain` names first."""
+        if not len(rows):
+            return ()
+        at = self.evidence[rows].argmax(axis=1)
+        clear = self.evidence[rows, at] > _TELLING
+        known = list(self.live.columns)
+        return tuple(known[c] if yes else None for c, yes in zip(at, clear, strict=True))
 
 
-def odd(
-    model: RowModel, table: Any, limit: float, top: int
-) -> list[tuple[int, tuple[RowReason, ...]]]:
+def _see(live: Live, table: Any) -> _Seen:
+    evidence, channel, names = cell_evidence(live.columns, table)
+    total = combine(live.trees, summarise(evidence))
+    return _Seen(live, table, evidence, channel, names, total)
+
+
+def odd(model: RowModel, table: Any, limit: float) -> OddRows:
     live = _fitting(model, table)
     at = _able(live, table, limit)
     few = table if len(at) > table.num_rows * _MANY else table.take(at)
     at = np.arange(table.num_rows) if few is table else at
-    scores = _scored(live, few)
-    found: list[int] = np.flatnonzero(scores.p_value <= limit).tolist()
-    return [(int(at[i]), scores.reasons(i, top)) for i in found]
+    seen = _see(live, few)
+    found = np.flatnonzero(p_values(live, seen.total) <= limit)
+    return OddRows(
+        tuple(at[found].tolist()),
+        seen.oddest(found),
+        seen.total[found],
+        lambda i, top: seen.explain(int(found[i]), top),
+    )
 
 
 def _able(live: Live, table: Any, limit: float) -> Ints:

@@ -292,3 +292,21 @@ class RowScores:
     def reasons(self, i: int, top: int = 3) -> tuple[RowReason, ...]:
         """The columns that make row `i` unusual, strongest first; shares of its score."""
         return self.explain(i, top)
+
+
+@dataclass(frozen=True, slots=True)
+class OddRows:
+    """The rows of a table whose p-value is within a limit.
+
+    numbers: which rows, ascending. columns: of each, the column that makes it odd most of all;
+    None where no single one does. score: as `RowScores` has it.
+    """
+
+    numbers: tuple[int, ...]
+    columns: tuple[str | None, ...]
+    score: FloatArray
+    explain: Callable[[int, int], tuple[RowReason, ...]] = field(repr=False, compare=False)
+
+    def reasons(self, i: int, top: int = 3) -> tuple[RowReason, ...]:
+        """Why the `i`-th of these rows is odd, as `RowScores.reasons` says it."""
+        return self.explain(i, top)

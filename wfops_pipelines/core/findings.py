@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
@@ -51,6 +51,15 @@ class Finding:
     @property
     def about_rows(self) -> bool:
         return bool(self.keys)
+
+    def reasons_of(self, key: str, masked: Collection[str] = ()) -> list[tuple[str, str]]:
+        """What is told of one row beside the sentence, as (column, words); often nothing.
+
+        Of columns that are masked, only that there is something.
+        """
+        of_rows: Any = self.details.get("reasons")
+        told = of_rows.get(key, ()) if isinstance(of_rows, dict) else ()
+        return [(c, f"{c} (masked)" if c in masked else words) for c, _, words in told]
 
     def as_json(self) -> dict[str, Json]:
         return {

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import pyarrow as pa
 
+AT_ONCE = 2**16  # rows in memory; of 150 bytes each, 10 MB
+
 Read: TypeAlias = "Callable[[Sequence[str] | None], Iterator[pa.Table]]"
 
 
@@ -105,3 +107,26 @@ def batches(
         if group + 1 == len(counts) or sum(counts[i] for i in some) + counts[group + 1] > at_once:
             yield from file.iter_batches(at_once, row_groups=some, columns=columns)
             some = []
+
+
+def regrouped(rows: Rows, at_once: int) -> Iterator[pa.Table]:
+    """The rows in tables of exactly `at_once` rows each, the last one of the rest."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for part in rows.parts():
+        waiting.append(part)
+        count += part.num_rows
+        if count < at_once:
+            continue
+        found = _one(waiting)
+        whole = count - count % at_once
+        for at in range(0, whole, at_once):
+            yield found.slice(at, at_once)
+        waiting, count = [found.slice(whole)], count - whole
+    if count:
+        yield _one(waiting)
+
+
+def _one(tables: Sequence[pa.Table]) -> pa.Table:
+    batches_ = [b for table in tables for b in table.to_batches()]
+    return type(tables[0]).from_batches(batches_, tables[0].schema)

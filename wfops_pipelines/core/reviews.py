@@ -218,18 +218,25 @@ def _check_rows(decision: Decision, review: Review) -> None:
         )
 
 
-def check_keys(decision: Decision, held: frozenset[str]) -> None:
-    """Raises BadDecision for a key in `exclude` or `edits` that names no held row."""
+def check_keys(decision: Decision, held: Iterable[str]) -> None:
+    """Raises BadDecision for a key in `exclude` or `edits` that names no held row.
+
+    `held` are the keys of all held rows, which are more than memory holds, perhaps.
+    """
     named = [("exclude", k) for k in decision.exclude]
     named += [("edits", e.key) for e in decision.edits]
+    missing, excluded, left = {k for _, k in named}, frozenset(decision.exclude), False
+    for key in held:
+        missing.discard(key)
+        left = left or key not in excluded
     for field, key in named:
-        if key not in held:
+        if key in missing:
             raise BadDecision(f"{field}: no held row has the key {key!r}. Copy it from the page.")
     for field in ("exclude", "edits"):
         keys = [k for f, k in named if f == field]
         if len(keys) > len(set(keys)):
             raise BadDecision(f"{field}: names a row twice. Name each once.")
-    if decision.exclude and len(decision.exclude) == len(held):
+    if decision.exclude and not left:
         raise BadDecision("exclude: leaves no row to approve. Use decision: reject.")
 
 

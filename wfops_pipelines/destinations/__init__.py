@@ -13,6 +13,7 @@ from wfops_pipelines.destinations.parcel import (
     Reverted,
     Written,
     can_list,
+    existing_in_parts,
     no_undo,
 )
 from wfops_pipelines.destinations.rest import RestDestination
@@ -33,6 +34,7 @@ __all__ = [
     "Written",
     "can_list",
     "database_table",
+    "existing_in_parts",
     "file_table",
     "many",
     "no_undo",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
-from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.parts import AT_ONCE, Rows
 from wfops_pipelines.core.snapshot import DELETED
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Parcel:
     other columns may all be null.
     seq: the snapshot's place in the order of the source, which guards newer rows against older
     ones. environ: for URLs and tokens. keep: where what is replaced is kept; nowhere if None.
-    at: when the rows were read from the source, as the time of their deletion.
+    at: when the rows were read from the source, as the time of their deletion. at_once: how many
+    rows a destination may have in memory.
     """
 
     sync: str
@@ -51,6 +52,7 @@ class Parcel:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     keep: Keep | None = None
     at: datetime | None = None
+    at_once: int = AT_ONCE
 
     @property
     def content(self) -> Rows:
@@ -185,6 +187,33 @@ class Listing(Protocol):
         Where others write there as well: of those that `sync` wrote.
         """
         ...
+
+
+@runtime_checkable
+class Piecewise(Protocol):
+    """A destination that can look through all that it holds once, for any number of rows."""
+
+    def existing_in_pieces(
+        self, conn: Connection, parcel: Parcel, columns: Sequence[str]
+    ) -> Iterator[tuple[Parcel, Existing]]:
+        """As `existing`, of so many rows at a time as may be in memory."""
+        ...
+
+
+class _Holding(Protocol):
+    def existing(self, conn: Connection, parcel: Parcel, columns: Sequence[str]) -> Existing: ...
+
+
+def existing_in_parts(
+    destination: _Holding, conn: Connection, parcel: Parcel, columns: Sequence[str]
+) -> Iterator[tuple[Parcel, Existing]]:
+    """A few rows of the parcel at a time, and what the destination holds of them."""
+    if isinstance(destination, Piecewise):
+        yield from destination.existing_in_pieces(conn, parcel, columns)
+        return
+    for part in parcel.parts():
+        if part.rows.num_rows:
+            yield part, destination.existing(conn, part, columns)
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED
@@ -14,8 +15,8 @@ from wfops_pipelines.destinations.deliveries import OPEN, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Written
 from wfops_pipelines.destinations.readback import remote_id
+from wfops_pipelines.destinations.refusals import Refusals, left_open, outcome
 from wfops_pipelines.destinations.rest import RestDestination, with_remote
-from wfops_pipelines.destinations.told import OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ Row = Mapping[str, Any]
 NOT_THERE = "it was not there"  # of a delivery that deleted nothing
 AT_ONCE = 100  # rows whose records are read ahead
 AFRESH = (State.FAILED, State.AGAIN)  # of a row that the API does not have of this snapshot
-MOST_REFUSED = 20  # rows; when so many are refused one by one, it is not about the rows
 
 
 class Sending:
@@ -39,8 +39,7 @@ class Sending:
         self._others = deliveries.others(ledger, parcel.sync, parcel.seq, parcel.keys())
         self._keeps = parcel.keep is not None and to.no_undo is None
         self._seen: dict[str, Any] = {}
-        self._refused: list[DestinationRefused] = []
-        self._unknown: list[str] = []
+        self._refusals = Refusals(to.system, parcel.sync)
         self._count = {"stale": 0, "create": 0, "update": 0, "delete": 0}
 
     def all(self) -> Written:
@@ -51,22 +50,11 @@ class Sending:
         """
         for part in batches(self._parcel.each(), AT_ONCE):
             self._look_ahead(part)
-            if not all(self._tried(row) for row in part):
+            if not all(self._refusals.tried(partial(self._one, row)) for row in part):
                 break
-        self._complain()
+        self._refusals.complain("arrived")
         done = self._count
         return Written(done["create"], done["update"], done["stale"], done["delete"])
-
-    def _tried(self, row: Row) -> bool:
-        """Send a row; False where it makes no sense to go on."""
-        try:
-            self._one(row)
-        except OutcomeUnknown:
-            raise
-        except DestinationRefused as error:
-            self._refused.append(error)
-            return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
-        return True
 
     def _look_ahead(self, rows: Sequence[Row]) -> None:
         """Read the records that will be needed, by batches or side by side."""
@@ -110,7 +98,7 @@ class Sending:
         elif any(o.seq > self._parcel.seq for o in others):
             self._count["stale"] += 1
         elif not self._to.messages and any(o.state in OPEN for o in others):
-            self._unknown.append(key)  # what it builds on is not known
+            self._refusals.unknown.append(key)  # what it builds on is not known
         elif mine is not None and not self._to.may_repeat(mine):
             self._find_out(mine, row)
         else:
@@ -142,18 +130,12 @@ class Sending:
             self._note(replace(entry, state=State.DELIVERED, error=NOT_THERE))
             return
         values = with_remote(row, entry)
-        try:
+        with outcome(entry, self._note):
             path = call.filled(values)
             body = self._to.body_of(entry, row)
             self._keep_image(entry, row)
             self._note(replace(entry, state=State.SENDING, error=None))
             answer = self._send(call, path, body, entry)
-        except OutcomeUnknown as error:
-            self._note(replace(entry, state=State.UNKNOWN, error=str(error)))
-            raise
-        except DestinationRefused as error:
-            self._note(replace(entry, state=State.FAILED, error=str(error)))
-            raise about_row(error, entry) from None
         self._count[entry.act.value] += answer.gone is None
         remote = remote_id(answer.body) or entry.remote
         what = NOT_THERE if answer.gone else None
@@ -204,10 +186,7 @@ class Sending:
             else:
                 self._deliver(mine, row)
             return
-        if mine.state is State.SENDING:
-            said = "it was under way when something crashed; the API takes no idempotency key"
-            self._note(replace(mine, state=State.UNKNOWN, error=said))
-        self._unknown.append(mine.key)
+        self._refusals.unknown.append(left_open(mine, self._note))
 
     def _readable(self, mine: Delivery) -> bool:
         assert self._to.read is not None
@@ -224,25 +203,3 @@ class Sending:
 
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry)
-
-    def _complain(self) -> None:
-        """Raise the first refusal, with how many more there are; or name what nobody knows."""
-        settle = (
-            f"{len(self._unknown):,} rows may have arrived and are not sent again by a machine "
-            f"({', '.join(self._unknown[:5])}). Find out, then say so with `wfops deliveries "
-            f"{self._parcel.sync} --delivered KEY` or `--again KEY`; then retry."
-        )
-        if self._refused:
-            first = self._refused[0]
-            more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
-            more += f" {settle}" if self._unknown else ""
-            raise type(first)(f"{first}{more}", first.exchange)
-        if self._unknown:
-            facts = {"unknown": ", ".join(self._unknown[:50])}
-            raise DestinationRefused(f"{self._to.system}: {settle}", facts)
-
-
-def about_row(error: DestinationRefused, entry: Delivery) -> DestinationRefused:
-    """The refusal with the row that it is about."""
-    facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
-    return type(error)(f"row {entry.key}: {error}", facts)

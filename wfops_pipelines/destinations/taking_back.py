@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.destinations import deliveries, images
@@ -16,15 +17,9 @@ from wfops_pipelines.destinations.deliveries import REVERSALS, Act, Delivery, St
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Reverted
 from wfops_pipelines.destinations.readback import remote_id
+from wfops_pipelines.destinations.refusals import Refusals, left_open, outcome
 from wfops_pipelines.destinations.rest import RestDestination, with_remote
-from wfops_pipelines.destinations.sending import (
-    AFRESH,
-    AT_ONCE,
-    MOST_REFUSED,
-    NOT_THERE,
-    about_row,
-)
-from wfops_pipelines.destinations.told import OutcomeUnknown
+from wfops_pipelines.destinations.sending import AFRESH, AT_ONCE, NOT_THERE
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -47,8 +42,7 @@ class TakingBack:
         self._others = deliveries.others(ledger, sync, seq, parcel.keys())
         self._images = images.of_snapshot(ledger, parcel.keep, sync)
         self._seen: dict[str, Any] = {}
-        self._refused: list[DestinationRefused] = []
-        self._unknown: list[str] = []
+        self._refusals = Refusals(to.system, sync)
         self._done = {"restored": 0, "deleted": 0, "newer": 0}
 
     def all(self) -> Reverted:
@@ -60,21 +54,10 @@ class TakingBack:
         for part in batches(rows, AT_ONCE):
             open_ = [(key, row) for key, row in part if self._is_open(key)]
             self._seen = self._to.look_all(self._caller, open_, self._sent, sure=True)
-            if not all(self._tried(key, row) for key, row in part):
+            if not all(self._refusals.tried(partial(self._one, *each)) for each in part):
                 break
-        self._complain()
+        self._refusals.complain("been created anew", " The others were taken back.")
         return Reverted(**self._done)
-
-    def _tried(self, key: str, row: Row) -> bool:
-        """Take a row back; False where it makes no sense to go on."""
-        try:
-            self._one(key, row)
-        except OutcomeUnknown:
-            raise
-        except DestinationRefused as error:
-            self._refused.append(error)
-            return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
-        return True
 
     def _is_open(self, key: str) -> bool:
         """Whether what the API has of a row decides about it."""
@@ -137,7 +120,7 @@ class TakingBack:
             self._arrived(sent, replace(entry, error=NOT_THERE))
             return
         call, values = self._to.call_of(entry), with_remote(row, entry)
-        try:
+        with outcome(entry, self._note):
             path = call.filled(values)
             former = None if entry.act is Act.DELETE else self._images[entry.key]["record"]
             body = self._to.body_of(entry, row, former)
@@ -146,12 +129,6 @@ class TakingBack:
             answer = self._caller.send(call, path, body, idem)
             if answer.gone and entry.act is not Act.DELETE:
                 raise answer.gone
-        except OutcomeUnknown as error:
-            self._note(replace(entry, state=State.UNKNOWN, error=str(error)))
-            raise
-        except DestinationRefused as error:
-            self._note(replace(entry, state=State.FAILED, error=str(error)))
-            raise about_row(error, entry) from None
         remote = remote_id(answer.body) or entry.remote
         said = NOT_THERE if answer.gone else None
         self._arrived(sent, replace(entry, remote=remote, error=said))
@@ -188,24 +165,7 @@ class TakingBack:
             else:
                 self._arrived(sent, replace(mine, remote=remote_id(record) or mine.remote))
             return
-        if mine.state is State.SENDING:
-            said = "it was under way when something crashed; the API takes no idempotency key"
-            self._note(replace(mine, state=State.UNKNOWN, error=said))
-        self._unknown.append(mine.key)
+        self._refusals.unknown.append(left_open(mine, self._note))
 
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry, REVERSALS)
-
-    def _complain(self) -> None:
-        settle = (
-            f"{len(self._unknown):,} rows may have been created anew and are not sent again by a "
-            f"machine ({', '.join(self._unknown[:5])}). Find out, then say so with `wfops "
-            f"deliveries {self._parcel.sync} --delivered KEY` or `--again KEY`; then retry."
-        )
-        if self._refused:
-            first = self._refused[0]
-            more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
-            more += f" {settle}" if self._unknown else ""
-            raise type(first)(f"{first}{more} The others were taken back.", first.exchange)
-        if self._unknown:
-            raise DestinationRefused(f"{self._to.system}: {settle}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from wfops_pipelines.core.parts import Rows, batches
+from wfops_pipelines.core.parts import Rows, batches, regrouped
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.store.sealing import Sealing, sealing
 
@@ -71,26 +71,6 @@ def _distinct(column: pa.ChunkedArray) -> int:
         return int(pc.count_distinct(column).as_py())
     except pa.ArrowNotImplementedError:
         return len(column)
-
-
-def regrouped(rows: Rows, at_once: int) -> Iterator[pa.Table]:
-    """The rows in tables of exactly `at_once` rows each, the last one of the rest."""
-    import pyarrow as pa
-
-    waiting: list[pa.Table] = []
-    count = 0
-    for part in rows.parts():
-        waiting.append(part)
-        count += part.num_rows
-        if count < at_once:
-            continue
-        found = pa.concat_tables(waiting)
-        whole = count - count % at_once
-        for at in range(0, whole, at_once):
-            yield found.slice(at, at_once)
-        waiting, count = [found.slice(whole)], count - whole
-    if count:
-        yield pa.concat_tables(waiting)
 
 
 def write_text(folder: Path, name: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -144,6 +144,16 @@ def texts(column: pa.ChunkedArray) -> list[str | None]:
 def keys_of(column: pa.ChunkedArray) -> list[str]:
     """As `texts`, where each row must have a name: that of a null is "None"."""
     return ["None" if text is None else text for text in texts(column)]
+
+
+def remembered_as(texts_: Iterable[str | None]) -> list[str | None]:
+    r"""How extraction remembers keys: null is remembered as "None", so that text as "\None"."""
+    return [f"\\{t}" if t is not None and t.lstrip("\\") == "None" else t for t in texts_]
+
+
+def remembered_key(name: str) -> str:
+    """The key, as findings and pages name it, of what is remembered by `name`."""
+    return name[1:] if name[:1] == "\\" and name.lstrip("\\") == "None" else name
 
 
 def _spelled(values: list[Any], held: str | None) -> pa.Array:

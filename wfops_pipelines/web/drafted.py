@@ -32,14 +32,18 @@ def drafts_view(
         by_key.setdefault(drafted.key, []).append(drafted)
     hidden = frozenset(sync.policy.masked)
     return [
-        _drafts_of(review, by_key[row["key"]], dict(row["cells"]), hidden)
+        _drafts_of(review, by_key[row["key"]], dict(row["cells"]), hidden, sync.key)
         for row in held["rows"]
         if row["key"] in by_key
     ]
 
 
 def _drafts_of(
-    review: Review, found: Sequence[Drafted], now: Mapping[str, Any], masked: frozenset[str]
+    review: Review,
+    found: Sequence[Drafted],
+    now: Mapping[str, Any],
+    masked: frozenset[str],
+    key: str,
 ) -> dict[str, Any]:
     cells = [
         {
@@ -63,11 +67,11 @@ def _drafts_of(
     sources = dict.fromkeys(s for d in found for s in d.draft.sources)
     whole = next((text for name, text in sources if name == "row"), "")
     return {
-        "key": found[0].key,
+        "key": "a row (its key is masked)" if key in masked else found[0].key,
         "cells": cells,
         "sources": [(n, text) for n, text in sources if f"{n}: {text}" not in whole],
         "edit": links.edit_launchpad(review, {found[0].key: values})
-        if values and review.state is ReviewState.PENDING and not masked & values.keys()
+        if values and review.state is ReviewState.PENDING and not masked & {key, *values}
         else None,
     }
 
@@ -81,7 +85,7 @@ def _to_edit(drafted: Drafted, now: Mapping[str, Any]) -> str | None:
 
 def repairs_link(conn: Connection, sync: Sync | None, review: Review, seq: int) -> str | None:
     """The Launchpad that makes all proposed repairs of the held rows; None without any."""
-    if sync is None or review.state is not ReviewState.PENDING:
+    if sync is None or review.state is not ReviewState.PENDING or sync.key in sync.policy.masked:
         return None
     edits: dict[str, dict[str, str | None]] = {}
     for drafted in drafts.of_snapshot(conn, sync.name, seq):
@@ -95,7 +99,7 @@ def repairs_link(conn: Connection, sync: Sync | None, review: Review, seq: int) 
 
 def leave_out_link(conn: Connection, sync: Sync | None, review: Review, seq: int) -> str | None:
     """The Launchpad that lets all held rows go but the probable duplicates; None without any."""
-    if sync is None or review.state is not ReviewState.PENDING:
+    if sync is None or review.state is not ReviewState.PENDING or sync.key in sync.policy.masked:
         return None
     keys = [
         d.key

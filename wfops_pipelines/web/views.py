@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import row_outcomes
 from wfops_pipelines.core import links
-from wfops_pipelines.core.findings import Severity
+from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
@@ -104,7 +104,7 @@ def snapshot_view(
         return None
     declared = project.syncs.get(sync)
     masked = frozenset(declared.policy.masked) if declared else frozenset()
-    evidence = _masked(found[1], masked)
+    evidence = _masked(found[1], masked, declared.key if declared else "")
     rank = {s.value: s.rank for s in Severity}
     findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
     findings = [{**f, "plot": plot(f["details"].get("past", ()))} for f in findings]
@@ -166,10 +166,10 @@ def _held_rows(
         }
     if review.keys:
         staged = select_rows(staged, sync.key, frozenset(review.keys), frozenset())
-    why = _reasons([*seen["findings"], *seen["more_findings"]])
+    why = _reasons([*seen["findings"], *seen["more_findings"]], sync.policy.masked)
     shown = [_row(r, sync, why) for r in _first(staged, sync.key, why)]
     return {
-        "columns": staged.column_names,
+        "columns": _key_first(staged.column_names, sync.key),
         "rows": shown,
         "more": staged.num_rows - len(shown),
         "problem": None,
@@ -200,7 +200,8 @@ def _add_confidence(
     """To each flagged row the chance that it is let go as it is; the most doubtful first."""
     if sync is None or review.seq is None or review.state is not ReviewState.PENDING:
         return
-    why = row_outcomes.causes(conn, sync.name, review.seq, sync.policy)
+    shown = {row["key"] for row in held["rows"]}
+    why = row_outcomes.causes(conn, sync.name, review.seq, sync.policy, shown)
     known = RowRecord(outcomes.of_sync(conn, sync.name))
     for row in held["rows"]:
         row["confidence"] = known.confidence(why[row["key"]]) if row["key"] in why else None
@@ -231,24 +232,30 @@ def _impact(staged: Rows, sync: Sync) -> list[tuple[str, str]]:
 Reasons = dict[str, list[tuple[str, str]]]  # of a row, by its key: (column or "", words)
 
 
-def _reasons(findings: Sequence[Mapping[str, Any]]) -> Reasons:
+def _reasons(findings: Sequence[Mapping[str, Any]], masked: Collection[str]) -> Reasons:
     why: Reasons = {}
-    for finding in findings:
-        cells = [(c, words) for c, _, words in finding["details"].get("reasons", ())]
-        column = finding["column"] or ""
-        drafted = finding["check"] == "drafted"
-        told = cells or [(column, f"{column} is a draft" if drafted else finding["sentence"])]
-        for key in finding["keys"]:
-            why.setdefault(key, []).extend(told)
+    for body in findings:
+        finding = Finding.from_json(body)
+        column = finding.column or ""
+        drafted = finding.check == "drafted"
+        rule = str(finding.details.get("rule") or finding.sentence)
+        told = [(column, f"{column} is a draft" if drafted else rule)]
+        for key in finding.keys:
+            why.setdefault(key, []).extend(finding.reasons_of(key, masked) or told)
     return why
+
+
+def _key_first(columns: Iterable[str], key: str) -> list[str]:
+    return sorted(columns, key=lambda c: c != key)
 
 
 def _row(row: Mapping[str, Any], sync: Sync, why: Reasons) -> dict[str, Any]:
     key = str(row.get(sync.key))
-    cells = [MASK if c in sync.policy.masked else v for c, v in row.items()]
+    hidden = sync.policy.masked
+    columns = _key_first(row, sync.key)
     reasons = why.get(key, [])
     return {
-        "cells": list(zip(row, cells, strict=True)),
+        "cells": [(c, MASK if c in hidden else row[c]) for c in columns],
         "flagged": {column for column, _ in reasons},
         "reasons": [words for _, words in reasons],
         "key": key,
@@ -256,7 +263,7 @@ def _row(row: Mapping[str, Any], sync: Sync, why: Reasons) -> dict[str, Any]:
     }
 
 
-def _masked(evidence: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
+def _masked(evidence: dict[str, Any], masked: frozenset[str], key: str) -> dict[str, Any]:
     """The evidence without any value of a masked column."""
     if not masked:
         return evidence
@@ -265,7 +272,8 @@ def _masked(evidence: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
     diff = evidence["diff"]
     if diff:
         hidden = [
-            [k, c, *([MASK] * 2 if c in masked else [o, n])] for k, c, o, n in diff["changes"]
+            [MASK if key in masked else k, c, *([MASK] * 2 if c in masked else [o, n])]
+            for k, c, o, n in diff["changes"]
         ]
         diff = {**diff, "changes": hidden}
     return {**evidence, "findings": findings, "results": results, "diff": diff}

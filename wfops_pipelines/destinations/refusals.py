@@ -1,0 +1,87 @@
+"""What became of the rows of one parcel at a SaaS API, one by one: refused, unknown, or done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from wfops_pipelines.destinations.deliveries import Delivery, State
+from wfops_pipelines.destinations.told import OutcomeUnknown
+from wfops_pipelines.errors import DestinationRefused
+
+MOST_REFUSED = 20  # rows; when so many are refused one by one, it is not about the rows
+
+Note = Callable[[Delivery], None]
+
+
+class Refusals:
+    """One row that is refused stops no other; at the end somebody hears of all of them.
+
+    `unknown` are the keys of rows that may have arrived and that no machine sends again.
+    """
+
+    def __init__(self, system: str, sync: str) -> None:
+        self._system, self._sync = system, sync
+        self._refused: list[DestinationRefused] = []
+        self.unknown: list[str] = []
+
+    def tried(self, act: Callable[[], None]) -> bool:
+        """Do what is done with one row; False where it makes no sense to go on.
+
+        A failure that is not about the row is raised.
+        """
+        try:
+            act()
+        except OutcomeUnknown:
+            raise
+        except DestinationRefused as error:
+            self._refused.append(error)
+            return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
+        return True
+
+    def complain(self, may_have: str, others: str = "") -> None:
+        """Raise the first refusal, with how many more there are; or name what nobody knows.
+
+        `may_have` says what may have become of the unknown rows, `others` what became of the rest.
+        """
+        settle = (
+            f"{len(self.unknown):,} rows may have {may_have} and are not sent again by a machine "
+            f"({', '.join(self.unknown[:5])}). Find out, then say so with `wfops deliveries "
+            f"{self._sync} --delivered KEY` or `--again KEY`; then retry."
+        )
+        if self._refused:
+            first = self._refused[0]
+            more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
+            more += f" {settle}" if self.unknown else ""
+            raise type(first)(f"{first}{more}{others}", first.exchange)
+        if self.unknown:
+            facts = {"unknown": ", ".join(self.unknown[:50])}
+            raise DestinationRefused(f"{self._system}: {settle}", facts)
+
+
+@contextmanager
+def outcome(entry: Delivery, note: Note) -> Iterator[None]:
+    """Write down that what is done here with a row failed, or that nobody knows."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        note(replace(entry, state=State.UNKNOWN, error=str(error)))
+        raise
+    except DestinationRefused as error:
+        note(replace(entry, state=State.FAILED, error=str(error)))
+        raise _about_row(error, entry) from None
+
+
+def left_open(entry: Delivery, note: Note) -> str:
+    """The key of a row that may have arrived, and about which only a person can find out."""
+    if entry.state is State.SENDING:
+        said = "it was under way when something crashed; the API takes no idempotency key"
+        note(replace(entry, state=State.UNKNOWN, error=said))
+    return entry.key
+
+
+def _about_row(error: DestinationRefused, entry: Delivery) -> DestinationRefused:
+    """The refusal with the row that it is about."""
+    facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
+    return type(error)(f"row {entry.key}: {error}", facts)
