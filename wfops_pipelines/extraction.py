@@ -186,19 +186,13 @@ def _remember(
     A source that cannot be asked for a window answers everything again, and any day of a
     partitioned sync may be run again.
     """
-    import pyarrow.compute as pc
-
     again = not sync.source.windowed or snapshot.partition is not None
     oldest = None
     if not again and snapshot.cursor_to is not None:
         reach = timedelta(minutes=4 * sync.policy.overlap_minutes)
         oldest = snapshot.cursor_to - max(REMEMBER, reach)
         remembered.forget(conn, sync.name, oldest)
-    for identity in found.identity(sync.key, staged):
-        cursor = identity["cursor"]
-        if oldest is not None:
-            late = pc.greater_equal(cursor, oldest)
-            identity = identity.filter(pc.or_kleene(pc.is_null(cursor), late))
+    for identity in found.identity(sync.key, staged, oldest):
         remembered.remember(conn, sync.name, identity)
 
 

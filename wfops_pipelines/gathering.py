@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -47,20 +48,29 @@ class Gathered:
     repeats: int
     doubted: tuple[tuple[str, str], ...] = ()
 
-    def identity(self, key: str, rows: Rows) -> Iterator[pa.Table]:
-        """Key (text), version (text) and cursor of each row; `rows` are where keys are read."""
+    def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
+        """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
+
+        `rows` are where keys are read.
+        """
+        import numpy as np
         import pyarrow as pa
 
         at, keyed = 0, key in rows.column_names
         for part in rows.parts([key] if keyed else rows.column_names[:1]):
             end = at + part.num_rows
+            version, cursor = self.version[at:end], self.cursor[at:end]
+            if oldest is not None:
+                bound = np.datetime64(oldest.astimezone(UTC).replace(tzinfo=None))
+                late = ~(cursor < bound)  # so is a row without a date
+                part, version, cursor = part.filter(pa.array(late)), version[late], cursor[late]
             found = remembered_as(texts(part[key]) if keyed else [None] * part.num_rows)
             keys = [NO_KEY if name is None else name for name in found]
             yield pa.table(
                 {
                     "key": pa.array(keys, pa.string()),
-                    "version": pa.array(spelled(self.version[at:end]), pa.string()),
-                    "cursor": pa.array(self.cursor[at:end], pa.timestamp("us", "UTC")),
+                    "version": pa.array(spelled(version), pa.string()),
+                    "cursor": pa.array(cursor, pa.timestamp("us", "UTC")),
                 }
             )
             at = end
@@ -252,19 +262,32 @@ def _news(
     counts.
     """
     import numpy as np
+
+    news = np.ones(len(marks), np.bool_)
+    there = [k is None or k in came.versions for k in marks["key"]]
+    if not any(there) or came.ahead is None:
+        return news, {}
+    news[there], doubts = _met_again(marks[there], came, came.ahead)
+    return news, doubts
+
+
+def _met_again(
+    marks: pd.DataFrame, came: Came, ahead: datetime
+) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+    """As `_news`, of rows whose key is known or null."""
+    import numpy as np
     import pandas as pd
 
-    if not came.versions and not came.loose:
-        return np.ones(len(marks), np.bool_), {}
-    assert came.ahead is not None
     named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
     last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
     before = np.array([pair in came.earlier for pair in named])
-    reached = pd.to_datetime(marks["key"].map(came.reached), utc=True)
-    latest = pd.to_datetime(marks["key"].map(came.cursors), utc=True)
+    reached, latest = (
+        pd.Series([known.get(k) for k in marks["key"]], marks.index, "datetime64[us, UTC]")
+        for known in (came.reached, came.cursors)
+    )
     older = (marks["cursor"] < reached).to_numpy()
     newer = (marks["cursor"] > latest).to_numpy() & ~older
-    misdated = (marks["cursor"] > came.ahead).to_numpy()
+    misdated = (marks["cursor"] > ahead).to_numpy()
     doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
     doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
     places = marks.index[doubted]

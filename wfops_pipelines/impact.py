@@ -36,7 +36,6 @@ def critical_changes(diff: Diff | None) -> list[Finding]:
                 measured=len(keys),
                 expected=0,
                 keys=keys,
-                details={"changes": [[k, old, new] for k, _, old, new in changes]},
             )
         )
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -224,8 +224,13 @@ def _masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
 def _forget_replaced(conn: Connection, sync: Sync, services: Services) -> None:
     """Twice the window, so that a request that was made in time finds what it needs."""
     hours = sync.policy.undo_hours or 0
-    old = t.replaced.c.at < services.clock() - timedelta(hours=2 * hours)
-    conn.execute(delete(t.replaced).where(t.replaced.c.sync == sync.name, old))
+    old = services.clock() - timedelta(hours=2 * hours)
+    conn.execute(delete(t.replaced).where(t.replaced.c.sync == sync.name, t.replaced.c.at < old))
+    parts, rows = t.replaced_parts.c, t.replaced_rows
+    forgotten = delete(t.replaced_parts).where(parts.sync == sync.name, parts.at < old)
+    gone: Sequence[int] = conn.execute(forgotten.returning(parts.id)).scalars().all()
+    if gone:
+        conn.execute(delete(rows).where(rows.c.part.in_(gone)))
 
 
 def _enter(conn: Connection, done: Publication, decision: str | None, actor: Actor) -> None:

@@ -15,6 +15,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.report import (
+    ROWS_ON_THE_PAGE,
     Check,
     History,
     Link,
@@ -22,6 +23,7 @@ from wfops_pipelines.report import (
     PastSnapshot,
     Report,
     Trend,
+    named_rows,
     render_report,
 )
 from wfops_pipelines.services import Services
@@ -37,19 +39,27 @@ Judged = list[tuple[Snapshot, Evidence]]
 
 
 def report(
-    conn: Connection, project: Project, services: Services, sync: str, seq: int
+    conn: Connection,
+    project: Project,
+    services: Services,
+    sync: str,
+    seq: int,
+    *,
+    most: int | None = ROWS_ON_THE_PAGE,
 ) -> Report | None:
-    """The report of one snapshot, or None where it was not examined (or its sync is gone)."""
+    """The report of one snapshot, or None where it was not examined (or its sync is gone).
+
+    `most`: of how many failing rows the values are read, the worst first; None: of all.
+    """
     declared = project.syncs.get(sync)
     judged = snapshots.evidences(conn, sync, seq, TREND)
     if declared is None or not judged or judged[-1][0].seq != seq:
         return None
     snapshot, evidence = judged[-1]
-    columns, rows = _failing(declared, services, evidence)
     suite = project.suites[sync]
     judges = {e.name: e.columns for e in suite.expectations}
     waived = _waived(conn, sync, services)
-    return Report(
+    found = Report(
         snapshot=snapshot,
         verdict=decide(evidence.findings, evidence.rows, declared.policy),
         checks=tuple(
@@ -63,17 +73,17 @@ def report(
             )
             for r in evidence.results
         ),
-        columns=columns,
+        columns=(declared.key,),
         key=declared.key,
         written_at=services.clock(),
         findings=evidence.findings,
-        rows=rows,
         masked=frozenset(declared.policy.masked),
         difference=evidence.diff,
         published_seq=_published_before(conn, sync, seq),
         suite_digest=suite.digest,
         links=_links(conn, declared, seq, services),
     )
+    return _with_rows(found, services, evidence, most)
 
 
 def leave_beside(project: Project, services: Services, snapshot: Snapshot) -> None:
@@ -143,21 +153,19 @@ def _number(result: CheckResult) -> float | None:
     return float(result.measured) if numeric else None  # type: ignore[arg-type]
 
 
-def _failing(
-    sync: Sync, services: Services, evidence: Evidence
-) -> tuple[tuple[str, ...], dict[str, dict[str, Json]]]:
-    """The snapshot's columns, and the rows that some finding or expectation names."""
-    wanted = {k for f in evidence.findings for k in f.keys}
-    wanted |= {k for r in evidence.results for k in r.failed_keys}
+def _with_rows(report: Report, services: Services, evidence: Evidence, most: int | None) -> Report:
+    """The report with the snapshot's columns, and the values of its failing rows."""
     try:
         rows = services.rows(evidence)
     except SnapshotDamaged:
-        return (sync.key,), {}
+        return report
     columns = tuple(rows.column_names)
-    if not wanted or sync.key not in columns:
-        return columns, {}
-    found = select_rows(rows, sync.key, frozenset(wanted), frozenset()).whole().to_pylist()
-    return columns, {str(r[sync.key]): {c: _json(v) for c, v in r.items()} for r in found}
+    wanted = frozenset(row.key for row in named_rows(report)[:most])
+    if not wanted or report.key not in columns:
+        return replace(report, columns=columns)
+    found = select_rows(rows, report.key, wanted, frozenset()).whole().to_pylist()
+    values = {str(r[report.key]): {c: _json(v) for c, v in r.items()} for r in found}
+    return replace(report, columns=columns, rows=values)
 
 
 def _json(value: object) -> Json:

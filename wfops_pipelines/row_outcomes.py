@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
@@ -16,13 +16,15 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import row_outcomes, snapshots
 
 
-def causes(conn: Connection, sync: str, seq: int, policy: Policy) -> Mapping[str, str]:
-    """Why each flagged row of a snapshot is held, by its key."""
+def causes(
+    conn: Connection, sync: str, seq: int, policy: Policy, only: Collection[str] | None = None
+) -> Mapping[str, str]:
+    """Why each flagged row of a snapshot (or `only` these) is held, by its key."""
     found = snapshots.evidence(conn, sync, seq)
     if found is None:
         return {}
     findings = [Finding.from_json(f) for f in found[1]["findings"]]
-    return causes_of_rows(f for f in findings if holds(f, policy))
+    return causes_of_rows((f for f in findings if holds(f, policy)), only)
 
 
 def note(

@@ -90,3 +90,11 @@ def test_names_cannot_leave_their_quotes(engine):
     publish(engine, pa.table({"id": ["1"], name: ["v"]}), name=name)
     with engine.connect() as conn:
         assert conn.execute(sa.text("select count(*) from victim")).scalar() == 0
+
+
+@pytest.mark.parametrize("key", [["1", "1"], ["1", None], ["9", "9"]])
+def test_rows_that_a_key_does_not_tell_apart_are_refused_as_a_whole(engine, key):
+    publish(engine, pa.table({"id": ["1", "2"], "t": ["a", "b"]}))
+    with pytest.raises(DestinationRefused, match="refused the rows"):
+        publish(engine, pa.table({"id": pa.array(key, pa.string()), "t": ["c", "d"]}), seq=2)
+    assert [r["t"] for r in stored(engine)] == ["a", "b"]

@@ -39,7 +39,8 @@ pytestmark = [pytest.mark.components, pytest.mark.slow]
 START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 EMPTIED = (
     "audit streams controls staged_rows evidence profiles reviews decisions outbox publications "
-    "quarantine deliveries replaced notifications waivers row_models snapshots"
+    "quarantine deliveries replaced replaced_parts replaced_rows notifications waivers row_models "
+    "snapshots"
 )
 ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wfops_pipelines import Policy, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
-from wfops_pipelines.errors import AlreadyDecided, BadDecision, NotAllowed
+from wfops_pipelines.errors import AlreadyDecided, BadDecision, DestinationRefused, NotAllowed
 from wfops_pipelines.history import published_tables
 from wfops_pipelines.reconciliation import reconcile
 from wfops_pipelines.store import audit, snapshots
@@ -155,7 +155,10 @@ def test_after_its_window_nothing_is_reverted_and_nothing_is_kept(make_bench):
     bench.clock.advance(hours=3)
     bench.run([row("9", 1, 300)])
     with bench.services.engine.connect() as conn:
-        assert conn.execute(sa.text("select count(*) from wfops.replaced")).scalar_one() == 0
+        kept = "select count(*) from wfops.replaced_rows"
+        assert conn.execute(sa.text(kept)).scalar_one() == 0
+        parts = conn.execute(sa.text("select seq from wfops.replaced_parts")).scalars().all()
+    assert parts == [3]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +224,7 @@ def test_any_reverts_in_any_order_leave_what_would_be_without_them(make_bench, p
         conn.execute(sa.text("drop schema if exists shop cascade"))
     names = (
         "streams staged_rows evidence profiles reviews decisions outbox publications quarantine "
-        "replaced notifications waivers drafts row_models snapshots"
+        "replaced replaced_parts replaced_rows notifications waivers drafts row_models snapshots"
     )
     tables = ", ".join(f"wfops.{n}" for n in names.split())
     with bench.services.engine.begin() as conn:
@@ -239,3 +242,14 @@ def test_any_reverts_in_any_order_leave_what_would_be_without_them(make_bench, p
             expected |= page
     assert {id: amount for id, _, amount in bench.rows()} == expected
     accounted(bench)
+
+
+def test_a_publication_of_which_nothing_was_kept_is_not_taken_for_one_of_new_rows(bench):
+    bench.run([row("1")])
+    bench.run([row("1", 20, 30)])
+    before = whole(bench)
+    with bench.services.engine.begin() as conn:  # as a version before this one left it
+        conn.execute(sa.text("truncate wfops.replaced_parts, wfops.replaced_rows"))
+    with pytest.raises(DestinationRefused, match=r"things #2 replaced in the table was not kept"):
+        undo(bench, 2)
+    assert whole(bench) == before

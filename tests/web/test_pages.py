@@ -1,5 +1,8 @@
 """The product's own pages on the real database, with hostile data."""
 
+import csv
+import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,6 +77,18 @@ def test_masked_columns_are_masked_on_every_page(make_bench, client):
     browser = client(bench)
     for path in ("/wfops", f"/wfops/r/{review.id}", "/wfops/reports/things/2"):
         assert "Secret" not in browser.get(path).text
+
+
+def test_a_report_shows_the_first_failing_rows_and_the_download_has_all(bench, client):
+    bench.held([row(f"{i:03d}", f"name {i}", amount=-i) for i in range(1, 231)])
+    browser = client(bench)
+    page = browser.get("/wfops/reports/things/1").text
+    assert len(set(re.findall(r"name (\d+)<", page))) == 200
+    assert "230" in page
+    download = browser.get("/wfops/reports/things/1/failing.csv").text
+    header, *lines = csv.reader(io.StringIO(download))
+    amounts = [line[header.index("amount")] for line in lines]
+    assert sorted(map(int, amounts)) == list(range(-230, 0))
 
 
 def test_the_inbox_is_there_for_other_tools_as_well(bench, client):

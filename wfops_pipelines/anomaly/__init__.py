@@ -28,7 +28,7 @@ from wfops_pipelines.anomaly.nouns import (
 )
 from wfops_pipelines.anomaly.weights import weight, weights
 
-VERSION = 4  # of the scorer: the same version gives the same bits for the same profiles
+VERSION = 5  # of the scorer: the same version gives the same bits for the same profiles
 
 __all__ = [
     "ROWS_VERSION",

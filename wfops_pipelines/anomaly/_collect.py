@@ -37,6 +37,7 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
         is_key = name == profiles[-1].key
         found += _column(name, one, allowed, None if name == clock else late, is_key)
     found += _pairs(profiles)
+    found += _spans(profiles, clock)
     found.append(novelties(found, len(profiles)))
     return [f for f in found if _varies(f)], _timed.weekdays(late)
 
@@ -96,6 +97,17 @@ def _pairs(profiles: Sequence[Profile]) -> Iterator[Feature]:
             yield share(a, f"equal to {b}", "relations", counts[2], counts[0])
         if same:
             yield _ranked(a, b, [p.ranks.get(pair, (np.nan, 0)) for p in profiles])
+
+
+def _spans(profiles: Sequence[Profile], clock: str | None) -> Iterator[Feature]:
+    """The time between two columns, as of the one that is not the clock."""
+    new = profiles[-1]
+    if not all(p.schema == new.schema for p in profiles):
+        return
+    for pair in new.spans:
+        a, b = (new.columns[int(at)].name for at in pair.split("<"))
+        said = (b, f"since {a}") if a == clock else (a, f"until {b}")
+        yield from _timed.between(*said, [p.spans.get(pair) for p in profiles])
 
 
 def _ranked(a: str, b: str, found: Sequence[tuple[float, int]]) -> Feature:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wfops_pipelines.anomaly._columns import LABELS, LIMITS
 from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH
 from wfops_pipelines.anomaly._sketches import distinct, merge_points, merge_sketches, unpack
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 from wfops_pipelines.errors import SchemaRefused
 
 
@@ -24,6 +24,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         row_sketch=rows,
         pairs={name: _add(a.pairs[name], b.pairs[name]) for name in a.pairs},
         ranks={name: _mean(a.ranks[name], b.ranks[name]) for name in a.ranks if name in b.ranks},
+        spans={n: _span(a.spans[n], b.spans[n]) for n in a.spans if n in b.spans},
         null_patterns=_patterns(a.null_patterns, b.null_patterns),
         key=a.key,
         cursor=a.cursor,
@@ -37,6 +38,10 @@ def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, in
 def _mean(a: tuple[float, int], b: tuple[float, int]) -> tuple[float, int]:
     n = a[1] + b[1]
     return (a[0] * a[1] + b[0] * b[1]) / max(n, 1), n
+
+
+def _span(a: Span, b: Span) -> Span:
+    return a[0] + b[0], merge_points(a[1], a[0], b[1], b[0])
 
 
 def _patterns(a: Sketch | None, b: Sketch | None) -> Sketch | None:

@@ -17,13 +17,14 @@ from wfops_pipelines.anomaly._columns import Whole, column_profile
 from wfops_pipelines.anomaly._hashing import Hashes, hash_column, hash_text, mix
 from wfops_pipelines.anomaly._plain import plain, type_name
 from wfops_pipelines.anomaly._sampled import Sampled
-from wfops_pipelines.anomaly._sketches import sketch
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch
+from wfops_pipelines.anomaly._sketches import points, sketch
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 
 SAMPLE = 16_384
 ROW_SKETCH = 512
 NULL_PATTERNS = 64
 MAX_PAIRS = 48
+MAX_SPANS, SPAN_POINTS = 12, 256
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,7 +81,7 @@ class _Gathered:
 
         columns = tuple(self.pool.map(one, range(len(self.names))))
         plains = list(zip(self.kinds, sample.arrays, strict=True))
-        order, ranks = _pairs(self.names, plains)
+        order, ranks, spans = _pairs(self.names, plains)
         return Profile(
             rows=len(rows),
             sampled=len(sample.rows),
@@ -91,6 +92,7 @@ class _Gathered:
             row_sketch=sketch(sample.rows, None, ROW_SKETCH),
             pairs=order,
             ranks=ranks,
+            spans=spans,
             null_patterns=_null_patterns(self.names, plains, len(sample.rows)),
             key=key,
             cursor=cursor,
@@ -126,8 +128,8 @@ def _null_patterns(names: list[str], plains: list[tuple[str, Any]], rows: int) -
 
 def _pairs(
     names: list[str], plains: list[tuple[str, Any]]
-) -> tuple[dict[str, tuple[int, int, int]], dict[str, tuple[float, int]]]:
-    """Order and rank correlation of columns that can be compared."""
+) -> tuple[dict[str, tuple[int, int, int]], dict[str, tuple[float, int]], dict[str, Span]]:
+    """Order, rank correlation and time between columns that can be compared."""
     chosen = [
         (a, b)
         for a, b in combinations(range(len(names)), 2)
@@ -138,7 +140,15 @@ def _pairs(
     solid = {at: _solid(plains[at][1]) for at in {at for pair in chosen for at in pair}}
     ranked = {at: _ranks(values) for at, values in solid.items()}
     order = {f"{a}<{b}": _order(solid[a], solid[b]) for a, b in chosen}
-    return order, {f"{a}<{b}": _together(ranked[a], ranked[b]) for a, b in chosen}
+    ranks = {f"{a}<{b}": _together(ranked[a], ranked[b]) for a, b in chosen}
+    times = [pair for pair in chosen if plains[pair[0]][0] == "time"][:MAX_SPANS]
+    return order, ranks, {f"{a}<{b}": _span(solid[a], solid[b]) for a, b in times}
+
+
+def _span(a: Floats, b: Floats) -> Span:
+    """How many rows have both times, and the seconds from the first to the second."""
+    between = (b - a) / 1e6
+    return int((~np.isnan(between)).sum()), points(between, SPAN_POINTS)
 
 
 def _solid(array: Any) -> Floats:

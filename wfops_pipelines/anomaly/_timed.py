@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature, middle, quantile_noise, quantiles
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
+from wfops_pipelines.anomaly._features import Feature, crossing, middle, quantile_noise, quantiles
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Span
 
 Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
@@ -54,6 +54,26 @@ def times(name: str, columns: Columns, anchor: Floats | None) -> Iterator[Featur
     for at, label in ((0, "gap since the last snapshot"), (2, "step since the last snapshot")):
         gap = q[:, at] - before
         yield Feature(name, label, "times", "duration", gap, np.arcsinh(gap / unit), noise)
+
+
+def between(name: str, label: str, spans: Sequence[Span | None]) -> Iterator[Feature]:
+    """Quantiles of the time from one column to another.
+
+    It tells that one of them is shifted by hours also where times lie anywhere in a day.
+    """
+    rows = [np.zeros(0) if s is None else np.frombuffer(s[1], np.float64) for s in spans]
+    count = np.array([np.nan if s is None or not s[0] else s[0] for s in spans], np.float64)
+    if np.isfinite(count[:-1]).sum() * 2 < len(count):  # profiled before spans were
+        return
+    q = np.array([quantiles(r, _LEVELS) for r in rows])
+    centre, unit = middle(q[:-1, 1]), max(middle((q[:, 2] - q[:, 0])[:-1]), 60.0)
+    even = [np.arcsinh((r - centre) / unit) for r in rows]
+    for at, level in enumerate(_LEVELS):
+        noise = np.array([quantile_noise(r, level, n) for r, n in zip(even, count, strict=True)])
+        x = np.arcsinh((q[:, at] - centre) / unit)
+        most = crossing(rows, level, middle(q[:-1, at]), count)
+        said = f"{'median' if level == 0.5 else f'{level:.0%} quantile'} of the time {label}"
+        yield Feature(name, said, "times", "duration", q[:, at], x, noise + _CLOSE, most=most)
 
 
 def newest(

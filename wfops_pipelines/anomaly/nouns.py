@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
-PROFILE_VERSION = 3
-_READABLE = (1, 2, 3)  # the first knew no null patterns and rank correlations, 2 no decimals
+PROFILE_VERSION = 4
+_READABLE = (1, 2, 3, 4)  # 1 knew no null patterns and no ranks, 2 no decimals, 3 no spans
+Span: TypeAlias = tuple[int, bytes]  # rows, and seconds between two times as float64 points
 ROWS_VERSION = 3  # of row models: the same version gives the same bits for the same rows
 
 
@@ -102,8 +103,9 @@ class Profile:
     `duplicates` counts rows that occur earlier in the snapshot, `key_duplicates` the same for
     the key. `digest` identifies the content regardless of row order. `pairs` holds, for two
     comparable columns, how often both are there, the first is smaller, and they are equal;
-    `ranks` their rank correlation (-1 to 1) and the rows it is of. `null_patterns` counts which
-    columns are null together.
+    `ranks` their rank correlation (-1 to 1) and the rows it is of; `spans`, for two columns of
+    times, the rows with both and the seconds from one to the other. `null_patterns` counts
+    which columns are null together.
     """
 
     rows: int
@@ -115,6 +117,7 @@ class Profile:
     row_sketch: Sketch
     pairs: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     ranks: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
     null_patterns: Sketch | None = None
     key: str | None = None
     cursor: str | None = None
@@ -151,6 +154,7 @@ class Profile:
                 "cursor": self.cursor,
                 "pairs": {name: list(counts) for name, counts in self.pairs.items()},
                 "ranks": {name: list(found) for name, found in self.ranks.items()},
+                "spans": {n: [rows, b64encode(p).decode()] for n, (rows, p) in self.spans.items()},
                 "row_sketch": self.row_sketch.as_json(),
                 "null_patterns": self.null_patterns and self.null_patterns.as_json(),
                 "columns": [column.as_json() for column in self.columns],
@@ -172,6 +176,8 @@ class Profile:
                 raise SnapshotDamaged(f"profile version {body['version']}: profile it again")
             body["pairs"] = {name: tuple(counts) for name, counts in body["pairs"].items()}
             body["ranks"] = {name: tuple(found) for name, found in body.get("ranks", {}).items()}
+            spans = body.get("spans", {}).items()
+            body["spans"] = {name: (int(rows), b64decode(p)) for name, (rows, p) in spans}
             body["row_sketch"] = Sketch.from_json(body["row_sketch"])
             nulls = body.get("null_patterns")
             body["null_patterns"] = nulls and Sketch.from_json(nulls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Finding
@@ -32,11 +32,13 @@ def kind_of(finding: Finding) -> str:
     return f"{check}: {what}" if what else check
 
 
-def causes_of_rows(reasons: Iterable[Finding]) -> Mapping[str, str]:
-    """For each row that holding findings name, by its key: the kinds of those."""
+def causes_of_rows(
+    reasons: Iterable[Finding], only: Collection[str] | None = None
+) -> Mapping[str, str]:
+    """For each row that holding findings name (or `only` these), by its key: the kinds of those."""
     found: dict[str, list[Finding]] = {}
     for finding in reasons:
-        for key in finding.keys:
+        for key in finding.keys if only is None else set(finding.keys).intersection(only):
             found.setdefault(key, []).append(finding)
     known: dict[tuple[int, ...], str] = {}  # thousands of rows have a few causes between them
     causes = {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from wfops_pipelines.core.canonical import canonical, digest
@@ -116,7 +117,7 @@ class Diff:
         return cls(**{**body, "changes": tuple(tuple(c) for c in body["changes"])})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """All that the examiners found in one snapshot. Its hash names exactly this evidence."""
 
@@ -148,6 +149,11 @@ class Evidence:
         diff = None if body["diff"] is None else Diff.from_json(body["diff"])
         return cls(**{**body, "findings": findings, "results": results, "diff": diff})
 
+    @cached_property
+    def text(self) -> bytes:
+        """Its canonical text, which is kept and hashed; long where many rows are named."""
+        return canonical(self.as_json())
+
     @property
     def hash(self) -> str:
-        return digest(canonical(self.as_json()))
+        return digest(self.text)

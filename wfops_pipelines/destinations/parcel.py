@@ -21,9 +21,10 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Where a destination keeps what a publication replaces: `table` has the columns sync, seq,
-    key, before (the whole row as JSON) and at. `seq` is the snapshot's own number. What was kept
-    before `forget` is needed no longer."""
+    """Where a destination keeps what a publication replaces: records of an API in `table` (sync,
+    seq, key, before as JSON, at), rows of a PostgreSQL table in `<table>_rows` (part, key, was,
+    before, rest) of `<table>_parts` (id, sync, seq, names, at). `seq` is the snapshot's own number.
+    What was kept before `forget` is needed no longer."""
 
     table: str
     seq: int

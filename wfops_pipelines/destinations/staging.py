@@ -30,14 +30,21 @@ def run(conn: Connection, sql: str) -> Any:
     return conn.exec_driver_sql(escaped(sql), {})
 
 
-def stage(conn: Connection, rows: Rows, types: Mapping[str, str] | None = None) -> None:
-    """Copy `rows` into `STAGING`, made anew, each column with its own type or that in `types`."""
+def stage(
+    conn: Connection, rows: Rows, types: Mapping[str, str] | None = None, key: str | None = None
+) -> None:
+    """Copy `rows` into `STAGING`, made anew, each column with its own type or that in `types`.
+
+    `key` is refused by the database where it is null or comes twice.
+    """
     found = {f.name: (types or {}).get(f.name) or postgres_type(f.type) for f in rows.schema}
     body = ", ".join(f"{quote(n)} {t}" for n, t in found.items())
     run(conn, f"drop table if exists {STAGING}")
     run(conn, f"create temporary table wfops_staging ({body}) on commit drop")
     run(conn, _ROOM)
     copy_in(conn, STAGING, rows)
+    if key is not None:
+        run(conn, f"alter table {STAGING} add primary key ({quote(key)})")
 
 
 def pairing(key: str, schema: pa.Schema, held: Mapping[str, str]) -> str:
@@ -116,16 +123,19 @@ def upsert(conn: Connection, target: str, held: Mapping[str, str], parcel: Parce
         ).scalar_one()  # fmt: skip
     columns = [quote(c) for c in parcel.columns]
     names = ", ".join(columns)
-    sets = [f"{c} = excluded.{c}" for c in (*columns, quote(SEQ)) if c != key]
+    sets = [*(f"{c} = s.{c}" for c in columns if c != key), f"{quote(SEQ)} = {seq:d}"]
     sets += [f"{quote(DELETED_AT)} = null"] if soft else []
-    fresh, updated = run(
-        conn,
-        f"with written as (insert into {target} as t ({names}, {quote(SEQ)}) "
-        f"select {names}, {seq:d} from {STAGING} s where not {gone} "
-        f"on conflict ({key}) do update set {', '.join(sets)} where {older} "
-        "returning (xmax = 0) as fresh) "
-        "select count(*) filter (where fresh), count(*) filter (where not fresh) from written",
-    ).one()
+    # the table is locked: an update and an insert, each of known rows, take two thirds of the time
+    # of an insert that looks for conflicts
+    updated = run(conn, f"update {target} t set {', '.join(sets)} {here} and not {gone}").rowcount
+    fresh = 0
+    if updated < parcel.rows.num_rows:
+        fresh = run(
+            conn,
+            f"insert into {target} ({names}, {quote(SEQ)}) select {names}, {seq:d} "
+            f"from {STAGING} s where not {gone} "
+            f"and not exists (select from {target} t where t.{key} = s.{key})",
+        ).rowcount
     deleted = moot = 0
     if parcel.marked:
         sets_at, now = f"{quote(SEQ)} = {seq:d}", f"timestamptz '{parcel.moment.isoformat()}'"

@@ -12,7 +12,12 @@ from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.staging import alive, compared, newer, pairing, run, stage, upsert
-from wfops_pipelines.destinations.undo import forget_replaced, keep_replaced, put_back
+from wfops_pipelines.destinations.undo import (
+    forget_replaced,
+    keep_nothing,
+    keep_replaced,
+    put_back,
+)
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.postgres.copying import copy_in, nul_in, postgres_type
 from wfops_pipelines.postgres.names import quote
@@ -73,8 +78,10 @@ class TableDestination:
             held = self._prepare(conn, parcel)
             run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
             if self._empty(conn):
+                if parcel.keep is not None:
+                    keep_nothing(conn, held, parcel, parcel.keep)
                 return self._fill(conn, parcel)
-            stage(conn, parcel.content, held)
+            stage(conn, parcel.content, held, parcel.key)
             if parcel.keep is not None:
                 keep_replaced(conn, self, held, parcel, parcel.keep)
             return upsert(conn, self.quoted, held, parcel)

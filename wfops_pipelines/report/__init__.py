@@ -10,8 +10,10 @@ from wfops_pipelines.report.download import failing_rows_csv
 from wfops_pipelines.report.history import History, PastSnapshot, Trend, render_history
 from wfops_pipelines.report.model import Check, Link, Past, Report
 from wfops_pipelines.report.page import render_report
+from wfops_pipelines.report.rows import ROWS_ON_THE_PAGE, named_rows
 
 __all__ = [
+    "ROWS_ON_THE_PAGE",
     "Check",
     "History",
     "Link",
@@ -20,6 +22,7 @@ __all__ = [
     "Report",
     "Trend",
     "failing_rows_csv",
+    "named_rows",
     "render_history",
     "render_report",
 ]

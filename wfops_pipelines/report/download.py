@@ -8,7 +8,7 @@ import re
 
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.report.model import Report
-from wfops_pipelines.report.rows import failing_rows
+from wfops_pipelines.report.rows import failing_rows, named_rows
 from wfops_pipelines.report.show import spelled
 
 _FORMULA = re.compile(r"[\s\x00-\x1f\u00a0\ufeff]*[=+\-@|%\uff1d\uff0b\uff0d\uff20]")
@@ -24,7 +24,7 @@ def failing_rows_csv(report: Report) -> str:
     out = io.StringIO()
     write = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow
     write([safe_cell(name) for name in ("row", "reasons", *report.columns)])
-    for row in failing_rows(report):
+    for row in failing_rows(report, named_rows(report)):
         reasons = "; ".join(f"{r.severity.value}: {r.words}" for r in row.reasons)
         write([safe_cell(cell) for cell in (row.key, reasons, *row.cells)])
     return out.getvalue()

@@ -54,7 +54,8 @@ class Report:
     checks: all expectations, in the suite's order.
     findings: all findings; those of expectations are not repeated beside `checks`.
     columns: the snapshot's columns in their order; `key` is one of them.
-    rows: key as text to the row's values by column, for the rows that failed something.
+    rows: key as text to the row's values by column, for the rows that failed something and whose
+    values are wanted.
     masked: columns whose values never appear, neither here nor in the download.
     difference: what publishing would change, against the last published state.
     published_seq: the last published snapshot, or nothing.

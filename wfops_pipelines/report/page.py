@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.report import view
 from wfops_pipelines.report.model import Report
-from wfops_pipelines.report.rows import failing_rows
+from wfops_pipelines.report.rows import ROWS_ON_THE_PAGE, named_rows
 from wfops_pipelines.report.show import MASK, in_utc, plain
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ FOLDER = Path(__file__).with_name("templates")
 def render_report(report: Report) -> str:
     """The whole page as HTML: no script, no request to anywhere, every value escaped."""
     headline, sentence = view.verdict_words(report)
+    named = named_rows(report)
     return (
         environment()
         .get_template("report.html")
@@ -30,8 +31,8 @@ def render_report(report: Report) -> str:
             counts=view.counts(report),
             checks=view.check_lines(report),
             findings=view.finding_lines(report),
-            rows=view.row_lines(report),
-            all_rows=len(failing_rows(report)),
+            rows=view.row_lines(report, named[:ROWS_ON_THE_PAGE]),
+            all_rows=len(named),
             columns=view.columns_beside_key(report),
             links=view.safe_links(report),
             changes=_changes(report),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfops_pipelines.core.findings import Finding, Json, Outcome, Severity
 from wfops_pipelines.report.model import Check, Report
 from wfops_pipelines.report.show import MASK, masked_sentence, plain
+
+ROWS_ON_THE_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,15 @@ class Reason:
     words: str
     severity: Severity
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A row that something names. number: its place among them, in the order of the findings."""
+
+    key: str
+    number: int
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +42,41 @@ class FailingRow:
     cells: tuple[Json, ...]
     wrong: frozenset[str]
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Rows with the worst and the most reasons come first."""
-        return (-max(r.severity.rank for r in self.reasons), -len(self.reasons))
 
+def named_rows(report: Report) -> tuple[Named, ...]:
+    """Every row that failed an expectation or is named by a finding.
 
-def failing_rows(report: Report) -> tuple[FailingRow, ...]:
-    """Every row that failed an expectation or is named by a finding, the worst first.
-
-    Masked cells are already replaced. A row whose values are not in `report.rows` keeps its key
-    and reasons.
+    Rows with the worst and the most reasons come first.
     """
     reasons: dict[str, list[Reason]] = {}
     for check in report.checks:
         if check.result.outcome is Outcome.FAILED:
-            _add(reasons, check.result.failed_keys, _of_check(check))
+            reason = _of_check(check)
+            for key in check.result.failed_keys:
+                reasons.setdefault(key, []).append(reason)
     for finding in other_findings(report):
+        reason = _of_finding(finding, report.masked)
         for key in finding.keys:
-            _add(reasons, (key,), _of_finding(finding, key, report.masked))
-    numbers = {key: number for number, key in enumerate(reasons, 1)}
-    rows = [_row(report, key, tuple(why), numbers[key]) for key, why in reasons.items()]
-    return tuple(sorted(rows, key=lambda row: row.rank))
+            own = _of_row(finding, key, report.masked)
+            reasons.setdefault(key, []).append(own or reason)
+    rank = {severity: -severity.rank for severity in Severity}
+    found = (Named(key, n, tuple(why)) for n, (key, why) in enumerate(reasons.items(), 1))
+    return tuple(
+        sorted(found, key=lambda r: (min(rank[w.severity] for w in r.reasons), -len(r.reasons)))
+    )
+
+
+def failing_rows(report: Report, named: Iterable[Named]) -> Iterator[FailingRow]:
+    """These rows with their cells; masked ones are already replaced.
+
+    A row whose values are not in `report.rows` keeps its key and reasons.
+    """
+    return (_row(report, row) for row in named)
 
 
 def other_findings(report: Report) -> tuple[Finding, ...]:
     """The findings that are not about expectations."""
     return tuple(f for f in report.findings if not f.check.startswith("expectation:"))
-
-
-def _add(reasons: dict[str, list[Reason]], keys: tuple[str, ...], reason: Reason) -> None:
-    for key in keys:
-        reasons.setdefault(key, []).append(reason)
 
 
 def _of_check(check: Check) -> Reason:
@@ -71,18 +85,23 @@ def _of_check(check: Check) -> Reason:
     return Reason(f"expected: {result.words}", result.severity, columns)
 
 
-def _of_finding(finding: Finding, key: str, masked: frozenset[str]) -> Reason:
-    if told := finding.reasons_of(key, masked):
-        words = "; ".join(words for _, words in told)
-        return Reason(words, finding.severity, tuple(c for c, _ in told))
+def _of_finding(finding: Finding, masked: frozenset[str]) -> Reason:
     columns = (finding.column,) if finding.column else ()
     return Reason(masked_sentence(finding, masked), finding.severity, columns)
 
 
-def _row(report: Report, key: str, reasons: tuple[Reason, ...], number: int) -> FailingRow:
-    values: Mapping[str, Json] = report.rows.get(key, {})
+def _of_row(finding: Finding, key: str, masked: frozenset[str]) -> Reason | None:
+    """What the finding tells of this row alone, if it does."""
+    told = finding.reasons_of(key, masked)
+    words = "; ".join(words for _, words in told)
+    return Reason(words, finding.severity, tuple(c for c, _ in told)) if told else None
+
+
+def _row(report: Report, row: Named) -> FailingRow:
+    values: Mapping[str, Json] = report.rows.get(row.key, {})
     shown = report.columns if values else ()
     cells = tuple(MASK if c in report.masked else values.get(c) for c in shown)
-    wrong = frozenset(c for reason in reasons for c in reason.columns)
-    name = f"row {number} of this list" if report.key in report.masked else plain(key)
-    return FailingRow(name, reasons, cells, wrong)
+    wrong = frozenset(c for reason in row.reasons for c in reason.columns)
+    hidden = report.key in report.masked
+    name = f"row {row.number} of this list" if hidden else plain(row.key)
+    return FailingRow(name, row.reasons, cells, wrong)

@@ -6,13 +6,14 @@ The template only lays out what stands here, so that nothing masked can reach it
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
 from wfops_pipelines.core.verdict import Hold, Publish
 from wfops_pipelines.report.model import Check, Link, Report
-from wfops_pipelines.report.rows import FailingRow, failing_rows, other_findings
+from wfops_pipelines.report.rows import FailingRow, Named, failing_rows, other_findings
 from wfops_pipelines.report.show import (
     MASK,
     counted,
@@ -23,7 +24,6 @@ from wfops_pipelines.report.show import (
 )
 from wfops_pipelines.report.spark import Spark, spark
 
-ROWS_ON_THE_PAGE = 200
 _COUNTS = re.compile(r"all rows pass|0 rows|no value.*|[\d,]+ of [\d,]+ rows fail")
 SIGNS = {Outcome.PASSED: "✓", Outcome.FAILED: "✕", Outcome.ERROR: "!"}
 
@@ -86,9 +86,9 @@ def check_lines(report: Report) -> tuple[CheckLine, ...]:
     return tuple(_line(check, report) for check in ranked)
 
 
-def row_lines(report: Report) -> tuple[RowLine, ...]:
-    """The first failing rows with every reason of each."""
-    return tuple(_row(row, report) for row in failing_rows(report)[:ROWS_ON_THE_PAGE])
+def row_lines(report: Report, named: Sequence[Named]) -> tuple[RowLine, ...]:
+    """These rows with every reason of each."""
+    return tuple(_row(row, report) for row in failing_rows(report, named))
 
 
 def columns_beside_key(report: Report) -> list[str]:

@@ -7,15 +7,20 @@ reset is one row; decisions before it no longer count.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from wfops_pipelines.core.reviews import ReviewKind, Verb
 from wfops_pipelines.store import tables as t
 
+_ANOMALIES: ColumnElement[list[str]] = literal_column(
+    "array(select x::text from json_array_elements(wfops.evidence.body::json -> 'findings') x "
+    "where x ->> 'check' = 'anomaly')"
+)
 _CAUSE = 0.5  # of the strongest finding: what is weaker did not cause the hold
 
 
@@ -24,31 +29,32 @@ def counts(conn: Connection, sync: str) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for row in _decided(conn, sync):
         rejected = row.verb == Verb.REJECT.value
-        for kind in causes(json.loads(row.body)):
+        for kind in causes([json.loads(text) for text in row.found]):
             no, yes = found.get(kind, (0, 0))
             found[kind] = (no + rejected, yes + (not rejected))
     return found
 
 
-def causes(evidence: dict[str, Any]) -> set[str]:
+def causes(findings: Sequence[Mapping[str, Any]]) -> set[str]:
     """The kinds of anomaly findings that held a snapshot; none where something else did."""
     strength = {
         (f["details"]["kind"], f["sentence"]): f["details"]["contribution"]
-        for f in evidence["findings"]
-        if f["check"] == "anomaly" and f["severity"] == "critical" and "kind" in f["details"]
+        for f in findings
+        if f["severity"] == "critical" and "kind" in f["details"]
     }
     largest = max(strength.values(), default=0.0)
     return {kind for (kind, _), s in strength.items() if s >= _CAUSE * largest}
 
 
 def _decided(conn: Connection, sync: str) -> list[Row[Any]]:
-    """Verb and evidence, one row a snapshot: of a re-opened one, the last word counts.
+    """Verb and anomalies, one row a snapshot: of a re-opened one, the last word counts.
 
+    Evidence that names a million rows has few of them, which the database picks out.
     What the machine decided, at a deadline or by confidence, teaches nothing.
     """
     d, r, e = t.decisions.c, t.reviews.c, t.evidence.c
     query = (
-        select(r.seq, d.verb, e.body)
+        select(r.seq, d.verb, _ANOMALIES.label("found"))
         .join(t.reviews, r.id == d.review)
         .join(t.evidence, (e.sync == r.sync) & (e.seq == r.seq))
         .where(r.sync == sync, r.kind == ReviewKind.WHOLE.value, d.final)

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from wfops_pipelines.core.canonical import canonical
 from wfops_pipelines.core.reviews import HOLDS, ReviewState
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
@@ -160,7 +159,7 @@ def add_evidence(conn: Connection, evidence: Evidence, held: Iterable[str] | Non
             sync=evidence.sync,
             seq=evidence.seq,
             hash=evidence.hash,
-            body=canonical(evidence.as_json()).decode("ascii"),
+            body=evidence.text.decode("ascii"),
             held_keys=None if held is None else sorted(held),
         )
     )

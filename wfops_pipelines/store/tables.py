@@ -10,13 +10,14 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 SCHEMA = "wfops"
 metadata = MetaData(schema=SCHEMA)
@@ -211,7 +212,7 @@ quarantine = Table(
     _time("at", nullable=False),
 )
 
-replaced = Table(  # what a destination held before a publication, until nobody may revert it
+replaced = Table(  # records of an API before a publication, until nobody may revert it
     "replaced",
     metadata,
     Column("sync", Text, primary_key=True),
@@ -219,6 +220,30 @@ replaced = Table(  # what a destination held before a publication, until nobody 
     Column("seq", BigInteger, primary_key=True),
     Column("before", JSONB(none_as_null=True), nullable=False),
     _time("at", nullable=False),
+)
+
+replaced_parts = Table(  # publications whose replaced rows are kept; `names` of their columns
+    "replaced_parts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
+    _time("at", nullable=False),
+)
+Index("replaced_parts_by_sync", replaced_parts.c.sync, replaced_parts.c.seq)
+
+replaced_rows = Table(  # rows of a table as they were: `before` as texts, `rest` what has none
+    "replaced_rows",
+    metadata,
+    Column("part", BigInteger, nullable=False),  # in replaced_parts
+    Column("key", Text, nullable=False),
+    Column("was", BigInteger, nullable=False),  # the snapshot that had written it
+    Column("before", ARRAY(Text), nullable=False),
+    Column("rest", JSONB(none_as_null=True)),
+)
+Index(  # they come by the million and are rarely asked for
+    "replaced_rows_by_part", replaced_rows.c.part, postgresql_using="brin"
 )
 
 deliveries = Table(  # one row for each row sent to a SaaS destination

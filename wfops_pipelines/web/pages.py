@@ -13,7 +13,13 @@ from starlette.routing import Route
 from wfops_pipelines import reports, workbench
 from wfops_pipelines.core.confidence import Confidence, confidence, record
 from wfops_pipelines.core.reviews import Review
-from wfops_pipelines.report import Report, failing_rows_csv, render_history, render_report
+from wfops_pipelines.report import (
+    ROWS_ON_THE_PAGE,
+    Report,
+    failing_rows_csv,
+    render_history,
+    render_report,
+)
 from wfops_pipelines.store import audit, controls, reviews
 from wfops_pipelines.web import inbox as inboxes
 from wfops_pipelines.web import views
@@ -135,7 +141,7 @@ def report_page(request: Request) -> Response:
 
 def failing_rows(request: Request) -> Response:
     """The failing rows of one snapshot as a CSV file."""
-    found = _report(request)
+    found = _report(request, None)
     if found is None:
         return _missing(request)
     name = f"{found.snapshot.sync}-{found.snapshot.seq}-failing.csv"
@@ -152,11 +158,11 @@ def history_page(request: Request) -> Response:
     return _missing(request) if found is None else _html(render_history(found))
 
 
-def _report(request: Request) -> Report | None:
+def _report(request: Request, most: int | None = ROWS_ON_THE_PAGE) -> Report | None:
     sync, seq = request.path_params["sync"], request.path_params["seq"]
     services, project = workbench.services(), workbench.project()
     with services.engine.connect() as conn:
-        return reports.report(conn, project, services, sync, seq)
+        return reports.report(conn, project, services, sync, seq, most=most)
 
 
 def _missing(request: Request) -> Response:

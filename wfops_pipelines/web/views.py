@@ -200,7 +200,8 @@ def _add_confidence(
     """To each flagged row the chance that it is let go as it is; the most doubtful first."""
     if sync is None or review.seq is None or review.state is not ReviewState.PENDING:
         return
-    why = row_outcomes.causes(conn, sync.name, review.seq, sync.policy)
+    shown = {row["key"] for row in held["rows"]}
+    why = row_outcomes.causes(conn, sync.name, review.seq, sync.policy, shown)
     known = RowRecord(outcomes.of_sync(conn, sync.name))
     for row in held["rows"]:
         row["confidence"] = known.confidence(why[row["key"]]) if row["key"] in why else None
