@@ -89,11 +89,13 @@ class TableDestination:
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
         """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
         assert parcel.keep is not None
-        held = self._columns(conn)
-        stage(conn, parcel.content.select([parcel.key]), held)
-        found = put_back(conn, self, held, parcel, parcel.keep)
-        forget_replaced(conn, self, parcel, parcel.keep)
-        return found
+        with self._refusing(parcel, former=True):
+            run(conn, f"lock table {self.quoted} in share row exclusive mode")
+            held = self._columns(conn, writable=True)
+            stage(conn, parcel.content.select([parcel.key]), held)
+            found = put_back(conn, self, held, parcel, parcel.keep)
+            forget_replaced(conn, held, parcel, parcel.keep)
+            return found
 
     def living(
         self,
@@ -153,22 +155,27 @@ class TableDestination:
         conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(name)s))", lock)
 
     @contextmanager
-    def _refusing(self, parcel: Parcel) -> Iterator[None]:
-        """What the database (or Arrow) says about the rows, as a DestinationRefused."""
+    def _refusing(self, parcel: Parcel, *, former: bool = False) -> Iterator[None]:
+        """What the database (or Arrow) says about the rows, as a DestinationRefused.
+
+        Without the error itself, whose statement and details hold whole rows, and would be logged.
+        former: about what the rows were, which nobody can mask later, so that it is left out.
+        """
         import psycopg2
         import pyarrow as pa
 
         try:
             yield
         except (psycopg2.Error, pa.ArrowInvalid) as error:
-            raise self._refused(error, parcel) from error
+            raise self._refused(error, parcel, former) from None
         except Exception as error:
             if isinstance(getattr(error, "orig", None), psycopg2.Error):
-                raise self._refused(error.orig, parcel) from error  # type: ignore[attr-defined]
+                raise self._refused(error.orig, parcel, former) from None  # type: ignore[attr-defined]
             raise
 
-    def _refused(self, error: Any, parcel: Parcel) -> DestinationRefused:
+    def _refused(self, error: Any, parcel: Parcel, former: bool) -> DestinationRefused:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        said = said.partition(': "')[0] if former else said
         for column, key in _nul_in(parcel):
             said = (
                 f"{column} of row {key!r} holds a NUL character, which PostgreSQL does not keep; "
@@ -183,14 +190,17 @@ class TableDestination:
             facts,
         )
 
-    def _columns(self, conn: Connection) -> dict[str, str]:
-        """The table's columns with their types, as PostgreSQL writes them; none: no table."""
+    def _columns(self, conn: Connection, *, writable: bool = False) -> dict[str, str]:
+        """The table's columns with their types, as PostgreSQL writes them; none: no table.
+
+        writable: only those whose values are not PostgreSQL's own to make.
+        """
         query = (
             "select attname, format_type(atttypid, atttypmod) from pg_attribute "
             "where attrelid = to_regclass(%(name)s) and attnum > 0 and not attisdropped "
-            "order by attnum"
+            "and not (%(writable)s and (attgenerated <> '' or attidentity = 'a')) order by attnum"
         )
-        found = conn.exec_driver_sql(query, {"name": self.quoted})
+        found = conn.exec_driver_sql(query, {"name": self.quoted, "writable": writable})
         return {str(row[0]): str(row[1]) for row in found}
 
     def _prepare(self, conn: Connection, parcel: Parcel) -> dict[str, str]:
