@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 _ARROW = {"bigint": "int64", "text": "string", "double precision": "float64", "date": "date32"}
 
+_SINGLE = """
+select exists (
+  select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
+  and i.indpred is null and i.indexprs is null and i.indnkeyatts = 1 and a.attname = %(key)s
+), c.relkind <> 'p' and exists (select from pg_inherits where inhparent = c.oid)
+from pg_class c where c.oid = to_regclass(%(name)s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TableDestination:
@@ -149,6 +158,23 @@ class TableDestination:
         query = f"select not exists (select from {self.quoted} limit 1)"
         return bool(run(conn, query).scalar_one())
 
+    def _refuse_doubles(self, conn: Connection, key: str) -> None:
+        """Raises DestinationRefused where the table could hold a key twice, or hide a row of it."""
+        unique, parent = conn.exec_driver_sql(_SINGLE, {"name": self.quoted, "key": key}).one()
+        if not unique:
+            raise DestinationRefused(
+                f"{self.words} has no unique index of its column {key} alone, so that it could "
+                f"hold a row twice. Add one (`alter table {self.quoted} add primary key "
+                f"({quote(key)})`), then retry.",
+                {"table": self.quoted},
+            )
+        if parent:
+            raise DestinationRefused(
+                f"{self.words} has tables that inherit from it, and a row could be in two of them. "
+                "Take them out (`alter table ... no inherit`), or partition it; then retry.",
+                {"table": self.quoted},
+            )
+
     def _one_at_a_time(self, conn: Connection) -> None:
         """Until the transaction's end, no other one publishes to this table."""
         lock = {"name": f"wfops {self.words}"}
@@ -217,6 +243,8 @@ class TableDestination:
                 f"primary key ({quote(parcel.key)}))",
             )
             held = {**types, SEQ: "bigint"}
+        elif parcel.key in held:
+            self._refuse_doubles(conn, parcel.key)
         types[SEQ] = "bigint not null default 0"
         if parcel.marked:
             types[DELETED_AT] = "timestamptz"
