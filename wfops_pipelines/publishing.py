@@ -101,7 +101,8 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
 def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datetime) -> bool:
     """Whether another try of this errand makes sense now: nothing in its way, back-off over.
 
-    What failed for good is tried again once somebody has answered the request about that.
+    Taking back waits neither for a paused sync nor for its turn, here as in `release`. What failed
+    for good is tried again once somebody has answered the request about that.
     """
     if errand.attempts and now < errand.created_at + errand.attempts**2 * BACK_OFF:
         return False
@@ -110,6 +111,9 @@ def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datet
     snapshot = snapshots.get(conn, sync.name, errand.seq)
     if errand.attempts and failing.waits(conn, sync.name, "release", snapshot.partition):
         return False
+    review = reviews.get(conn, errand.review)
+    if review is not None and review.kind is ReviewKind.REVERT:
+        return True
     return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, snapshot)
 
 
