@@ -1,11 +1,13 @@
 """What is put back into a table that others changed as well, or whose sessions spell otherwise."""
 
+import random
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Keep, Parcel, Reverted, table
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.store.database import set_up
@@ -150,3 +152,60 @@ def test_columns_that_come_and_go_come_back_in_any_order(edge, first):
     edge.revert(parcels.pop(first))
     edge.revert(*parcels.values())
     assert edge.rows("v, w, x, y") == [("a", "a", None, None)]
+
+
+COLUMNS = ("a", "b", "c")
+
+
+def some_rows(dice, seq):
+    """A few rows with some of the columns, some of them tombstones."""
+    columns, dying = dice.sample(COLUMNS, dice.randrange(1, 4)), dice.random() < 0.5
+    for key in dice.sample(range(5), dice.randrange(1, 5)):
+        gone = dying and dice.random() < 0.3
+        values = {c: None if gone or dice.random() < 0.2 else f"{seq}{c}" for c in columns}
+        yield {"id": key, **values, **({DELETED: gone} if dying else {})}
+
+
+def replayed(live):
+    """What the table holds of each key after these publications alone."""
+    held = {}
+    for seq, rows in live.items():
+        for row in rows:
+            values = {} if row.get(DELETED) else {c: row[c] for c in COLUMNS if c in row}
+            known = held.get(row["id"], dict.fromkeys(COLUMNS))
+            held[row["id"]] = {**known, **values, "seq": seq, "gone": row.get(DELETED, False)}
+    return held
+
+
+def in_the_table(edge):
+    with edge.engine.begin() as conn:
+        return {
+            row["id"]: {
+                **{c: row.get(c) for c in COLUMNS},
+                "seq": row["_snapshot_seq"],
+                "gone": row.get("_deleted_at") is not None,
+            }
+            for row in conn.exec_driver_sql("select * from edge.rows").mappings()
+        }
+
+
+def test_reverts_in_any_order_leave_what_the_others_published(edge):
+    for seed in range(6):
+        dice = random.Random(seed)
+        rows = {seq: [*some_rows(dice, seq)] for seq in range(1, dice.randrange(4, 8))}
+        edge.run("drop table if exists edge.rows", "delete from wfops.replaced_parts")
+        parcels = {seq: edge.publish(seq, *some) for seq, some in rows.items()}
+        live = dict(rows)
+        assert in_the_table(edge) == replayed(live)
+        for seq in dice.sample([*rows], len(rows)):
+            edge.revert(parcels[seq])
+            del live[seq]
+            found, expected = in_the_table(edge), replayed(live)
+            assert {k: v["seq"] for k, v in found.items()} == {
+                k: v["seq"] for k, v in expected.items()
+            }
+            for key in found:
+                of_key = [s for s, some in rows.items() if key in [r["id"] for r in some]]
+                still = [s for s in of_key if s in live]
+                if still == of_key[: len(still)]:  # nothing newer of it stays
+                    assert found[key] == expected[key], (seed, seq, key)
