@@ -1,22 +1,31 @@
 """How fast profiles, snapshot scores and row scores are: `python bench/anomaly.py [rows]`.
 
 Compared with a plain DuckDB-like Arrow aggregate of simpler statistics, and with scikit-learn's
-own forest scoring. CPU time and wall time of the best of three; the machine's load matters.
+own forest scoring; after `pip install onnxruntime skl2onnx treelite tl2cgen` with those as well.
+CPU time and wall time of the best of three; the machine's load matters.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from anomaly_demo_streams import stamps
 
 from wfops_pipelines.anomaly import fit_rows, profile, score_rows, score_snapshot
 from wfops_pipelines.anomaly._trees import Trees, path_scores
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
+
+FloatArray = npt.NDArray[np.float32]
 
 
 def table(rows: int, seed: int) -> pa.Table:
@@ -97,6 +106,37 @@ def forests(rows: int) -> None:
     timed("complete trees in numpy, 100 trees", rows, lambda: path_scores(trees, x))
     gap = np.abs(path_scores(trees, x[:5000]) + forest.score_samples(x[:5000])).max()
     print(f"largest difference of the two: {gap:.1e}")
+    compiled(forest, x)
+
+
+def compiled(forest: IsolationForest, x: FloatArray) -> None:
+    """The same forest by libraries for serving models, where they are installed; one thread."""
+    try:
+        import onnxruntime
+        import tl2cgen
+        import treelite
+        from skl2onnx import to_onnx
+    except ImportError as missing:
+        print(f"ONNX Runtime and treelite: not compared ({missing})")
+        return
+    rows, want = len(x), -forest.score_samples(x)
+    model, options = treelite.sklearn.import_model(forest), onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    onnx = to_onnx(forest, x[:1], target_opset={"": 18, "ai.onnx.ml": 3}).SerializeToString()
+    session = onnxruntime.InferenceSession(onnx, options)
+    with tempfile.TemporaryDirectory() as folder:
+        library = f"{folder}/forest.so"
+        tl2cgen.export_lib(model, toolchain="gcc", libpath=library)
+        built = tl2cgen.Predictor(library, nthread=1)
+        matrix = tl2cgen.DMatrix(x, dtype="float32")
+        by = {
+            "treelite, interpreted": lambda: treelite.gtil.predict(model, x, nthread=1),
+            "treelite, compiled by gcc": lambda: built.predict(matrix),
+            "ONNX Runtime": lambda: -session.run(["scores"], {"X": x})[0] - forest.offset_,
+        }
+        for name, call in by.items():
+            timed(f"{name}, 100 trees", rows, call)
+            print(f"largest difference: {np.abs(np.ravel(call()) - want).max():.1e}")
 
 
 if __name__ == "__main__":
