@@ -71,6 +71,7 @@ def _written(held: Mapping[str, str], parcel: Parcel) -> list[str]:
     return [c for c in held if c in (*parcel.columns, SEQ, DELETED_AT)]
 
 
+_ONCE = "offset 0"  # else PostgreSQL makes the image anew for each column that is taken out of it
 _BEFORE = "(jsonb_object({part}.names, {row}.before) || coalesce({row}.rest, '{{}}'))"
 
 
@@ -98,7 +99,7 @@ def put_back(
     restored = _run(
         conn,
         f"update {table} t set {sets} from {STAGING} s, {keep.table}_parts p, {keep.table}_rows r "
-        f"cross join lateral (select {_BEFORE.format(part='p', row='r')} as image) v "
+        f"cross join lateral (select {_BEFORE.format(part='p', row='r')} as image {_ONCE}) v "
         f"cross join lateral jsonb_populate_record({record}, v.image) b where {mine} and {kept}",
         parcel,
         keep,
@@ -139,7 +140,7 @@ def forget_replaced(conn: Connection, held: Mapping[str, str], parcel: Parcel, k
     typed = f"key::{escaped(held[parcel.key])}"
     mine = (
         f"select m.{typed} as key, {_BEFORE.format(part='p', row='m')} as image, m.was "
-        f"from {rows} m join {parts} p on m.part = p.id where {_MINE}"
+        f"from {rows} m join {parts} p on m.part = p.id where {_MINE} {_ONCE}"
     )
     later = (
         f"later.part = p.id and p.sync = %(sync)s and p.seq <> %(seq)s and later.was = %(rank)s "
