@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
@@ -11,12 +10,10 @@ from sqlalchemy import Connection, delete, insert
 from wfops_pipelines import failing, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
-from wfops_pipelines.core.redact import hide, redacted
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import holds
-from wfops_pipelines.destinations import Parcel
-from wfops_pipelines.errors import DestinationRefused, WfopsError
+from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
@@ -25,6 +22,7 @@ from wfops_pipelines.ledger import (
     quarantine,
     select_rows,
 )
+from wfops_pipelines.masking import masking
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
 from wfops_pipelines.store import tables as t
@@ -101,7 +99,8 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
 def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datetime) -> bool:
     """Whether another try of this errand makes sense now: nothing in its way, back-off over.
 
-    What failed for good is tried again once somebody has answered the request about that.
+    Taking back waits neither for a paused sync nor for its turn, here as in `release`. What failed
+    for good is tried again once somebody has answered the request about that.
     """
     if errand.attempts and now < errand.created_at + errand.attempts**2 * BACK_OFF:
         return False
@@ -110,6 +109,9 @@ def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datet
     snapshot = snapshots.get(conn, sync.name, errand.seq)
     if errand.attempts and failing.waits(conn, sync.name, "release", snapshot.partition):
         return False
+    review = reviews.get(conn, errand.review)
+    if review is not None and review.kind is ReviewKind.REVERT:
+        return True
     return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, snapshot)
 
 
@@ -179,7 +181,7 @@ def _publish(
 ) -> Publication:
     rows = select_rows(services.rows(snapshot), sync.key, only, frozenset(without))
     parcel = parcel_of(sync, snapshot, rows, services)
-    with _masking(sync, parcel):
+    with masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
     files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
     done = Publication(
@@ -197,28 +199,6 @@ def _publish(
     _enter(conn, done, decision, actor)
     _forget_replaced(conn, sync, services)
     return done
-
-
-@contextmanager
-def _masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
-    """What a destination refuses it likes to quote: masked columns stay masked."""
-    try:
-        yield
-    except DestinationRefused as error:
-        columns = [c for c in sync.policy.masked if c in parcel.columns]
-        said = f"{error} {error.exchange}"
-        values = {
-            text
-            for part in (parcel.content.parts(columns) if columns else ())
-            for column in part.columns
-            for value in column.to_pylist()
-            if value is not None and (text := str(value)) and text in said
-        }
-        quoted = sorted(values, key=len, reverse=True)
-        if not quoted:
-            raise
-        exchange = {k: redacted(v, quoted) for k, v in (error.exchange or {}).items()}
-        raise type(error)(hide(str(error), quoted), exchange or None) from None
 
 
 def _forget_replaced(conn: Connection, sync: Sync, services: Services) -> None:

@@ -33,6 +33,7 @@ from wfops_pipelines.ledger import (
     published_rows,
     quarantine,
 )
+from wfops_pipelines.masking import masking
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews
@@ -106,7 +107,8 @@ def revert(
         if rows is None:
             raise SnapshotDamaged(f"{snapshot.name}: its file is gone, so nothing was reverted.")
         parcel = parcel_of(sync, snapshot, rows, services)
-        done = destination.revert(conn, parcel)
+        with masking(sync, parcel):
+            done = destination.revert(conn, parcel)
         away = f"{part.part} reverted"
         quarantine(conn, snapshot, services, actor, away, decision, frozenset(parcel.keys()))
         total = Reverted(

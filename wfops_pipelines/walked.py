@@ -58,7 +58,7 @@ class Walked:
         return cls(conn)
 
     def begin_snapshot(self) -> None:
-        self.conn.exec_driver_sql("delete from pg_temp.wfops_file")
+        self.conn.exec_driver_sql("truncate pg_temp.wfops_file")
 
     def add(self, place: int, keys: Sequence[str], cursors: pa.Array, out: Sequence[bool]) -> None:
         """Some rows of the snapshot, the first of them at `place`: which of them were published."""

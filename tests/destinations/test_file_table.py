@@ -293,3 +293,15 @@ def test_a_place_that_is_none_is_refused_in_words(tmp_path):
 def test_a_path_that_leaves_the_folder_is_refused_where_it_is_declared(path, format_):
     with pytest.raises(ValueError, match="is no"):
         file_table("lake", path, format=format_)
+
+
+def test_a_row_that_csv_could_not_be_read_with_is_refused_before_it_is_there(tmp_path):
+    lake = Lake(str(tmp_path / "lake"), "csv")
+    lake.publish({"a": 1}, 1)
+    rows = pa.table({"id": ["b"], "v": ['"' * (9 * 2**20)]})
+    with pytest.raises(DestinationRefused, match="too long for CSV"):
+        lake.to.publish(None, None, Parcel("s", 2, "id", rows, lake.environ))
+    assert len(lake.files()) == 1
+    wide = pa.table({"id": ["b"], "v": ["x" * (15 * 2**20)]})
+    lake.to.publish(None, None, Parcel("s", 2, "id", wide, lake.environ))
+    assert sorted(lake.living()) == ["a", "b"]

@@ -98,3 +98,29 @@ def test_rows_that_a_key_does_not_tell_apart_are_refused_as_a_whole(engine, key)
     with pytest.raises(DestinationRefused, match="refused the rows"):
         publish(engine, pa.table({"id": pa.array(key, pa.string()), "t": ["c", "d"]}), seq=2)
     assert [r["t"] for r in stored(engine)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("alter table edge.t drop constraint t_pkey", "no unique index of its column id alone"),
+     ("create table edge.kid () inherits (edge.t)", "tables that inherit from it")],
+)  # fmt: skip
+def test_a_table_that_could_hold_a_key_twice_is_refused(engine, change, words):
+    publish(engine, pa.table({"id": ["1"], "v": ["a"]}), name="edge.t")
+    with engine.begin() as conn:
+        conn.exec_driver_sql(change)
+    with pytest.raises(DestinationRefused, match=words):
+        publish(engine, pa.table({"id": ["1", "2"], "v": ["b", "b"]}), seq=2, name="edge.t")
+    assert [r["v"] for r in stored(engine, "edge.t")] == ["a"]
+
+
+def test_a_table_that_is_partitioned_by_its_key_is_written(engine):
+    with engine.begin() as conn:
+        conn.exec_driver_sql(
+            "create schema edge; create table edge.t (id bigint primary key, v text) "
+            "partition by range (id); create table edge.low partition of edge.t "
+            "for values from (0) to (2); create table edge.high partition of edge.t default"
+        )
+    publish(engine, pa.table({"id": [1, 2], "v": ["a", "a"]}), name="edge.t")
+    publish(engine, pa.table({"id": [2, 3], "v": ["b", "b"]}), seq=2, name="edge.t")
+    assert [r["v"] for r in stored(engine, "edge.t")] == ["a", "b", "b"]

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
@@ -12,6 +13,7 @@ from wfops_pipelines.core.reviews import Edit, Verb
 from wfops_pipelines.destinations import file_table, table
 from wfops_pipelines.fates import Fate, versions_of
 from wfops_pipelines.proving import prove
+from wfops_pipelines.walked import Walked
 
 pytestmark = pytest.mark.components
 
@@ -74,3 +76,16 @@ def test_in_parts_of_seven_or_at_once_the_account_is_the_same(make_bench, tmp_pa
         damaged, _ = told(bench, 7)
         assert damaged == told(bench, 10**6)[0]
         assert len({m.words for m in damaged.misfits}) > 3
+
+
+def test_what_a_snapshot_was_walked_by_takes_no_room_beside_the_next(bench):
+    keys, none = [str(i) for i in range(500)], pa.nulls(500, pa.timestamp("us", "UTC"))
+    with bench.services.engine.begin() as conn:
+        walked, sizes = Walked.begin(conn), set()
+        for seq in (3, 2, 1):
+            walked.begin_snapshot()
+            walked.add(0, keys, none, [True] * 500)
+            walked.finish(seq, 500)
+            size = "select pg_relation_size('pg_temp.wfops_file')"
+            sizes.add(conn.exec_driver_sql(size).scalar_one())
+    assert len(sizes) == 1

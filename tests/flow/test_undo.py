@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines import Policy, rest_destination, undoing
+from wfops_pipelines import Policy, publishing, rest_destination, steering, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.destinations.table import TableDestination
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, DestinationRefused, NotAllowed
 from wfops_pipelines.history import published_tables
 from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.store import audit, snapshots
+from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components
 
@@ -143,6 +144,31 @@ def test_an_approved_revert_that_is_not_carried_out_yet_is_accounted_for(bench):
     bench.run([row("1")])
     bench.decide(ask(bench, 1), Verb.APPROVE, actor=BOB)
     assert accounted(bench) == (1, 0)
+
+
+def test_what_a_destination_says_of_a_revert_is_masked(make_bench, monkeypatch):
+    bench = make_bench(Policy(reviewers="team", masked=("name",)))
+    bench.run([row("1", name="Secret")])
+    taken = bench.decide(ask(bench, 1), Verb.APPROVE, actor=BOB)
+
+    def refuse(*_):
+        raise DestinationRefused("the record Secret is locked", {"body": "Secret"})
+
+    monkeypatch.setattr(TableDestination, "revert", refuse)
+    with pytest.raises(DestinationRefused, match="is locked") as refused:
+        bench.release(taken)
+    assert "Secret" not in f"{refused.value} {refused.value.exchange}"
+
+
+def test_an_approved_revert_is_tried_again_though_the_sync_is_paused(bench):
+    bench.run([row("1")])
+    taken = bench.decide(ask(bench, 1), Verb.APPROVE, actor=BOB)
+    steering.pause("things", "stop the damage", ANA, bench.project, bench.services)
+    with bench.services.engine.connect() as conn:
+        errand = reviews.errand(conn, taken.id)
+        assert publishing.may_release(conn, bench.sync, errand, bench.services.clock())
+    bench.release(taken)
+    assert bench.rows() == []
 
 
 def test_after_its_window_nothing_is_reverted_and_nothing_is_kept(make_bench):

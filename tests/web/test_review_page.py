@@ -86,6 +86,15 @@ def test_a_masked_key_is_on_no_page_and_in_no_message(make_bench, review_page):
     assert not re.search(r"000-0\d\d", review.summary + page)
 
 
+def test_rows_of_a_doubtful_order_name_no_masked_key(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", masked=("id",)))
+    bench.run(day(5, 6))
+    review = bench.held([{**r, "updated_at": START - timedelta(days=9)} for r in day(5, 3)])
+    page = review_page(bench, review)
+    assert "(one of them: a version of" in page
+    assert not re.search(r"005-0\d\d", review.summary + page)
+
+
 @pytest.fixture
 def flooded(make_bench):
     """A sync with a history, and a held snapshot whose every amount is a hundred times as large."""

@@ -13,7 +13,7 @@ from wfops_pipelines.core.parts import regrouped
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.connection import setting
-from wfops_pipelines.destinations.folder import Folder
+from wfops_pipelines.destinations.folder import Folder, refuse_long
 from wfops_pipelines.destinations.held import Held
 from wfops_pipelines.destinations.meeting import Meeting, shown
 from wfops_pipelines.destinations.names import SEQ
@@ -146,6 +146,8 @@ def _write(parcel: Parcel, format_: str, file: Any) -> None:
         else csv.CSVWriter(file, schema)
     ) as writer:
         for part in regrouped(rows, parcel.at_once):
+            if format_ == "csv":
+                refuse_long(part)
             writer.write_table(_numbered(replace(parcel, rows=part), schema))
 
 

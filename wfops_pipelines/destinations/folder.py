@@ -155,6 +155,25 @@ class Folder:
             self.system.rm_file(path)
 
 
+def refuse_long(rows: pa.Table) -> None:
+    """Raises DestinationRefused for a row that nobody could read out of a CSV file again."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if rows.nbytes <= _CELL // 4:  # no row is as long, whatever its quotes and numbers
+        return
+    size: Any = pa.repeat(pa.scalar(32 * rows.num_columns, pa.int64()), rows.num_rows)
+    for column in rows.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            quotes = pc.add(pc.binary_length(column), pc.count_substring(column, '"'))
+            size = pc.add(size, pc.fill_null(quotes, 0).cast(pa.int64()))
+    if rows.num_rows and pc.max(size).as_py() > _CELL:
+        raise DestinationRefused(
+            f"a row of {pc.max(size).as_py():,} bytes is too long for CSV, whose rows are read in "
+            f'blocks of {_CELL:,}. Write the table with format="parquet", or leave the column out.'
+        )
+
+
 def _blocks(opened: IO[bytes]) -> Iterator[bytes]:
     while block := opened.read(_BLOCK):
         yield block

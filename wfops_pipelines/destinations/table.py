@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 _ARROW = {"bigint": "int64", "text": "string", "double precision": "float64", "date": "date32"}
 
+_SINGLE = """
+select exists (
+  select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
+  and i.indpred is null and i.indexprs is null and i.indnkeyatts = 1 and a.attname = %(key)s
+), c.relkind <> 'p' and exists (select from pg_inherits where inhparent = c.oid)
+from pg_class c where c.oid = to_regclass(%(name)s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TableDestination:
@@ -89,11 +98,13 @@ class TableDestination:
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
         """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
         assert parcel.keep is not None
-        held = self._columns(conn)
-        stage(conn, parcel.content.select([parcel.key]), held)
-        found = put_back(conn, self, held, parcel, parcel.keep)
-        forget_replaced(conn, self, parcel, parcel.keep)
-        return found
+        with self._refusing(parcel, former=True):
+            run(conn, f"lock table {self.quoted} in share row exclusive mode")
+            held = self._columns(conn, writable=True)
+            stage(conn, parcel.content.select([parcel.key]), held)
+            found = put_back(conn, self, held, parcel, parcel.keep)
+            forget_replaced(conn, held, parcel, parcel.keep)
+            return found
 
     def living(
         self,
@@ -147,28 +158,50 @@ class TableDestination:
         query = f"select not exists (select from {self.quoted} limit 1)"
         return bool(run(conn, query).scalar_one())
 
+    def _refuse_doubles(self, conn: Connection, key: str) -> None:
+        """Raises DestinationRefused where the table could hold a key twice, or hide a row of it."""
+        unique, parent = conn.exec_driver_sql(_SINGLE, {"name": self.quoted, "key": key}).one()
+        if not unique:
+            raise DestinationRefused(
+                f"{self.words} has no unique index of its column {key} alone, so that it could "
+                f"hold a row twice. Add one (`alter table {self.quoted} add primary key "
+                f"({quote(key)})`), then retry.",
+                {"table": self.quoted},
+            )
+        if parent:
+            raise DestinationRefused(
+                f"{self.words} has tables that inherit from it, and a row could be in two of them. "
+                "Take them out (`alter table ... no inherit`), or partition it; then retry.",
+                {"table": self.quoted},
+            )
+
     def _one_at_a_time(self, conn: Connection) -> None:
         """Until the transaction's end, no other one publishes to this table."""
         lock = {"name": f"wfops {self.words}"}
         conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(name)s))", lock)
 
     @contextmanager
-    def _refusing(self, parcel: Parcel) -> Iterator[None]:
-        """What the database (or Arrow) says about the rows, as a DestinationRefused."""
+    def _refusing(self, parcel: Parcel, *, former: bool = False) -> Iterator[None]:
+        """What the database (or Arrow) says about the rows, as a DestinationRefused.
+
+        Without the error itself, whose statement and details hold whole rows, and would be logged.
+        former: about what the rows were, which nobody can mask later, so that it is left out.
+        """
         import psycopg2
         import pyarrow as pa
 
         try:
             yield
         except (psycopg2.Error, pa.ArrowInvalid) as error:
-            raise self._refused(error, parcel) from error
+            raise self._refused(error, parcel, former) from None
         except Exception as error:
             if isinstance(getattr(error, "orig", None), psycopg2.Error):
-                raise self._refused(error.orig, parcel) from error  # type: ignore[attr-defined]
+                raise self._refused(error.orig, parcel, former) from None  # type: ignore[attr-defined]
             raise
 
-    def _refused(self, error: Any, parcel: Parcel) -> DestinationRefused:
+    def _refused(self, error: Any, parcel: Parcel, former: bool) -> DestinationRefused:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        said = said.partition(': "')[0] if former else said
         for column, key in _nul_in(parcel):
             said = (
                 f"{column} of row {key!r} holds a NUL character, which PostgreSQL does not keep; "
@@ -183,14 +216,17 @@ class TableDestination:
             facts,
         )
 
-    def _columns(self, conn: Connection) -> dict[str, str]:
-        """The table's columns with their types, as PostgreSQL writes them; none: no table."""
+    def _columns(self, conn: Connection, *, writable: bool = False) -> dict[str, str]:
+        """The table's columns with their types, as PostgreSQL writes them; none: no table.
+
+        writable: only those whose values are not PostgreSQL's own to make.
+        """
         query = (
             "select attname, format_type(atttypid, atttypmod) from pg_attribute "
             "where attrelid = to_regclass(%(name)s) and attnum > 0 and not attisdropped "
-            "order by attnum"
+            "and not (%(writable)s and (attgenerated <> '' or attidentity = 'a')) order by attnum"
         )
-        found = conn.exec_driver_sql(query, {"name": self.quoted})
+        found = conn.exec_driver_sql(query, {"name": self.quoted, "writable": writable})
         return {str(row[0]): str(row[1]) for row in found}
 
     def _prepare(self, conn: Connection, parcel: Parcel) -> dict[str, str]:
@@ -207,6 +243,8 @@ class TableDestination:
                 f"primary key ({quote(parcel.key)}))",
             )
             held = {**types, SEQ: "bigint"}
+        elif parcel.key in held:
+            self._refuse_doubles(conn, parcel.key)
         types[SEQ] = "bigint not null default 0"
         if parcel.marked:
             types[DELETED_AT] = "timestamptz"

@@ -5,10 +5,10 @@ The staged rows are in the temporary table `STAGING`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wfops_pipelines.destinations.names import SEQ, STAGING, escaped
+from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
 from wfops_pipelines.destinations.parcel import Keep, Parcel, Reverted
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.postgres.names import quote
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-_AS_TEXT = frozenset(
-    {
-        "bigint", "integer", "smallint", "numeric", "double precision", "text",
-        "character varying", "boolean", "date", "timestamp with time zone",
-        "timestamp without time zone",
-    }
-)  # fmt: skip
+_SPELLING = (  # a text is read as it was written, whatever the role or the database is set to
+    "set local extra_float_digits = 1; set local datestyle = 'ISO, YMD'; "
+    "set local intervalstyle = 'postgres'; set local timezone = 'UTC'"
+)
+_JSON = ("json", "jsonb")
 
 
 class Target(Protocol):
@@ -36,9 +34,10 @@ class Target(Protocol):
 def keep_nothing(conn: Connection, held: Mapping[str, str], parcel: Parcel, keep: Keep) -> None:
     """Note that a publication replaces no rows (yet): only what was noted can be taken back.
 
-    `held` are the table's columns with their types.
+    `held` are the table's columns with their types; those that the parcel does not write are no
+    business of a revert.
     """
-    names = ", ".join(map(_literal, _plain(held)))
+    names = ", ".join(map(_literal, _written(held, parcel)))
     _run(
         conn,
         f"insert into {keep.table}_parts (sync, seq, names, at) "
@@ -53,15 +52,13 @@ def keep_replaced(
 ) -> None:
     """Copy the rows that the upsert is about to change; the table is locked until it has."""
     keep_nothing(conn, held, parcel, keep)
+    conn.exec_driver_sql(_SPELLING, {})
     key, seq = _quoted(parcel.key), _quoted(SEQ)
-    conn.exec_driver_sql("set local extra_float_digits = 1", {})  # every digit of a double
-    texts = ", ".join(f"t.{_quoted(c)}::text" for c in _plain(held))
-    rest = ", ".join(f"{_literal(c)}, t.{_quoted(c)}" for c in held if c not in _plain(held))
+    texts = ", ".join(f"t.{_quoted(c)}::text" for c in _written(held, parcel))
     _run(
         conn,
-        f"insert into {keep.table}_rows (part, key, was, before, rest) "
-        f"select p.id, t.{key}::text, t.{seq}, array[{texts}]::text[], "
-        f"{f'jsonb_build_object({rest})' if rest else 'null'} "
+        f"insert into {keep.table}_rows (part, key, was, before) "
+        f"select p.id, t.{key}::text, t.{seq}, array[{texts}]::text[] "
         f"from {escaped(target.quoted)} t join {STAGING} s on s.{key} = t.{key}, "
         f"(select max(p.id) as id from {keep.table}_parts p where {_MINE}) p "
         f"where t.{seq} < %(rank)s",
@@ -70,20 +67,21 @@ def keep_replaced(
     )
 
 
-def _plain(held: Mapping[str, str]) -> list[str]:
-    """The columns whose text says all; the others are kept as JSON, which takes twice the time."""
-    return [c for c, kind in held.items() if kind.partition("(")[0] in _AS_TEXT]
+def _written(held: Mapping[str, str], parcel: Parcel) -> list[str]:
+    return [c for c in held if c in (*parcel.columns, SEQ, DELETED_AT)]
 
 
+_ONCE = "offset 0"  # else PostgreSQL makes the image anew for each column that is taken out of it
 _BEFORE = "(jsonb_object({part}.names, {row}.before) || coalesce({row}.rest, '{{}}'))"
 
 
 def put_back(
-    conn: Connection, target: Target, columns: Iterable[str], parcel: Parcel, keep: Keep
+    conn: Connection, target: Target, held: Mapping[str, str], parcel: Parcel, keep: Keep
 ) -> Reverted:
     """Rows that this parcel changed get their former values, rows that it added are deleted.
 
-    Raises DestinationRefused where nothing was kept: every row would seem to have been added.
+    Raises DestinationRefused where nothing was kept, as every row would seem to have been added,
+    and where the table's triggers do not let rows go back.
     """
     if not _run(conn, f"select from {keep.table}_parts p where {_MINE}", parcel, keep):
         raise DestinationRefused(
@@ -92,58 +90,83 @@ def put_back(
             "it cannot be taken back. Repair the rows at the source.",
             {"table": target.quoted},
         )
+    conn.exec_driver_sql(_SPELLING, {})
     key, seq = _quoted(parcel.key), _quoted(SEQ)
-    sets = ", ".join(f"{_quoted(c)} = b.{_quoted(c)}" for c in columns)
+    sets = ", ".join(_former(column, kind) for column, kind in held.items())
+    table, record = escaped(target.quoted), f"null::{escaped(target.quoted)}"
     mine = f"s.{key} = t.{key} and t.{seq} = %(rank)s"
-    before, record = _BEFORE.format(part="p", row="r"), f"null::{escaped(target.quoted)}"
+    kept = f"{_MINE} and r.part = p.id and r.key::{escaped(held[parcel.key])} = s.{key}"
     restored = _run(
         conn,
-        f"update {escaped(target.quoted)} t set {sets} from {STAGING} s, {keep.table}_parts p, "
-        f"{keep.table}_rows r cross join lateral jsonb_populate_record({record}, {before}) b "
-        f"where {mine} and {_MINE} and r.part = p.id and r.key = t.{key}::text",
+        f"update {table} t set {sets} from {STAGING} s, {keep.table}_parts p, {keep.table}_rows r "
+        f"cross join lateral (select {_BEFORE.format(part='p', row='r')} as image {_ONCE}) v "
+        f"cross join lateral jsonb_populate_record({record}, v.image) b where {mine} and {kept}",
         parcel,
         keep,
     )
     deleted = _run(
-        conn, f"delete from {escaped(target.quoted)} t using {STAGING} s where {mine}", parcel, keep
+        conn,
+        f"delete from {table} t using {STAGING} s where {mine} and not exists "
+        f"(select from {keep.table}_parts p, {keep.table}_rows r where {kept})",
+        parcel,
+        keep,
     )
+    if _run(conn, f"select from {table} t, {STAGING} s where {mine} limit 1", parcel, keep):
+        raise DestinationRefused(
+            f"some rows of {target.quoted} stayed as {parcel.sync} #{keep.seq} made them (a "
+            "trigger or a rule of the table keeps them so); nothing was taken back. Repair it, "
+            "then retry.",
+            {"table": target.quoted},
+        )
     return Reverted(restored, deleted, parcel.rows.num_rows - restored - deleted)
+
+
+def _former(column: str, kind: str) -> str:
+    """A column that was not kept stays as it is; JSON text is none inside of JSON."""
+    name, known = _quoted(column), _literal(column)
+    value = f"(v.image ->> {known})::{kind}" if kind in _JSON else f"b.{name}"
+    return f"{name} = case when v.image ? {known} then {value} else t.{name} end"
 
 
 _MINE = "p.sync = %(sync)s and p.seq = %(seq)s"
 
 
-def forget_replaced(conn: Connection, target: Target, parcel: Parcel, keep: Keep) -> None:  # noqa: ARG001
-    """What was reverted must not come back when a later publication is reverted, too."""
+def forget_replaced(conn: Connection, held: Mapping[str, str], parcel: Parcel, keep: Keep) -> None:
+    """What was reverted must not come back when a later publication is reverted, too.
+
+    A later one that did not write all columns of this one puts back the rest of them as well.
+    """
     key, parts, rows = _quoted(parcel.key), f"{keep.table}_parts", f"{keep.table}_rows"
+    typed = f"key::{escaped(held[parcel.key])}"
     mine = (
-        f"select m.key, {_BEFORE.format(part='p', row='m')} as image, m.was, m.rest "
-        f"from {rows} m join {parts} p on m.part = p.id where {_MINE}"
+        f"select m.{typed} as key, {_BEFORE.format(part='p', row='m')} as image, m.was "
+        f"from {rows} m join {parts} p on m.part = p.id where {_MINE} {_ONCE}"
     )
     later = (
         f"later.part = p.id and p.sync = %(sync)s and p.seq <> %(seq)s and later.was = %(rank)s "
-        f"and later.key = s.{key}::text"
+        f"and later.{typed} = s.{key}"
     )
     _run(
         conn,
-        f"update {rows} later set was = mine.was, rest = mine.rest, before = array("
-        "select mine.image ->> n from unnest(p.names) with ordinality as u (n, place) "
-        f"order by place) from ({mine}) mine, {parts} p, {STAGING} s "
-        f"where {later} and mine.key = later.key",
+        f"update {rows} later set was = mine.was, "
+        "rest = nullif(coalesce(later.rest, '{}') || (mine.image - p.names), '{}'), "
+        "before = array(select case when mine.image ? n then mine.image ->> n else was end "
+        "from unnest(p.names, later.before) with ordinality as u (n, was, place) order by place) "
+        f"from ({mine}) mine, {parts} p, {STAGING} s where {later} and mine.key = s.{key}",
         parcel,
         keep,
     )
     _run(
         conn,
         f"delete from {rows} later using {parts} p, {STAGING} s where {later} "
-        f"and not exists (select 1 from ({mine}) mine where mine.key = later.key)",
+        f"and not exists (select 1 from ({mine}) mine where mine.key = s.{key})",
         parcel,
         keep,
     )
     _run(
         conn,
         f"delete from {rows} m using {parts} p, {STAGING} s "
-        f"where m.part = p.id and {_MINE} and m.key = s.{key}::text",
+        f"where m.part = p.id and {_MINE} and m.{typed} = s.{key}",
         parcel,
         keep,
     )

@@ -233,7 +233,7 @@ replaced_parts = Table(  # publications whose replaced rows are kept; `names` of
 )
 Index("replaced_parts_by_sync", replaced_parts.c.sync, replaced_parts.c.seq)
 
-replaced_rows = Table(  # rows of a table as they were: `before` as texts, `rest` what has none
+replaced_rows = Table(  # rows of a table as they were: `before` as texts, `rest` of other columns
     "replaced_rows",
     metadata,
     Column("part", BigInteger, nullable=False),  # in replaced_parts

@@ -1,0 +1,33 @@
+"""What a destination says of rows, without the values of masked columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wfops_pipelines.core.redact import hide, redacted
+from wfops_pipelines.destinations import Parcel
+from wfops_pipelines.errors import DestinationRefused
+from wfops_pipelines.sync import Sync
+
+
+@contextmanager
+def masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
+    """What a destination refuses it likes to quote: masked columns stay masked."""
+    try:
+        yield
+    except DestinationRefused as error:
+        columns = [c for c in sync.policy.masked if c in parcel.columns]
+        said = f"{error} {error.exchange}"
+        values = {
+            text
+            for part in (parcel.content.parts(columns) if columns else ())
+            for column in part.columns
+            for value in column.to_pylist()
+            if value is not None and (text := str(value)) and text in said
+        }
+        quoted = sorted(values, key=len, reverse=True)
+        if not quoted:
+            raise
+        exchange = {k: redacted(v, quoted) for k, v in (error.exchange or {}).items()}
+        raise type(error)(hide(str(error), quoted), exchange or None) from None
