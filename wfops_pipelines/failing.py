@@ -88,6 +88,14 @@ def waits(conn: Connection, sync: str, step: str, day: str | None) -> bool:
     return any([cause[0], *cause[2:]] == [step, *_of(day)] for cause in causes)
 
 
+def known(conn: Connection, sync: str, run_id: str) -> bool:
+    """Whether a failure of this run was told, or one of this sync waits, which it then joined."""
+    c = t.reviews.c
+    waiting = c.state == ReviewState.PENDING.value
+    told = select(c.id).where(c.sync == sync, c.kind == ReviewKind.FAILURE.value)
+    return conn.execute(told.where((c.run_id == run_id) | waiting).limit(1)).first() is not None
+
+
 def _of(day: str | None) -> list[str]:
     return [] if day is None else [day]
 

@@ -12,7 +12,7 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
 from wfops_pipelines.failing import report_failure
-from wfops_pipelines.orchestration import approval_gate_requests
+from wfops_pipelines.orchestration import approval_gate_requests, review_crashed_run
 from wfops_pipelines.orchestration.assemble import assemble
 from wfops_pipelines.orchestration.decide_job import gate_jobs
 from wfops_pipelines.project import load_project
@@ -184,3 +184,43 @@ def test_a_rejected_failure_runs_nothing(bench):
     bench.decide(review, Verb.REJECT)
     bench.clock.advance(seconds=30)
     assert requests() == []
+
+
+def crashed(instance, told):
+    """The context of Dagster's sensor for a failed run of `things` whose step raised."""
+
+    @dg.op
+    def refuse(context):
+        told(context.run_id)
+        raise DestinationRefused("row 3: the plan is unknown")
+
+    @dg.job(name="things")
+    def things():
+        refuse()
+
+    done = things.execute_in_process(instance=instance, raise_on_error=False)
+    (event,) = [e for e in done.all_events if e.is_run_failure]
+    run = instance.get_run_by_id(done.run_id)
+    context = dg.build_run_status_sensor_context("run_failures", event, instance, run)
+    return context.for_run_failure()
+
+
+def failures(bench):
+    with bench.services.engine.connect() as conn:
+        return [r for r in reviews.listed(conn) if r.kind is ReviewKind.FAILURE]
+
+
+def test_a_failure_that_was_told_is_not_told_again_as_a_crash(bench, instance):
+    def told(run_id):
+        error = DestinationRefused("row 3: the plan is unknown")
+        report_failure(bench.sync, "publish", error, bench.services, run_id)
+
+    for _ in range(2):  # the second joins the first one's request
+        review_crashed_run(crashed(instance, told))
+        assert [r.cause for r in failures(bench)] == ["publish failed: destination_refused"]
+
+
+def test_a_run_that_failed_before_anybody_was_told_is_told(bench, instance):
+    review_crashed_run(crashed(instance, lambda _: None))
+    (review,) = failures(bench)
+    assert "run failed" in review.summary

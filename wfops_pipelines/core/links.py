@@ -130,4 +130,5 @@ def _lines(value: str) -> list[str]:
 
 
 def _launchpad(job: str, config: str) -> str:
+    config = config.rstrip("\n")  # what is typed at the very end belongs to the last line
     return f"/locations/{LOCATION}/jobs/{job}/playground/setup?config={quote(config, safe='')}"

@@ -9,7 +9,7 @@ import dagster as dg
 from sqlalchemy import Connection
 
 from wfops_pipelines import deadlines, notifying, workbench
-from wfops_pipelines.failing import report_failure
+from wfops_pipelines.failing import known, report_failure
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
 from wfops_pipelines.sync import Day
@@ -57,8 +57,16 @@ def review_crashed_run(context: dg.RunFailureSensorContext) -> None:
     """Open a review request for a sync's run whose process died before it could do so itself."""
     run = context.dagster_run
     sync = workbench.project().syncs.get(run.job_name)
-    if sync is not None:
+    if sync is not None and not _told(context, sync.name):
         error = RuntimeError(context.failure_event.message or "the run's process died")
         name = run.tags.get(PARTITION_TAG)
         day = Day(date.fromisoformat(name)) if name and sync.days_from else None
         report_failure(sync, "run", error, workbench.services(), run.run_id, day)
+
+
+def _told(context: dg.RunFailureSensorContext, sync: str) -> bool:
+    """Whether a step raised what is already a review request of its own (or joined one)."""
+    if not context.get_step_failure_events():
+        return False  # the process died
+    with workbench.services().engine.connect() as conn:
+        return known(conn, sync, context.dagster_run.run_id)
