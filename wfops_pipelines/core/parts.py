@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AT_ONCE = 2**16  # rows in memory; of 150 bytes each, 10 MB
+NARROW = 4
 
 Read: TypeAlias = "Callable[[Sequence[str] | None], Iterator[pa.Table]]"
 
@@ -90,6 +91,14 @@ class Rows:
 
         empty = self.schema.empty_table().select(list(columns))
         return Rows(empty.schema, self.num_rows, read)
+
+
+def widened(at_once: int, there: int, read: int) -> int:
+    """How many rows of `read` of `there` columns take about as much room as `at_once` whole ones.
+
+    Not more than `NARROW` times as many.
+    """
+    return at_once * min(max(there // max(read, 1), 1), NARROW)
 
 
 def batches(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any
 
-from wfops_pipelines.core.parts import AT_ONCE, Rows, batches, regrouped
+from wfops_pipelines.core.parts import AT_ONCE, Rows, batches, regrouped, widened
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import DestinationRefused
@@ -98,8 +98,8 @@ class Folder:
                     yield pa.Table.from_batches([batch]).select(names)
                 return
             found = _parquet(opened)
-            wider = min(max(len(found.schema_arrow) // max(len(names), 1), 1), 4)
-            for batch in batches(found, self.at_once * wider, names):
+            rows = widened(self.at_once, len(found.schema_arrow), len(names))
+            for batch in batches(found, rows, names):
                 yield pa.Table.from_batches([batch]).select(names)
 
     def _csv_schema(self, name: str, columns: Sequence[str], types: Mapping[str, Any]) -> pa.Schema:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from wfops_pipelines.core.parts import Rows, batches, regrouped
+from wfops_pipelines.core.parts import Rows, batches, regrouped, widened
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.store.sealing import Sealing, sealing
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE = 16_384  # rows that say how a column is best encoded
-NARROW = 4
 
 
 def write(folder: Path, rows: Rows, at_once: int) -> str:
@@ -88,7 +87,7 @@ def write_text(folder: Path, name: str, text: str) -> None:
 def read(folder: Path, digest: str, at_once: int) -> Rows:
     """The rows named by `digest`, of which `at_once` are in memory at a time.
 
-    Of a few columns, more: as many as take as much room, but not more than `NARROW` times.
+    Of a few columns, more: as many as take as much room (see `widened`).
     Raises SnapshotDamaged unless every byte is as it was staged; so does reading on when the file
     is changed or replaced meanwhile.
     """
@@ -99,8 +98,8 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
         schema, count = file.schema_arrow, file.metadata.num_rows
 
     def parts(columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        share = len(schema) // max(len(schema if columns is None else columns), 1)
-        yield from _parts(path, seen, columns, at_once * min(max(share, 1), NARROW))
+        wanted = len(schema if columns is None else columns)
+        yield from _parts(path, seen, columns, widened(at_once, len(schema), wanted))
 
     rows = Rows(schema, count, parts)
     return rows if count > at_once else Rows.of(rows.whole())
