@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.store import files
 
 LARGE = pa.table({"id": range(2000), "noise": [os.urandom(10_000) for _ in range(2000)]})
@@ -111,3 +112,21 @@ def test_of_fewer_columns_more_rows_are_read_at_once(tmp_path):
         parts = list(rows.parts(names))
         assert {part.num_rows for part in parts[:-1]} == {most}
         assert pa.concat_tables(parts).equals(table if names is None else table.select(names))
+
+
+@pytest.mark.parametrize("rows", [400, 2000])
+def test_another_run_that_stages_the_same_rows_meanwhile_disturbs_no_reader(tmp_path, rows):
+    table = LARGE.slice(0, rows)
+    digest = written(tmp_path, table).stem
+    being_read = files.read(tmp_path, digest, 500)
+    assert written(tmp_path, table).stem == digest  # a new file of the same name and bytes
+    assert being_read.whole().equals(table)
+    assert pa.concat_tables(being_read.parts()).equals(table)
+
+
+def test_a_file_that_is_replaced_by_another_is_damaged(tmp_path):
+    path = written(tmp_path, LARGE)
+    being_read = files.read(tmp_path, path.stem, 500)
+    written(tmp_path / "other", LARGE.slice(1)).replace(path)
+    with pytest.raises(SnapshotDamaged, match="replaced while it was read"):
+        being_read.whole()

@@ -6,8 +6,9 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from wfops_pipelines.core.parts import Rows, batches, regrouped, widened
 from wfops_pipelines.errors import SnapshotDamaged
@@ -89,7 +90,7 @@ def read(folder: Path, digest: str, at_once: int) -> Rows:
 
     Of a few columns, more: as many as take as much room (see `widened`).
     Raises SnapshotDamaged unless every byte is as it was staged; so does reading on when the file
-    is changed or replaced meanwhile.
+    is changed meanwhile, or replaced by another.
     """
     import pyarrow.parquet as pq
 
@@ -110,8 +111,7 @@ def check(folder: Path, digest: str) -> _Mark:
     path = folder / f"{digest}.parquet"
     try:
         with path.open("rb") as file:
-            seen = _mark(file)
-            same = hashlib.file_digest(file, "sha256").hexdigest() == digest
+            seen, same = _mark(file), _is(file, digest)
     except OSError as error:
         raise SnapshotDamaged(
             f"{path}: the snapshot cannot be read ({error.strerror}). Restore it from a backup, "
@@ -130,8 +130,7 @@ def _parts(
 
     try:
         with path.open("rb") as handle:
-            if _mark(handle) != seen:
-                raise _damaged(path, "it was replaced while it was read")
+            seen = _still(handle, path, seen)
             file = pq.ParquetFile(handle, buffer_size=2**20, pre_buffer=False)
             names = None if columns is None else list(columns)
             for batch in batches(file, at_once, names):
@@ -145,10 +144,23 @@ def _parts(
         ) from error
 
 
+def _still(file: BufferedReader, path: Path, seen: _Mark) -> _Mark:
+    """The mark of what is open now. Another run that stages the same rows replaces the file."""
+    found = _mark(file)
+    if found != seen and not _is(file, path.stem):
+        raise _damaged(path, "it was replaced while it was read")
+    return found
+
+
+def _is(file: BufferedReader, digest: str) -> bool:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest() == digest
+
+
 _Mark: TypeAlias = tuple[int, int, int]
 
 
-def _mark(file: IO[bytes]) -> _Mark:
+def _mark(file: BufferedReader) -> _Mark:
     """What changes with a file's content or with the file itself."""
     found = os.fstat(file.fileno())
     return found.st_ino, found.st_size, found.st_mtime_ns
