@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from wfops_pipelines.destinations.database_rows import Tables, of_keys
+from wfops_pipelines.destinations.database_rows import Tables, note_of, of_keys
 from wfops_pipelines.destinations.database_types import read, type_of, written
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.destinations.parcel import Parcel, Reverted
+from wfops_pipelines.destinations.undo import not_kept
+from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+def end_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:
+    """Raises DestinationRefused where nothing is kept, as every row would seem to have been added."""
+    assert parcel.keep is not None
+    r = tables.replaced.c
+    mine = (r.sync == parcel.sync) & (r.seq == parcel.keep.seq) & (r.key == note_of(parcel))
+    if not conn.execute(delete(tables.replaced).where(mine)).rowcount:
+        raise DestinationRefused(not_kept(parcel, parcel.keep))
 
 
 def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
