@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def end_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:
-    """Raises DestinationRefused where nothing is kept, as every row would seem to have been added."""
+    """Raises DestinationRefused where nothing is kept: each row would seem to have been added."""
     assert parcel.keep is not None
     r = tables.replaced.c
     mine = (r.sync == parcel.sync) & (r.seq == parcel.keep.seq) & (r.key == note_of(parcel))
