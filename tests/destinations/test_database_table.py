@@ -361,3 +361,21 @@ def test_times_are_instants_whatever_the_zone(there):
     one = Parcel("s", 1, "id", rows, there.environ)
     there.to.publish(None, None, one)
     assert there.to.existing(None, one, ["at"]).rows["a"]["at"] == at
+
+
+def test_rows_that_a_trigger_over_there_leaves_out_are_told(there):
+    there.publish({"a": 1, "b": 1}, 1)
+    sqlite = there.engine.dialect.name == "sqlite"
+    leaves_out = (
+        "create trigger t before update on orders when new.id = 'b' begin select raise(ignore); end"
+        if sqlite
+        else "create function t() returns trigger language plpgsql as "
+        "$$ begin if new.id = 'b' then return null; end if; return new; end $$;"
+        "create trigger t before update on sales.orders for each row execute function t()"
+    )
+    with there.engine.begin() as conn:
+        conn.exec_driver_sql(leaves_out)
+    with pytest.raises(DestinationRefused, match="1 row did not become current"):
+        there.publish({"a": 2, "b": 2}, 2)
+    assert there.values() == {"a": 1, "b": 1}
+    assert there.publish({"a": 2}, 2) == Written(updated=1)

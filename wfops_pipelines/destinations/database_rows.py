@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    func,
     insert,
     inspect,
     select,
@@ -130,6 +131,13 @@ def write(conn: Connection, tables: Tables, parcel: Parcel, met: Met) -> None:
         _update(conn, tables, parcel, list(marks), (
             {parcel.key: r[parcel.key], **marks} for rows in _batches(met, chosen) for r in rows
         ))  # fmt: skip
+
+
+def missing(conn: Connection, tables: Tables, parcel: Parcel) -> int:
+    """How many rows of the parcel are neither there now nor overtaken by newer ones."""
+    keys = parcel.table[parcel.key].to_pylist()
+    query = select(func.count()).where(tables.target.c[SEQ] >= parcel.seq)
+    return len(keys) - sum(int(row[0]) for row in of_keys(conn, tables.key, query, keys))
 
 
 def begin_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:

@@ -35,7 +35,7 @@ def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
     images = _images(conn, tables, parcel, [str(k) for k in keys], later=False)
     before = {key: read(text) for (_, key), text in images.items()}
     restored = deleted = 0
-    for key in mine:
+    for key in sorted(mine, key=lambda k: str(k) in before):  # what was added goes first
         image = before.get(str(key))
         if image is None:
             conn.execute(delete(target).where(tables.key == key))

@@ -92,18 +92,18 @@ def put_back(
     table, record = escaped(target.quoted), f"null::{escaped(target.quoted)}"
     mine = f"s.{key} = t.{key} and t.{seq} = %(rank)s"
     kept = f"{_MINE} and r.part = p.id and r.key::{escaped(held[parcel.key])} = s.{key}"
+    deleted = _run(  # first: a restored row may hold what is unique and an added one has now
+        conn,
+        f"delete from {table} t using {STAGING} s where {mine} and not exists "
+        f"(select from {keep.table}_parts p, {keep.table}_rows r where {kept})",
+        parcel,
+        keep,
+    )
     restored = _run(
         conn,
         f"update {table} t set {sets} from {STAGING} s, {keep.table}_parts p, {keep.table}_rows r "
         f"cross join lateral (select {_BEFORE.format(part='p', row='r')} as image {_ONCE}) v "
         f"cross join lateral jsonb_populate_record({record}, v.image) b where {mine} and {kept}",
-        parcel,
-        keep,
-    )
-    deleted = _run(
-        conn,
-        f"delete from {table} t using {STAGING} s where {mine} and not exists "
-        f"(select from {keep.table}_parts p, {keep.table}_rows r where {kept})",
         parcel,
         keep,
     )
