@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -80,13 +81,36 @@ def database_url(settings: Settings) -> str:
 
 
 def identity_secret(settings: Settings) -> bytes:
-    """The key that signs who launched a run; made on first use, readable by its owner only."""
+    """The key that signs who launched a run; made on first use, readable by its owner only.
+
+    Raises SettingsError for a file that is too short: anybody could sign with an empty key.
+    """
     path = settings.identity_key
+    if not path.exists():
+        _make_secret(path)
+    found = path.read_bytes()
+    if len(found) < _SECRET:
+        raise SettingsError(
+            f"{path}: the key that signs who launched a run is cut off. Remove the file; another "
+            "one is made. Runs that wait in the queue must be launched again."
+        )
+    return found
+
+
+_SECRET = 32  # bytes
+
+
+def _make_secret(path: Path) -> None:
+    """The whole of it, or none: other processes may start at the same moment, this one may die."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(16)}.tmp")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(32))
-    return path.read_bytes()
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(_SECRET))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
