@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from tests.destinations.model import parcel
@@ -16,7 +17,7 @@ def die(*_, **__):
 
 if __name__ == "__main__":
     if sys.argv[1] == "writing":
-        LocalFileSystem.mv = die
+        LocalFileSystem.mv = AbstractFileSystem.mv = die
     rows = parcel({"a": 1, "b": 2, "c": 3}, 1, environ=os.environ)
     file_table("lake", "crm/contacts").publish(None, None, rows)
     die()

@@ -11,6 +11,7 @@ from pathlib import Path
 import fsspec
 import pyarrow as pa
 import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -26,7 +27,8 @@ from wfops_pipelines.destinations import (
     Written,
     file_table,
 )
-from wfops_pipelines.errors import DestinationRefused, SettingsError
+from wfops_pipelines.destinations.folder import Folder
+from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SettingsError
 from wfops_pipelines.undoing import Undoable
 
 CHILD = Path(__file__).with_name("files_child.py")
@@ -305,3 +307,40 @@ def test_a_row_that_csv_could_not_be_read_with_is_refused_before_it_is_there(tmp
     wide = pa.table({"id": ["b"], "v": ["x" * (15 * 2**20)]})
     lake.to.publish(None, None, Parcel("s", 2, "id", wide, lake.environ))
     assert sorted(lake.living()) == ["a", "b"]
+
+
+def test_a_file_that_is_taken_back_while_others_read_is_a_failure_that_passes(
+    tmp_path, monkeypatch
+):
+    lake = Lake(str(tmp_path), "parquet")
+    lake.publish({"a": 1}, 1)
+    names = Folder.names
+
+    def revert_meanwhile(folder):
+        found = names(folder)
+        folder.remove(found[0])
+        return found
+
+    monkeypatch.setattr(Folder, "names", revert_meanwhile)
+    with pytest.raises(DestinationUnreachable) as caught:
+        lake.publish({"a": 2}, 2)
+    assert caught.value.transient
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (EndpointConnectionError(endpoint_url="http://lake.invalid"), True),
+        (NoCredentialsError(), False),
+    ],
+)
+def test_what_the_library_of_an_object_store_says_is_no_bug_of_ours(
+    tmp_path, monkeypatch, error, passes
+):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(Folder, "names", fail)
+    with pytest.raises(DestinationRefused, match="WFOPS_LAKE_URL") as caught:
+        Lake(str(tmp_path), "parquet").publish({"a": 1}, 1)
+    assert isinstance(caught.value, DestinationUnreachable) == passes

@@ -27,9 +27,10 @@ def test_one_that_is_killed_while_it_makes_the_key_leaves_none(settings, monkeyp
     def die(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as killed:
         killed.setattr(os, "link", die)
-        identity_secret(settings)
+        with pytest.raises(KeyboardInterrupt):
+            identity_secret(settings)
     assert not settings.identity_key.exists()
     assert len(identity_secret(settings)) == 32
 

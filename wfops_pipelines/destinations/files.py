@@ -106,7 +106,10 @@ class FileTable:
             system, root = fsspec.core.url_to_fs(base)
             root = f"{root.rstrip('/')}/{self.path}"
             yield Folder(system, root, self.format, parcel.at_once)
-        except (OSError, ValueError, ImportError, pa.ArrowException) as error:
+        except Exception as error:
+            known = isinstance(error, OSError | ValueError | ImportError | pa.ArrowException)
+            if not known and not _of_a_store(error):
+                raise
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             said = without_secrets(said, [*secrets_of(environ), base])[:300]
             kind = DestinationUnreachable if _may_pass(error) else DestinationRefused
@@ -159,5 +162,16 @@ def _numbered(parcel: Parcel, schema: pa.Schema) -> pa.Table:
     return pa.table([*rows.columns, seqs, parcel.tombstones()], schema=schema)
 
 
+_STORES = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
+
+
+def _of_a_store(error: Exception) -> bool:
+    """Whether an object store's own library says it: fsspec does not make all of them OSErrors."""
+    return type(error).__module__.partition(".")[0] in _STORES
+
+
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, ConnectionError | TimeoutError)
+    """A file that is not there any more was taken back since it was listed."""
+    if _of_a_store(error):
+        return "Credential" not in type(error).__name__
+    return isinstance(error, ConnectionError | TimeoutError | FileNotFoundError)
