@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from wfops_pipelines import confident, gate, publishing
+from wfops_pipelines import confident, gate, mending, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.causes import cause_of_findings
 from wfops_pipelines.core.findings import Finding
@@ -68,8 +68,16 @@ def run_sync(
 
     Of a partitioned sync: of one `day`.
     """
+    since = services.clock()
     judged = stage_and_judge(project, sync, services, run, until, day)
-    return Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
+    passed = Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
+    whole_run(sync, services, day, since)
+    return passed
+
+
+def whole_run(sync: Sync, services: Services, day: Day | None, since: datetime) -> None:
+    """A run that began at `since` went through: an earlier one that died is over."""
+    mending.close(sync, "run", services, day.name if day else None, since)
 
 
 def stage_and_judge(
@@ -81,8 +89,11 @@ def stage_and_judge(
     day: Day | None = None,
 ) -> tuple[Judged, ...]:
     """Stage what is new, then judge what is staged."""
+    since = services.clock()
     stage(sync, services, run.actor, run.run_id, until, day)
-    return judge_staged(project, sync, services, run, day)
+    judged = judge_staged(project, sync, services, run, day)
+    mending.close(sync, "extraction", services, day.name if day else None, since)
+    return judged
 
 
 def judge_staged(

@@ -15,7 +15,6 @@ from wfops_pipelines.store import reviews
 from wfops_pipelines.sync import Day
 
 HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
-MOST_ATTEMPTS = 6
 DECISION_TAG = "wfops/decision"
 GATE = "approval_gate"  # the sensor that starts runs, of syncs and of the gate's jobs
 PARTITION_TAG = "dagster/partition"

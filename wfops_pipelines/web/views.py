@@ -13,7 +13,7 @@ from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
-from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.row_confidence import RowRecord
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
@@ -36,6 +36,11 @@ ADVICE = {
     "bad_data": "Ask the vendor, or mend the sync's function, then decide retry.",
     "destination_refused": "Look at the row and the destination's rules, then decide retry.",
     "our_bug": "Read the run's log; it is a fault in the sync or in this program.",
+}
+CHOICES = {
+    "retry": "sends the rows again, as they are, with the next try.",
+    "leave_out": "publishes the snapshot without them, and later snapshots go on. They stay in "
+    "quarantine; a newer version of such a row is sent as usual.",
 }
 
 
@@ -63,7 +68,7 @@ def review_view(
         "review": review,
         "pending": review.state is ReviewState.PENDING,
         "decide": links.decide_launchpad(review),
-        "answers": [(v.value, links.decide_launchpad(review, v)) for v in review.verbs],
+        "answers": [(v.value, _answer(project, review, v)) for v in review.verbs],
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
@@ -80,6 +85,7 @@ def review_view(
         told = {
             "failure": failure,
             "advice": ADVICE.get(kind, ""),
+            "choices": CHOICES,
             "proposed": proposed,
             "relabel": links.act_launchpad("label", review.id, "cause", "reason"),
         }
@@ -93,6 +99,13 @@ def review_view(
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
     return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
+
+
+def _answer(project: Project, review: Review, verb: Verb) -> str:
+    """Where a decision is taken; a key that is masked stands in no address."""
+    sync = project.syncs.get(review.sync)
+    named = verb is Verb.LEAVE_OUT and sync is not None and sync.key not in sync.policy.masked
+    return links.decide_launchpad(review, verb, review.keys if named else ())
 
 
 def snapshot_view(
