@@ -144,6 +144,7 @@ def _snapshot(
         duplicates=found.repeats,
         partition=stretch.day.name if stretch.day else None,
         doubted=found.doubted,
+        contradicted=found.contradicted,
     )
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines import telling
+from wfops_pipelines.contradictions import contradicted
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.core.snapshot import DELETED, Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
@@ -38,8 +39,8 @@ AT_ONCE = 20_000  # rows that are Python objects at the same time
 class Gathered:
     """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
-    `repeats` is how many rows were dropped because the same version came twice. `doubted`: see
-    Snapshot.
+    `repeats` is how many rows were dropped because the same version came twice. `doubted` and
+    `contradicted`: see Snapshot.
     """
 
     rows: Rows
@@ -47,6 +48,7 @@ class Gathered:
     cursor: npt.NDArray[np.datetime64]
     repeats: int
     doubted: tuple[tuple[str, str], ...] = ()
+    contradicted: tuple[Cell, ...] = ()
 
     def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
@@ -112,7 +114,8 @@ def gather(
     doubted = tuple(
         doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
     )
-    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted)
+    cells = contradicted(whole, sync.key, chosen.rivals) if len(chosen.rivals) else ()
+    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted, cells)
 
 
 @dataclass(slots=True)

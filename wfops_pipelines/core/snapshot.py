@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 
 DELETED = "_deleted"  # the column that marks a tombstone in a snapshot
+Cell: TypeAlias = "tuple[str, str, str | None, str | None]"
+"""Row key, column, the value before, the value now."""
 _LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 
 
@@ -41,7 +43,9 @@ class Snapshot:
     An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
     (row key, column, old, new). `partition` is the day it is about, as "2026-05-01", of a sync
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
-    (row key, the cursor of the version that came before, as an ISO time).
+    (row key, the cursor of the version that came before, as an ISO time). `contradicted` are cells
+    in which two versions of a row with the same time differ, in one extraction; what came last now
+    is the row.
     """
 
     sync: str
@@ -56,9 +60,10 @@ class Snapshot:
     duplicates: int = 0
     origin: int | None = None
     edited_by: str | None = None
-    edits: tuple[tuple[str, str, str | None, str | None], ...] = ()
+    edits: tuple[Cell, ...] = ()
     partition: str | None = None
     doubted: tuple[tuple[str, str], ...] = ()
+    contradicted: tuple[Cell, ...] = ()
 
     @property
     def name(self) -> str:

@@ -79,6 +79,7 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             edits=[list(e) for e in snapshot.edits] or None,
             partition=snapshot.partition,
             doubted=[list(d) for d in snapshot.doubted] or None,
+            contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
     )
 
@@ -245,4 +246,5 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         edits=tuple((k, c, old, new) for k, c, old, new in row.edits or ()),
         partition=row.partition,
         doubted=tuple((key, before) for key, before in row.doubted or ()),
+        contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )
