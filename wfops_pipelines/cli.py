@@ -111,16 +111,21 @@ def run(
     day: Annotated[
         str, typer.Option(help="of a sync with days_from: which, as 2026-05-01; today if left out")
     ] = "",
+    since: Annotated[
+        str, typer.Option(help="first read again what the source has since then, as 2026-05-01")
+    ] = "",
 ) -> None:
     """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
     from wfops_pipelines import flow
     from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines.rereading import read_since
     from wfops_pipelines.sync import read_day
 
     _, project, services = _open()
     sync, actor = project.find(name), Actor("cli", "machine")
-    which = read_day(sync, day, services.clock())
-    passed = flow.run_sync(project, sync, services, flow.Run(actor), day=which)
+    which, again = read_day(sync, day, services.clock()), read_since(sync, since, services)
+    asked = flow.Run(actor if again is None else _me(services))
+    passed = flow.run_sync(project, sync, services, asked, day=which, since=again)
     _sign(services)
     if not passed.judged:
         typer.echo(f"{name}: nothing new")

@@ -35,10 +35,12 @@ def report_failure(
     services: Services,
     run_id: str | None,
     day: Day | None = None,
+    since: str = "",
 ) -> Review | None:
     """Open a review request for a failed step; None when one for this cause is pending already.
 
-    Of a partitioned sync each day has its own: deciding retry runs that day again.
+    Of a partitioned sync each day has its own: deciding retry runs that day again. So it reads
+    again from `since`, the date that the run was given.
     """
     kind = _kind(error)
     body = _body(sync, step, kind, error, secrets_of(services.environ))
@@ -49,6 +51,8 @@ def report_failure(
     named = kind.value if likely == kind.value else f"probably {likely}"
     if day is not None:
         body["day"] = day.name
+    if since:
+        body["since"] = since
     of = f" of {day.name}" if day else ""
     summary = f"{step}{of} failed ({named}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
@@ -71,7 +75,7 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, likely, *_of(day.name if day else None)])
+        fingerprint = "/".join([step, likely, *_of(day.name if day else since or None)])
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))

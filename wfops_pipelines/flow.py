@@ -20,7 +20,7 @@ from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
-from wfops_pipelines.extraction import stage
+from wfops_pipelines.extraction import stage, stage_again
 from wfops_pipelines.history import read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
@@ -63,12 +63,14 @@ def run_sync(
     run: Run,
     until: datetime | None = None,
     day: Day | None = None,
+    since: datetime | None = None,
 ) -> Passed:
     """The whole way of one sync: extract what is new, judge what is staged, publish what may go.
 
-    Of a partitioned sync: of one `day`.
+    Of a partitioned sync: of one `day`. Where `since` is given, what the source has since then and
+    extractions no longer reach comes before.
     """
-    judged = stage_and_judge(project, sync, services, run, until, day)
+    judged = stage_and_judge(project, sync, services, run, until, day, since)
     return Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
 
 
@@ -79,8 +81,11 @@ def stage_and_judge(
     run: Run,
     until: datetime | None = None,
     day: Day | None = None,
+    since: datetime | None = None,
 ) -> tuple[Judged, ...]:
     """Stage what is new, then judge what is staged."""
+    if since is not None:
+        stage_again(sync, services, run.actor, run.run_id, since)
     stage(sync, services, run.actor, run.run_id, until, day)
     return judge_staged(project, sync, services, run, day)
 
@@ -164,7 +169,7 @@ def _record(
         if now.state is not SnapshotState.STAGED:
             return False
         snapshots.add_evidence(conn, examined.evidence, held)
-        if examined.profile is not None and snapshot.edited_by is None:
+        if examined.profile is not None and snapshot.ordinary:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
         if examined.model is not None:
             row_models.keep(conn, sync.name, examined.model)

@@ -48,7 +48,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         schema=None if last is None else last.schema,
         previous_rows=None if last is None else last.num_rows,
         profiles={}
-        if snapshot.edited_by  # a few rows that a person changed are no day of the source
+        if not snapshot.ordinary
         else snapshots.published_profiles(
             conn, sync.name, snapshot.seq, incremental=sync.cursor is not None
         ),

@@ -45,7 +45,7 @@ class Snapshot:
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
     (row key, the cursor of the version that came before, as an ISO time). `contradicted` are cells
     in which two versions of a row with the same time differ, in one extraction; what came last now
-    is the row.
+    is the row. `reread_by` is who had the source read from a date (`wfops run --since`).
     """
 
     sync: str
@@ -64,6 +64,12 @@ class Snapshot:
     partition: str | None = None
     doubted: tuple[tuple[str, str], ...] = ()
     contradicted: tuple[Cell, ...] = ()
+    reread_by: str | None = None
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it is what a run of the source gives: a few mended rows tell of no usual day."""
+        return self.edited_by is None and self.reread_by is None
 
     @property
     def name(self) -> str:
