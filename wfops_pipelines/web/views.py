@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import row_outcomes
 from wfops_pipelines.core import links
+from wfops_pipelines.core.answers import answers
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
@@ -64,6 +65,7 @@ def review_view(
         "pending": review.state is ReviewState.PENDING,
         "decide": links.decide_launchpad(review),
         "answers": [(v.value, links.decide_launchpad(review, v)) for v in review.verbs],
+        "can": answers(review),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
