@@ -17,6 +17,7 @@ from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
+from wfops_pipelines.core.veiled import veiled
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
@@ -249,7 +250,7 @@ def _weight(finding: Finding) -> tuple[bool, bool]:
 
 def _said(finding: Finding, sync: Sync) -> str:
     masked = finding.column is not None and finding.column in sync.policy.masked
-    return f"{finding.check} ({finding.column} is masked)" if masked else finding.sentence
+    return veiled(finding) if masked else finding.sentence
 
 
 def _examined(

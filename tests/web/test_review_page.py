@@ -48,6 +48,10 @@ def test_an_anomaly_is_drawn_beside_the_snapshots_before(make_bench, review_page
     review = bench.held(day(12, times=100))
     page = review_page(bench, review)
     assert "above the 11 snapshots before" in page
+    why = page.partition("Why it is held")[2].partition("</section>")[0]
+    for finding in why.split("<li>")[1:]:
+        strong = '<span class="tag critical">' in finding
+        assert not (strong and "within the 11 snapshots before" in finding)
     (dot,) = re.findall(r'<circle cx="([\d.]+)" cy="6.0"', page)[:1]
     assert float(dot) > WIDTH - 10
 

@@ -16,6 +16,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.row_confidence import RowRecord
+from wfops_pipelines.core.veiled import harmless, veiled
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
@@ -110,12 +111,14 @@ def snapshot_view(
     rank = {s.value: s.rank for s in Severity}
     findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
     findings = [{**f, "plot": plot(f["details"].get("past", ()))} for f in findings]
-    first, more = _first_of_each_column(findings)
+    weak = [f for f in findings if f["check"] == "anomaly" and f["severity"] == "info"]
+    first, more = _first_of_each_column([f for f in findings if f not in weak])
     return {
         "snapshot": snapshots.get(conn, sync, seq),
         "hash": found[0],
         "findings": first,
         "more_findings": more,
+        "weak_findings": weak,
         "results": evidence["results"],
         "diff": evidence["diff"],
         "anomaly": evidence["anomaly"],
@@ -282,8 +285,11 @@ def _masked(evidence: dict[str, Any], masked: frozenset[str], key: str) -> dict[
 
 
 def _mask_finding(finding: dict[str, Any]) -> dict[str, Any]:
-    hidden = f"{finding['check']}: {finding['column']} ({MASK})"
-    return {**finding, "sentence": hidden, "measured": MASK, "expected": MASK, "details": {}}
+    found = Finding.from_json(finding)
+    if harmless(found):
+        return {**finding, "details": {}}
+    said = veiled(found)
+    return {**finding, "sentence": said, "measured": None, "expected": None, "details": {}}
 
 
 def _mask_result(result: dict[str, Any]) -> dict[str, Any]:
