@@ -7,13 +7,14 @@ where the database says it stopped.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wfops_pipelines import confident, gate, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.causes import cause_of_findings
 from wfops_pipelines.core.findings import Finding
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
@@ -22,7 +23,7 @@ from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, 
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
 from wfops_pipelines.extraction import stage, stage_again
-from wfops_pipelines.history import read_past, read_there
+from wfops_pipelines.history import read_held, read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
@@ -115,8 +116,9 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
         suite = project.suites[sync.name]
         examined = examine(sync, suite, snapshot, rows, past, there.result)
     _refuse_blind(snapshot, there.exception())
+    verdict = decide(examined.evidence.findings, examined.evidence.rows, sync.policy)
+    examined = _with_held(sync, snapshot, rows, examined, verdict, services)
     evidence = examined.evidence
-    verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
     if not _record(sync, snapshot, examined, verdict, review, services, run):
         return _judged_already(sync, snapshot, services)
@@ -124,6 +126,22 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
         confident.answer(sync, review, verdict, services)
     _leave_report(project, services, snapshot)
     return Judged(snapshot, evidence, verdict, review)
+
+
+def _with_held(
+    sync: Sync,
+    snapshot: Snapshot,
+    rows: Rows,
+    examined: Examined,
+    verdict: Verdict,
+    services: Services,
+) -> Examined:
+    """Where only some rows wait, with what publishing those would change: that is decided."""
+    evidence = examined.evidence
+    if not isinstance(verdict, Hold) or verdict.keys is None or evidence.diff is None:
+        return examined
+    held = read_held(sync, snapshot, rows, verdict.keys, services)
+    return replace(examined, evidence=replace(evidence, held_diff=held))
 
 
 def _refuse_blind(snapshot: Snapshot, error: BaseException | None) -> None:

@@ -154,3 +154,18 @@ def test_a_plot_stays_inside_its_frame_whatever_the_values():
         assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in xy)
     assert plot([1, 2]) is None
     assert plot([3, 4, 1]).words == "below the 2 snapshots before"
+
+
+def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.9, critical_fields=("name",)))
+    bench.run(day(0, 6))
+    rows = day(0, 9)
+    changed = {**rows[0], "name": "other", "updated_at": START + timedelta(days=1)}
+    page = review_page(
+        bench, bench.held([changed, *rows[6:], {**rows[5], "id": "x", "amount": -3}])
+    )
+    panel = page.partition("What publishing the held rows would change")[2].partition("<section")[0]
+    assert re.findall(r"<b>(\d+)</b> rows (\w+)", panel) == [
+        ("1", "inserted"), ("1", "updated"), ("0", "unchanged"), ("0", "deleted"),
+    ]  # fmt: skip
+    assert "other" in panel

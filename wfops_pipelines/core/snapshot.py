@@ -130,7 +130,10 @@ class Diff:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the examiners found in one snapshot. Its hash names exactly this evidence."""
+    """All that the examiners found in one snapshot. Its hash names exactly this evidence.
+
+    `held_diff` is the part of `diff` that waits, where only some rows are held.
+    """
 
     sync: str
     seq: int
@@ -140,6 +143,7 @@ class Evidence:
     results: tuple[CheckResult, ...] = ()
     diff: Diff | None = None
     anomaly: dict[str, Json] = field(default_factory=dict)
+    held_diff: Diff | None = None
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -151,6 +155,7 @@ class Evidence:
             "results": [r.as_json() for r in self.results],
             "diff": None if self.diff is None else self.diff.as_json(),
             "anomaly": self.anomaly,
+            **({} if self.held_diff is None else {"held_diff": self.held_diff.as_json()}),
         }
 
     @classmethod
@@ -158,7 +163,9 @@ class Evidence:
         findings = tuple(Finding.from_json(f) for f in body["findings"])
         results = tuple(CheckResult.from_json(r) for r in body["results"])
         diff = None if body["diff"] is None else Diff.from_json(body["diff"])
-        return cls(**{**body, "findings": findings, "results": results, "diff": diff})
+        held = Diff.from_json(body["held_diff"]) if body.get("held_diff") else None
+        parts = {"findings": findings, "results": results, "diff": diff, "held_diff": held}
+        return cls(**{**body, **parts})
 
     @cached_property
     def text(self) -> bytes:

@@ -120,7 +120,8 @@ def snapshot_view(
         "more_findings": more,
         "weak_findings": weak,
         "results": evidence["results"],
-        "diff": evidence["diff"],
+        "diff": evidence.get("held_diff") or evidence["diff"],
+        "held_apart": "held_diff" in evidence,
         "anomaly": evidence["anomaly"],
         "destination": declared.destination.words if declared else "",
         "publications": publications_of(conn, sync, seq),
@@ -156,19 +157,13 @@ def _held_rows(
     sync: Sync | None, services: Services, review: Review, seen: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The held rows as they were staged, with the reasons of each; the flagged ones first."""
+    nothing = {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
     if sync is None or not seen:
-        return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
+        return nothing
     try:
         staged = services.rows(seen["snapshot"])
     except SnapshotDamaged as damage:
-        return {
-            "columns": [],
-            "rows": [],
-            "more": 0,
-            "problem": str(damage),
-            "impact": [],
-            "told": [],
-        }
+        return {**nothing, "problem": str(damage)}
     if review.keys:
         staged = select_rows(staged, sync.key, frozenset(review.keys), frozenset())
     why = _reasons([*seen["findings"], *seen["more_findings"]], sync.policy.masked)
@@ -274,14 +269,20 @@ def _masked(evidence: dict[str, Any], masked: frozenset[str], key: str) -> dict[
         return evidence
     findings = [_mask_finding(f) if f["column"] in masked else f for f in evidence["findings"]]
     results = [_mask_result(r) if r["column"] in masked else r for r in evidence["results"]]
-    diff = evidence["diff"]
-    if diff:
-        hidden = [
-            [MASK if key in masked else k, c, *([MASK] * 2 if c in masked else [o, n])]
-            for k, c, o, n in diff["changes"]
-        ]
-        diff = {**diff, "changes": hidden}
-    return {**evidence, "findings": findings, "results": results, "diff": diff}
+    diffs = {
+        name: _mask_diff(evidence[name], masked, key)
+        for name in ("diff", "held_diff")
+        if evidence.get(name)
+    }
+    return {**evidence, "findings": findings, "results": results, **diffs}
+
+
+def _mask_diff(diff: dict[str, Any], masked: frozenset[str], key: str) -> dict[str, Any]:
+    hidden = [
+        [MASK if key in masked else k, c, *([MASK] * 2 if c in masked else [o, n])]
+        for k, c, o, n in diff["changes"]
+    ]
+    return {**diff, "changes": hidden}
 
 
 def _mask_finding(finding: dict[str, Any]) -> dict[str, Any]:
