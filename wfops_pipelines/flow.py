@@ -28,7 +28,7 @@ from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews, row_models, snapshots
-from wfops_pipelines.superseding import supersede_older
+from wfops_pipelines.superseding import lock_older, supersede
 from wfops_pipelines.sync import Day, Sync
 
 
@@ -198,6 +198,7 @@ def _record(
         now = snapshots.get(conn, sync.name, snapshot.seq, lock=True)
         if now.state is not SnapshotState.STAGED:
             return False
+        moot = lock_older(conn, snapshot) if _replaces_all(sync, snapshot) else ()
         snapshots.add_evidence(conn, examined.evidence, held)
         if examined.profile is not None and snapshot.ordinary:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
@@ -205,8 +206,7 @@ def _record(
             row_models.keep(conn, sync.name, examined.model)
         snapshots.set_state(conn, sync.name, snapshot.seq, state)
         audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
-        if _replaces_all(sync, snapshot):
-            supersede_older(conn, snapshot, services)
+        supersede(conn, moot, snapshot, services)
         if review is not None:
             reviews.open_review(conn, review)
             audit.append(conn, gate.opened(review, services))
