@@ -379,3 +379,9 @@ def test_rows_that_a_trigger_over_there_leaves_out_are_told(there):
         there.publish({"a": 2, "b": 2}, 2)
     assert there.values() == {"a": 1, "b": 1}
     assert there.publish({"a": 2}, 2) == Written(updated=1)
+
+
+def test_a_publication_of_no_rows_is_taken_back_as_any(there):
+    one = there.parcel({}, 1, keep=Keep("", 1, START))
+    assert there.to.publish(None, None, one) == Written()
+    assert there.to.revert(None, one) == Reverted()

@@ -65,7 +65,8 @@ def _forget(
         else:
             conn.execute(delete(r).where(this))
     mine = (r.c.sync == parcel.sync) & (r.c.seq == parcel.keep.seq)
-    conn.execute(delete(r).where(mine & (r.c.key == bindparam("k"))), [{"k": k} for k in keys])
+    if keys:
+        conn.execute(delete(r).where(mine & (r.c.key == bindparam("k"))), [{"k": k} for k in keys])
 
 
 def _images(
