@@ -14,7 +14,7 @@ YES, NO = ReviewState.APPROVED, ReviewState.REJECTED
 
 
 def hold(why="name is never empty", sync="contacts", state=ReviewState.PENDING, **more):
-    summary = f"3 of 200 rows held: expected: {why}; 3 of 200 rows do not"
+    summary = f"3 of 200 rows held: expected: {why}; 3 of 200 rows fail"
     known = Review(
         "rv-1", sync, 1, ReviewKind.ROWS, state, "e" * 64, summary, "team", NOW, "", ("1", "2", "3")
     )
