@@ -110,6 +110,9 @@ def run(
     day: Annotated[
         str, typer.Option(help="of a sync with days_from: which, as 2026-05-01; today if left out")
     ] = "",
+    since: Annotated[
+        str, typer.Option(help="first read again what the source has since then, as 2026-05-01")
+    ] = "",
 ) -> None:
     """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
     from wfops_pipelines import flow, retrying
@@ -119,7 +122,8 @@ def run(
     _, project, services = _open()
     sync, actor = project.find(name), Actor("cli", "machine")
     which = read_day(sync, day, services.clock())
-    tried = retrying.run(project, sync, services, flow.Run(actor), which)
+    by = flow.Run(_me(services) if since else actor)
+    tried = retrying.run(project, sync, services, by, which, since)
     _sign(services)
     if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")

@@ -46,11 +46,13 @@ def report_failure(
     run_id: str | None,
     day: Day | None = None,
     actor: Actor | None = None,
+    since: str = "",
 ) -> Review | None:
     """Open a review request for a failed step; None when one for this cause is pending already.
 
-    Of a partitioned sync each day has its own: deciding retry runs that day again. Rows that were
-    refused for good may be left out, by somebody else than `actor`, on whose behalf the step ran.
+    Of a partitioned sync each day has its own: deciding retry runs that day again. So it reads
+    again from `since`, the date that the run was given. Rows that were refused for good may be left
+    out, by somebody else than `actor`, on whose behalf the step ran.
     """
     kind = _kind(error)
     rows = error.rows if isinstance(error, DestinationRefused) else ()
@@ -62,6 +64,8 @@ def report_failure(
     named = kind.value if likely == kind.value else f"probably {likely}"
     if day is not None:
         body["day"] = day.name
+    if since:
+        body["since"] = since
     of = f" of {day.name}" if day else ""
     summary = f"{step}{of} failed ({named}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
@@ -86,7 +90,7 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, likely, *_of(day.name if day else None)])
+        fingerprint = "/".join([step, likely, *_of(day.name if day else since or None)])
         if rows:
             _replace_outdated(conn, review, fingerprint, services)
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,28 +16,20 @@ if TYPE_CHECKING:
     from wfops_pipelines.project import Project
     from wfops_pipelines.retrying import Tried
     from wfops_pipelines.services import Services
-    from wfops_pipelines.sync import Day, Sync
-
-CHOICES = {
-    "retry": "tries again what failed",
-    "leave_out": "goes on without these rows (--exclude KEY names some of them)",
-    "reject": "closes this request; nothing changes",
-}
+    from wfops_pipelines.sync import Sync
 
 
 def show_choices(review: Review, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
+    from wfops_pipelines.core.answers import answers
     from wfops_pipelines.store import reviews
 
     with services.engine.connect() as conn:
         body = reviews.failure_of(conn, review.id) or {}
     for row in body.get("refused", ()):
         typer.echo(f"    {row['act']} of {row['row']}: {row['said']}")
-    for verb in review.verbs:
-        said = CHOICES[verb.value]
-        if verb.value == "leave_out" and review.approvals_needed > 1:
-            said += f"; {review.approvals_needed} people must say so"
-        typer.echo(f"  wfops decide {review.id} {verb.value} --reason …  {said}")
+    for answer in answers(review):
+        typer.echo(f"  {answer.command}  # {answer.does}")
 
 
 def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Services) -> None:
@@ -46,13 +39,16 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
     """
     from wfops_pipelines import flow, publishing, retrying
     from wfops_pipelines.core.reviews import Actor, Verb
+    from wfops_pipelines.sync import Day
 
-    gate, day = Actor("gate", "machine"), _day(found, services)
+    gate, failed = Actor("gate", "machine"), _failure(found, services)
+    day = Day(date.fromisoformat(failed["day"])) if "day" in failed else None
     asked = flow.Run(gate)
     match taken.verb:
         case Verb.RETRY:
             _take_up(taken, services)
-            tell(retrying.retry(project, sync, services, asked, day), services)
+            since = failed.get("since", "")
+            tell(retrying.retry(project, sync, services, asked, day, since), services)
         case Verb.LEAVE_OUT:
             publishing.release(sync, taken.id, services, gate)
             _tell_left_out(sync, taken, services)
@@ -100,10 +96,8 @@ def _tell_left_out(sync: Sync, taken: Taken, services: Services) -> None:
     typer.echo(f"left out: {', '.join(named(sync, k) for k in keys) or 'no row, all have arrived'}")
 
 
-def _day(review: Review, services: Services) -> Day | None:
+def _failure(review: Review, services: Services) -> Mapping[str, Any]:
     from wfops_pipelines.store import reviews
-    from wfops_pipelines.sync import Day
 
     with services.engine.connect() as conn:
-        name = (reviews.failure_of(conn, review.id) or {}).get("day")
-    return Day(date.fromisoformat(name)) if name else None
+        return reviews.failure_of(conn, review.id) or {}

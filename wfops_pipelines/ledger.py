@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select
@@ -128,12 +128,18 @@ def _publications(conn: Connection, sync: str, which: ColumnElement[bool]) -> li
     ]
 
 
-def parcel_of(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> Parcel:
-    """Rows of a snapshot as a destination takes them, with the place for what they replace."""
+def parcel_of(
+    sync: Sync, snapshot: Snapshot, rows: Rows, services: Services, part: str = "",
+    forget: datetime | None = None,
+) -> Parcel:  # fmt: skip
+    """Rows of a snapshot as a destination takes them, with the place for what they replace.
+
+    part: which publication of the snapshot they are. forget: what was kept before is needed no
+    longer.
+    """
     keep = None
     if sync.policy.undo_hours is not None:
-        now, hours = services.clock(), sync.policy.undo_hours
-        keep = Keep(t.replaced.fullname, snapshot.seq, now, now - timedelta(hours=2 * hours))
+        keep = Keep(t.replaced.fullname, snapshot.seq, services.clock(), forget, part)
     return Parcel(
         sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at,
         services.at_once,

@@ -199,7 +199,8 @@ def _publish(
 ) -> Publication:
     away = frozenset(without) | left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(services.rows(snapshot), sync.key, only, away)
-    parcel = parcel_of(sync, snapshot, rows, services)
+    old = undoing.needless_before(conn, sync, services.clock())
+    parcel = parcel_of(sync, snapshot, rows, services, part, old)
     with masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
     files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
@@ -215,15 +216,12 @@ def _publish(
         services.clock(),
         deleted=written.deleted,
     )
+    _forget_replaced(conn, sync, old)
     _enter(conn, done, decision, actor)
-    _forget_replaced(conn, sync, services)
     return done
 
 
-def _forget_replaced(conn: Connection, sync: Sync, services: Services) -> None:
-    """Twice the window, so that a request that was made in time finds what it needs."""
-    hours = sync.policy.undo_hours or 0
-    old = services.clock() - timedelta(hours=2 * hours)
+def _forget_replaced(conn: Connection, sync: Sync, old: datetime) -> None:
     conn.execute(delete(t.replaced).where(t.replaced.c.sync == sync.name, t.replaced.c.at < old))
     parts, rows = t.replaced_parts.c, t.replaced_rows
     forgotten = delete(t.replaced_parts).where(parts.sync == sync.name, parts.at < old)

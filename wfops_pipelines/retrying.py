@@ -14,6 +14,7 @@ from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication, publications_since
 from wfops_pipelines.project import Project
 from wfops_pipelines.publishing import OutOfTurn, Paused
+from wfops_pipelines.rereading import read_since
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
@@ -34,42 +35,48 @@ class Tried:
 
 
 def run(
-    project: Project, sync: Sync, services: Services, by: flow.Run, day: Day | None = None
-) -> Tried:
-    """Stage and judge what is new, and publish what may go."""
-    tried, since = Tried(), services.clock()
+    project: Project, sync: Sync, services: Services, by: flow.Run, day: Day | None = None,
+    since: str = "",
+) -> Tried:  # fmt: skip
+    """Stage and judge what is new (and what the source has since a date), publish what may go."""
+    tried, began = Tried(), services.clock()
 
     def stage() -> None:
-        tried.judged = flow.stage_and_judge(project, sync, services, by, day=day)
+        again = read_since(sync, since, services)
+        tried.judged = flow.stage_and_judge(project, sync, services, by, day=day, since=again)
 
-    _try(sync, services, by, day, tried, {"extraction": stage, **_out(sync, services, by, day)})
+    steps = {"extraction": stage, **_out(sync, services, by, day)}
+    _try(sync, services, by, day, tried, steps, since)
     with services.engine.connect() as conn:
-        tried.publications = publications_since(conn, sync.name, since)
+        tried.publications = publications_since(conn, sync.name, began)
     if tried.error is None:
-        flow.whole_run(sync, services, day, since)
+        flow.whole_run(sync, services, day, began)
     return tried
 
 
 def go_on(sync: Sync, services: Services, by: flow.Run, day: Day | None = None) -> Tried:
     """Publish what may go, and do what was decided and could not be done."""
-    tried, since = Tried(), services.clock()
+    tried, began = Tried(), services.clock()
     steps = _out(sync, services, by, day) | {"release": partial(_release_all, sync, services, by)}
     _try(sync, services, by, day, tried, steps)
     with services.engine.connect() as conn:
-        tried.publications = publications_since(conn, sync.name, since)
+        tried.publications = publications_since(conn, sync.name, began)
     return tried
 
 
 def retry(
-    project: Project, sync: Sync, services: Services, by: flow.Run, day: Day | None = None
-) -> Tried:
+    project: Project, sync: Sync, services: Services, by: flow.Run, day: Day | None = None,
+    since: str = "",
+) -> Tried:  # fmt: skip
     """A whole run, and then what was decided and could not be done.
 
     A failure is always reported: the request that was answered with this is closed.
     """
-    tried = run(project, sync, services, by, day)
+    tried = run(project, sync, services, by, day, since)
     if isinstance(tried.error, SettingsError):
-        tried.review = report_failure(sync, "run", tried.error, services, by.run_id, day)
+        tried.review = report_failure(
+            sync, "run", tried.error, services, by.run_id, day, since=since
+        )
     if tried.error is None:
         more = go_on(sync, services, by, day)
         tried.publications = list(dict.fromkeys([*tried.publications, *more.publications]))
@@ -102,7 +109,7 @@ def _out(
 
 def _try(
     sync: Sync, services: Services, by: flow.Run, day: Day | None, tried: Tried,
-    steps: dict[str, Callable[[], object]],
+    steps: dict[str, Callable[[], object]], since: str = "",
 ) -> None:  # fmt: skip
     """The steps in order, until one fails, about which somebody then hears."""
     for step, work in steps.items():
@@ -116,7 +123,9 @@ def _try(
             return
         except Exception as error:
             tried.error = error
-            tried.review = report_failure(sync, step, error, services, by.run_id, day, by.actor)
+            tried.review = report_failure(
+                sync, step, error, services, by.run_id, day, by.actor, since
+            )
             return
 
 

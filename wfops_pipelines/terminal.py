@@ -39,12 +39,17 @@ def sign(services: Services) -> None:
 
 
 def tell_waiting(review: Review, services: Services) -> None:
-    """Print the command that decides a review request, and its page where the address is known."""
+    """Print the commands that decide a review request, and its page where the address is known."""
     import typer
 
+    from wfops_pipelines.core.answers import answers
     from wfops_pipelines.core.links import review_page
 
-    typer.echo(f"  {_who(review, services)}: wfops decide {review.id} approve --reason …")
+    first, *others = answers(review)
+    typer.echo(f"  {_who(review, services)}: {first.command}")
+    typer.echo(f"    which {first.does}; or")
+    for other in others:
+        typer.echo(f"    {other.command}  # {other.does}")
     if base := services.environ.get("WFOPS_PUBLIC_URL"):
         typer.echo(f"  look at it: {base.rstrip('/')}{review_page(review.id)}")
 

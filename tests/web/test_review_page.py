@@ -52,6 +52,10 @@ def test_an_anomaly_is_drawn_beside_the_snapshots_before(make_bench, review_page
     review = bench.held(day(12, times=100))
     page = review_page(bench, review)
     assert "above the 11 snapshots before" in page
+    why = page.partition("Why it is held")[2].partition("</section>")[0]
+    for finding in why.split("<li>")[1:]:
+        strong = '<span class="tag critical">' in finding
+        assert not (strong and "within the 11 snapshots before" in finding)
     (dot,) = re.findall(r'<circle cx="([\d.]+)" cy="6.0"', page)[:1]
     assert float(dot) > WIDTH - 10
 
@@ -172,3 +176,18 @@ def test_a_failures_page_shows_the_refused_rows_and_a_way_out(make_bench, review
     assert "<b>" not in page
     assert ("000-000" in page, "odd" in page) == (not masked, not masked)
     assert "was refused with 422" in page
+
+
+def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.9, critical_fields=("name",)))
+    bench.run(day(0, 6))
+    rows = day(0, 9)
+    changed = {**rows[0], "name": "other", "updated_at": START + timedelta(days=1)}
+    page = review_page(
+        bench, bench.held([changed, *rows[6:], {**rows[5], "id": "x", "amount": -3}])
+    )
+    panel = page.partition("What publishing the held rows would change")[2].partition("<section")[0]
+    assert re.findall(r"<b>(\d+)</b> rows (\w+)", panel) == [
+        ("1", "inserted"), ("1", "updated"), ("0", "unchanged"), ("0", "deleted"),
+    ]  # fmt: skip
+    assert "other" in panel

@@ -16,6 +16,7 @@ class Action(Enum):
     """What was done."""
 
     STAGED = "snapshot.staged"
+    READ_AGAIN = "source.read_again"  # from a date that extractions no longer reach
     DRAFTED = "rows.drafted"  # a model or template proposed values for some cells
     EXAMINED = "snapshot.examined"
     PUBLISHED = "rows.published"

@@ -79,6 +79,8 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             edits=[list(e) for e in snapshot.edits] or None,
             partition=snapshot.partition,
             doubted=[list(d) for d in snapshot.doubted] or None,
+            reread_by=snapshot.reread_by,
+            contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
     )
 
@@ -116,6 +118,13 @@ def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
     return [
         _snapshot(r) for r in conn.execute(query.order_by(t.snapshots.c.seq.desc()).limit(limit))
     ]
+
+
+def reaching(conn: Connection, sync: str, since: datetime) -> list[Snapshot]:
+    """The snapshots of the source that may hold rows dated since then, newest first."""
+    c = t.snapshots.c
+    query = select(t.snapshots).where(c.sync == sync, c.origin.is_(None), c.cursor_to >= since)
+    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
 
 def digests(conn: Connection) -> list[tuple[str, int, str]]:
@@ -245,4 +254,6 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         edits=tuple((k, c, old, new) for k, c, old, new in row.edits or ()),
         partition=row.partition,
         doubted=tuple((key, before) for key, before in row.doubted or ()),
+        reread_by=row.reread_by,
+        contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )
