@@ -10,6 +10,7 @@ WfopsError
 │   ├── SourceMalformed         bad_data: an answer that is not what the API promises
 │   ├── SchemaRefused           schema: rows that cannot be staged as a table
 │   ├── SnapshotDamaged         our_bug: a staged file is missing or not what its digest says
+│   ├── StateUnwritable         our_bug: the disk of the state folder is full
 │   └── DestinationRefused      destination_refused: the destination said no
 │       ├── RowRefused              it refused this very row, and will refuse it again
 │       ├── DestinationDenied       auth: it refused the credentials
@@ -96,6 +97,11 @@ class SchemaRefused(SyncFailure):
 
 class SnapshotDamaged(SyncFailure):
     kind = FailureKind.OUR_BUG
+
+
+class StateUnwritable(SyncFailure):
+    kind = FailureKind.OUR_BUG
+    transient = True
 
 
 @dataclass(frozen=True, slots=True)

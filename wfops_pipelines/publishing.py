@@ -118,8 +118,7 @@ def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datet
     """Whether another try of this errand makes sense now: nothing in its way, back-off over.
 
     Taking back and leaving out wait neither for a paused sync nor for their turn, here as in
-    `release`. What failed
-    for good is tried again once somebody has answered the request about that.
+    `release`. What failed for good is tried again once somebody has answered the request about it.
     """
     if errand.attempts and now < errand.created_at + errand.attempts**2 * BACK_OFF:
         return False

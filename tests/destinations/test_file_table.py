@@ -271,9 +271,14 @@ def test_a_process_that_is_killed_leaves_a_whole_file_or_none(tmp_path, when):
     args = [sys.executable, str(CHILD), when]
     assert subprocess.run(args, env=environ, check=False).returncode == -9
     assert len(lake.living()) == (0 if when == "writing" else 3)
+    left = [*tmp_path.rglob(".*.part")]
+    assert len(left) == (when == "writing")
+    for path in left:
+        os.utime(path, (0, 0))
     rows = {"a": 1, "b": 2, "c": 3}
     assert lake.publish(rows, 1) == Written(inserted=3)
     assert lake.values() == rows
+    assert [*tmp_path.rglob(".*.part")] == []
 
 
 def test_a_place_that_is_none_is_refused_in_words(tmp_path):

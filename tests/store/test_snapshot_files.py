@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.errors import SnapshotDamaged, StateUnwritable
 from wfops_pipelines.store import files
 
 LARGE = pa.table({"id": range(2000), "noise": [os.urandom(10_000) for _ in range(2000)]})
@@ -58,10 +58,13 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(
+            StateUnwritable, match=f"{tmp_path}: nothing more .*WFOPS_STATE"
+        ) as full:
             files.write(tmp_path, Rows.of(LARGE), 500)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.value.transient
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
+from wfops_pipelines.core.disk import shut, writing
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.held import Held, fits, in_text
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
@@ -125,17 +126,19 @@ class _Slots:
         if self._bytes <= IN_MEMORY:
             self._tables[slot].append(rows)
         else:
-            self._write(slot, rows)
+            with writing(self._folder):
+                self._write(slot, rows)
 
     def _write(self, slot: int, rows: pa.Table) -> None:
         import pyarrow as pa
 
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - read again later
-            weakref.finalize(self, self._file.close)
+            weakref.finalize(self, shut, self._file)
         self._places[slot].append(self._file.seek(0, 2))
         with pa.ipc.new_stream(self._file, rows.schema) as writer:
             writer.write_table(rows)
+        self._file.flush()
 
     def _at(self, place: int) -> pa.Table:
         import pyarrow as pa

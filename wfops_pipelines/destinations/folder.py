@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from wfops_pipelines.core.disk import FORGOTTEN, claim, sweep
 from wfops_pipelines.core.parts import AT_ONCE, Rows, batches, regrouped, widened
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.names import SEQ
@@ -56,8 +59,12 @@ class Folder:
         """Write a file under another name and move it; never over one with other rows."""
         path, part = f"{self.root}/{name}", f"{self.root}/.{uuid.uuid4().hex}.part"
         self.system.makedirs(self.root, exist_ok=True)
+        if self._local:
+            sweep(Path(self.root), time.time() - FORGOTTEN)
         try:
             with self.system.open(part, "wb") as file:
+                if self._local:
+                    claim(file)
                 write(file)
                 file.flush()
                 if self._local and hasattr(file, "fileno"):

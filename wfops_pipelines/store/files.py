@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from wfops_pipelines.core.disk import FORGOTTEN, sweep, writing
 from wfops_pipelines.core.parts import Rows, batches, regrouped, widened
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.store.sealing import Sealing, sealing
@@ -26,17 +28,25 @@ def write(folder: Path, rows: Rows, at_once: int) -> str:
     Written to a temporary name, fsynced, then renamed to the digest: a crash leaves either the
     whole file or none. Writing the same content again changes nothing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder, time.time() - FORGOTTEN)
     temporary = folder / f".{uuid.uuid4().hex}.tmp"
     try:
-        with sealing(temporary) as file:
-            _write_groups(file, rows, at_once)
-            digest = file.seal()
-        temporary.chmod(0o440)
-        temporary.rename(folder / f"{digest}.parquet")
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            digest = _write_sealed(temporary, rows, at_once)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(folder)
+    return digest
+
+
+def _write_sealed(temporary: Path, rows: Rows, at_once: int) -> str:
+    """It has its name before it is closed: until then no other run sweeps it away."""
+    with sealing(temporary) as file:
+        _write_groups(file, rows, at_once)
+        digest = file.seal()
+        temporary.chmod(0o440)
+        temporary.rename(temporary.with_name(f"{digest}.parquet"))
     return digest
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from wfops_pipelines.core.disk import claim
+
 PIECE = 2**20  # bytes that go to the other thread at once
 AHEAD = 8  # pieces that may wait there
 SYNC = 2**23  # bytes after which the disk is asked for, so that little is left for the end
@@ -69,4 +71,5 @@ class Sealing:
 def sealing(path: Path) -> Iterator[Sealing]:
     """A new file to write to, and to `seal` at the end; it is closed with the block."""
     with path.open("xb") as file, ThreadPoolExecutor(1, "snapshot") as behind:
+        claim(file)
         yield Sealing(file, behind)

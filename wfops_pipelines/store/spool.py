@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from wfops_pipelines.core.disk import shut, writing
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -33,9 +35,10 @@ class Spool:
             self._tables.append(table)
             self._bytes += table.nbytes
             return
-        while self._tables:
-            self._write(self._tables.pop(0))
-        self._write(table)
+        with writing(self._folder):
+            while self._tables:
+                self._write(self._tables.pop(0))
+            self._write(table)
 
     def __iter__(self) -> Iterator[pa.Table]:
         yield from self.read(None)
@@ -53,10 +56,11 @@ class Spool:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - read again later
-            weakref.finalize(self, self._file.close)
+            weakref.finalize(self, shut, self._file)
         self._places.append(self._file.seek(0, 2))
         with pa.ipc.new_stream(self._file, table.schema) as writer:
             writer.write_table(table)
+        self._file.flush()
 
     def _at(self, place: int, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa
