@@ -17,8 +17,8 @@ from wfops_pipelines.reconcile_cli import reconcile
 from wfops_pipelines.settings import Settings, read_settings
 from wfops_pipelines.terminal import me as _me
 from wfops_pipelines.terminal import open_all as _open
+from wfops_pipelines.terminal import progress_told, tell_waiting
 from wfops_pipelines.terminal import sign as _sign
-from wfops_pipelines.terminal import tell_waiting
 from wfops_pipelines.waivers_cli import waivers_app
 
 if TYPE_CHECKING:
@@ -125,8 +125,13 @@ def run(
     sync, actor = project.find(name), Actor("cli", "machine")
     which, again = read_day(sync, day, services.clock()), read_since(sync, since, services)
     asked = flow.Run(actor if again is None else _me(services))
-    passed = flow.run_sync(project, sync, services, asked, day=which, since=again)
+    with progress_told():
+        passed = flow.run_sync(project, sync, services, asked, day=which, since=again)
     _sign(services)
+    new = {one.snapshot.seq for one in passed.judged}
+    for late in (p for p in passed.publications if p.seq not in new):
+        said = f"{counted_rows(late.rows)}, published now: an earlier run had left them"
+        typer.echo(f"{name} #{late.seq}: {said}")
     if not passed.judged:
         typer.echo(f"{name}: nothing new")
     _tell_judged(passed.judged, services, {p.seq for p in passed.publications})
@@ -208,7 +213,8 @@ def decide(
     elif found.kind is ReviewKind.WAIVER:
         typer.echo("it counts from now on" if taken.verb.value == "approve" else "it never counts")
     elif found.seq is not None:
-        done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+        with progress_told():
+            done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
         typer.echo(
             f"published {counted_rows(done.rows)}" if done else "quarantined; nothing was published"
         )
