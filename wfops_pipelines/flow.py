@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from wfops_pipelines import confident, gate, publishing
+from wfops_pipelines import confident, gate, mending, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.causes import cause_of_findings
 from wfops_pipelines.core.findings import Finding
@@ -28,7 +28,7 @@ from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews, row_models, snapshots
-from wfops_pipelines.superseding import supersede_older
+from wfops_pipelines.superseding import lock_older, supersede
 from wfops_pipelines.sync import Day, Sync
 
 
@@ -72,8 +72,16 @@ def run_sync(
     Of a partitioned sync: of one `day`. Where `since` is given, what the source has since then and
     extractions no longer reach comes before.
     """
+    began = services.clock()
     judged = stage_and_judge(project, sync, services, run, until, day, since)
-    return Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
+    passed = Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
+    whole_run(sync, services, day, began)
+    return passed
+
+
+def whole_run(sync: Sync, services: Services, day: Day | None, began: datetime) -> None:
+    """A run that began then went through: an earlier one that died is over."""
+    mending.close(sync, "run", services, day.name if day else None, began)
 
 
 def stage_and_judge(
@@ -86,10 +94,13 @@ def stage_and_judge(
     since: datetime | None = None,
 ) -> tuple[Judged, ...]:
     """Stage what is new, then judge what is staged."""
+    began = services.clock()
     if since is not None:
         stage_again(sync, services, run.actor, run.run_id, since)
     stage(sync, services, run.actor, run.run_id, until, day)
-    return judge_staged(project, sync, services, run, day)
+    judged = judge_staged(project, sync, services, run, day)
+    mending.close(sync, "extraction", services, day.name if day else None, began)
+    return judged
 
 
 def judge_staged(
@@ -187,6 +198,7 @@ def _record(
         now = snapshots.get(conn, sync.name, snapshot.seq, lock=True)
         if now.state is not SnapshotState.STAGED:
             return False
+        moot = lock_older(conn, snapshot) if _replaces_all(sync, snapshot) else ()
         snapshots.add_evidence(conn, examined.evidence, held)
         if examined.profile is not None and snapshot.ordinary:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
@@ -194,8 +206,7 @@ def _record(
             row_models.keep(conn, sync.name, examined.model)
         snapshots.set_state(conn, sync.name, snapshot.seq, state)
         audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
-        if _replaces_all(sync, snapshot):
-            supersede_older(conn, snapshot, services)
+        supersede(conn, moot, snapshot, services)
         if review is not None:
             reviews.open_review(conn, review)
             audit.append(conn, gate.opened(review, services))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.core.progress import LOGGER
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from wfops_pipelines.core.reviews import Actor, Review
+    from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.services import Services
 
@@ -76,3 +78,23 @@ def _who(review: Review, services: Services) -> str:
     if not others:
         return f"nobody else is in {review.group}; add who approves it to reviewers.yaml, for"
     return f"{' or '.join(others)} approves it"
+
+
+def tell_judged(
+    judged: Sequence[Judged], services: Services, published: Collection[int] = ()
+) -> None:
+    """What became of each snapshot; `published` are the numbers of those of which rows went."""
+    import typer
+
+    for one in judged:
+        went = one.snapshot.seq in published
+        typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {_became(one, went)}")
+        if one.review is not None:
+            tell_waiting(one.review, services)
+
+
+def _became(one: Judged, went: bool) -> str:
+    if one.review is not None:
+        return f"held: {one.review.summary}" + ("; the others are published" if went else "")
+    paused = f"`wfops resume {one.snapshot.sync}` lets a paused sync go on"
+    return "published" if went else f"cleared, and not published yet: its turn comes; {paused}"

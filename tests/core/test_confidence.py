@@ -14,7 +14,7 @@ YES, NO = ReviewState.APPROVED, ReviewState.REJECTED
 
 
 def hold(why="name is never empty", sync="contacts", state=ReviewState.PENDING, **more):
-    summary = f"3 of 200 rows held: expected: {why}; 3 of 200 rows do not"
+    summary = f"3 of 200 rows held: expected: {why}; 3 of 200 rows fail"
     known = Review(
         "rv-1", sync, 1, ReviewKind.ROWS, state, "e" * 64, summary, "team", NOW, "", ("1", "2", "3")
     )
@@ -142,7 +142,7 @@ def test_approvals_of_invoices_say_little_about_a_first_anomaly():
     first = hold(cause="anomaly: amount; anomaly: price")
     found = confidence(first, record(routine))
     assert found.words == (
-        "nothing of the kind yet; 40 of 40 of this sync were approved, for other reasons"
+        "nothing of the kind was decided; 40 of 40 of this sync were approved, for other reasons"
     )
     assert found.chance == pytest.approx(0.75)
     kin = [hold(state=NO, cause="anomaly: stock")] * 4

@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
+from tests.destinations.contacts_api import contacts_api
+from tests.flow.test_left_out import crm
 from tests.web.conftest import application
-from wfops_pipelines import Above, Always, Policy, workbench
+from wfops_pipelines import Above, Always, Policy, retrying, workbench
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.flow import Run
 from wfops_pipelines.web.plots import HEIGHT, WIDTH, plot
 
 pytestmark = pytest.mark.components
@@ -154,6 +158,24 @@ def test_a_plot_stays_inside_its_frame_whatever_the_values():
         assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in xy)
     assert plot([1, 2]) is None
     assert plot([3, 4, 1]).words == "below the 2 snapshots before"
+
+
+@pytest.mark.parametrize("masked", [(), ("id", "name")])
+def test_a_failures_page_shows_the_refused_rows_and_a_way_out(make_bench, review_page, masked):
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team", masked=masked), crm(), api.environ)
+        rows = day(0, 2)
+        rows[0]["name"] = "<b>odd</b>"
+        rows[1]["name"] = "b@x"
+        bench.source.answer(rows)
+        by = Run(Actor("test", "machine"))
+        review = retrying.run(bench.project, bench.sync, bench.services, by).review
+    page = review_page(bench, review)
+    assert f"wfops decide {review.id} leave_out --reason" in page
+    assert "decision%3A%20leave_out" in page
+    assert "<b>" not in page
+    assert ("000-000" in page, "odd" in page) == (not masked, not masked)
+    assert "was refused with 422" in page
 
 
 def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, review_page):

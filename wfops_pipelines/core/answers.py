@@ -12,7 +12,11 @@ _DOES = {
     (ReviewKind.WHOLE, Verb.APPROVE_CLEAN): (
         "publishes the rows that no finding names; the others stay in quarantine"
     ),
-    (ReviewKind.FAILURE, Verb.RETRY): "runs it again",
+    (ReviewKind.FAILURE, Verb.RETRY): "tries again what failed",
+    (ReviewKind.FAILURE, Verb.LEAVE_OUT): (
+        "goes on without the rows that were refused (--exclude KEY names some of them); they stay "
+        "in quarantine, and a newer version of such a row is sent as usual"
+    ),
     (ReviewKind.FAILURE, Verb.REJECT): "closes the request and changes nothing",
     (ReviewKind.REVERT, Verb.APPROVE): "takes it back",
     (ReviewKind.REVERT, Verb.REJECT): "leaves it as it is",
@@ -45,11 +49,16 @@ def answers(review: Review) -> tuple[Answer, ...]:
 
 def _does(review: Review, verb: Verb) -> str:
     if (review.kind, verb) in _DOES:
-        return _DOES[review.kind, verb]
+        return _DOES[review.kind, verb] + _together(review, verb)
     if review.kind is ReviewKind.ROWS and verb is Verb.APPROVE:
         held = counted_rows(len(review.keys)).replace(" ", " held ")
         return f"publishes the {held} as {'it is' if len(review.keys) == 1 else 'they are'}"
     return "publishes none of it; it stays in quarantine" if verb is Verb.REJECT else verb.value
+
+
+def _together(review: Review, verb: Verb) -> str:
+    several = verb is Verb.LEAVE_OUT and review.approvals_needed > 1
+    return f"; {review.approvals_needed} people must say so" if several else ""
 
 
 def _edit(review: Review) -> Answer:

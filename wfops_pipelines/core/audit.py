@@ -21,6 +21,8 @@ class Action(Enum):
     EXAMINED = "snapshot.examined"
     PUBLISHED = "rows.published"
     QUARANTINED = "rows.quarantined"
+    LEFT_OUT = "rows.left_out"  # the destination had refused them; a person went on without them
+    MENDED = "failure.mended"  # a later run did what had failed
     REVIEW_OPENED = "review.opened"
     DECIDED = "review.decided"
     OVERRIDDEN = "review.overridden"  # decided despite what only the role `override` may set aside

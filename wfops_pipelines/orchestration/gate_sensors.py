@@ -16,7 +16,6 @@ from wfops_pipelines.store import reviews
 from wfops_pipelines.sync import Day
 
 HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
-MOST_ATTEMPTS = 6
 DECISION_TAG = "wfops/decision"
 GATE = "approval_gate"  # the sensor that starts runs, of syncs and of the gate's jobs
 PARTITION_TAG = "dagster/partition"
@@ -67,7 +66,7 @@ def review_crashed_run(context: dg.RunFailureSensorContext) -> None:
         name = run.tags.get(PARTITION_TAG)
         day = Day(date.fromisoformat(name)) if name and sync.days_from else None
         since = asked_since(sync.name, run.run_config)
-        report_failure(sync, "run", error, workbench.services(), run.run_id, day, since)
+        report_failure(sync, "run", error, workbench.services(), run.run_id, day, since=since)
 
 
 def _told(context: dg.RunFailureSensorContext, sync: str) -> bool:

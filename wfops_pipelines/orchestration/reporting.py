@@ -84,12 +84,7 @@ def check_results(
             passed=result["outcome"] == Outcome.PASSED.value,
             severity=_severity(result["severity"]),
             description=result["error"] or result["words"],
-            metadata={
-                "measured": _text(result["measured"]),
-                "expected": _text(result["expected"]),
-                "failing rows": result["failed_rows"],
-                "report": report,
-            },
+            metadata={**_told(result), "failing rows": result["failed_rows"], "report": report},
         )
     for examiner in EXAMINERS:
         found = [f for f in evidence["findings"] if f["check"].split(":")[0] == examiner]
@@ -197,5 +192,7 @@ def _severity(severity: str) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)[:INLINE]
+def _told(result: Mapping[str, Any]) -> dict[str, str]:
+    """What was measured and expected, each where there is something to say."""
+    told = {name: result[name] for name in ("measured", "expected")}
+    return {name: str(value)[:INLINE] for name, value in told.items() if value is not None}

@@ -129,6 +129,7 @@ def _check_specs(sync: Sync, suite: Suite) -> list[dg.AssetCheckSpec]:
 
 def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
     services, project = workbench.services(), workbench.project()
+    began, selected = services.clock(), context.selected_asset_keys
     _acknowledge_retry(context, sync)
     if staged_key(sync.name) in context.selected_asset_keys:
         judged = _guarded(context, sync, "extraction", lambda: _judge(context, project, sync))
@@ -146,6 +147,8 @@ def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
             "publishing",
             lambda: publishing.publish_cleared(sync, services, actor, day_of(context)),
         )
+        if staged_key(sync.name) in selected:
+            flow.whole_run(sync, services, day_of(context), began)
         yield from reporting.published_events(context, sync, services, done)
     elif staged_key(sync.name) not in context.selected_asset_keys:
         yield from _reported_again(sync)
@@ -172,10 +175,12 @@ def _guarded(context: dg.AssetExecutionContext, sync: Sync, step: str, work: Any
     except SyncFailure as error:
         if error.transient and context.retry_number < RETRIES:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
-        review = report_failure(sync, step, error, services, run_id, day, _since(context))
+        review = report_failure(
+            sync, step, error, services, run_id, day, actor_of(context), _since(context)
+        )
         raise reporting.failure(error, review) from error
     except Exception as error:
-        report_failure(sync, step, error, services, run_id, day, _since(context))
+        report_failure(sync, step, error, services, run_id, day, since=_since(context))
         raise
 
 

@@ -232,6 +232,7 @@ replaced_parts = Table(  # publications whose replaced rows are kept; `names` of
     Column("seq", BigInteger, nullable=False),
     Column("names", ARRAY(Text), nullable=False),
     _time("at", nullable=False),
+    Column("part", Text),  # as of publications
 )
 Index("replaced_parts_by_sync", replaced_parts.c.sync, replaced_parts.c.seq)
 

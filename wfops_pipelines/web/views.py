@@ -14,7 +14,7 @@ from wfops_pipelines.core.answers import answers
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
-from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.row_confidence import RowRecord
 from wfops_pipelines.core.veiled import harmless, veiled
 from wfops_pipelines.errors import SnapshotDamaged
@@ -65,7 +65,7 @@ def review_view(
         "review": review,
         "pending": review.state is ReviewState.PENDING,
         "decide": links.decide_launchpad(review),
-        "answers": [(v.value, links.decide_launchpad(review, v)) for v in review.verbs],
+        "answers": [(v.value, _answer(project, review, v)) for v in review.verbs],
         "can": answers(review),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
@@ -96,6 +96,13 @@ def review_view(
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
     return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
+
+
+def _answer(project: Project, review: Review, verb: Verb) -> str:
+    """Where a decision is taken; a key that is masked stands in no address."""
+    sync = project.syncs.get(review.sync)
+    named = verb is Verb.LEAVE_OUT and sync is not None and sync.key not in sync.policy.masked
+    return links.decide_launchpad(review, verb, review.keys if named else ())
 
 
 def snapshot_view(
