@@ -17,8 +17,8 @@ from wfops_pipelines.reconcile_cli import reconcile
 from wfops_pipelines.settings import Settings, read_settings
 from wfops_pipelines.terminal import me as _me
 from wfops_pipelines.terminal import open_all as _open
+from wfops_pipelines.terminal import progress_told, tell_judged, tell_waiting
 from wfops_pipelines.terminal import sign as _sign
-from wfops_pipelines.terminal import tell_judged, tell_waiting
 from wfops_pipelines.waivers_cli import waivers_app
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def run(
     sync, actor = project.find(name), Actor("cli", "machine")
     which = read_day(sync, day, services.clock())
     by = flow.Run(_me(services) if since else actor)
-    tried = retrying.run(project, sync, services, by, which, since)
+    with progress_told():
+        tried = retrying.run(project, sync, services, by, which, since)
     _sign(services)
     if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")
@@ -207,13 +208,15 @@ def decide(
     elif found.kind is ReviewKind.WAIVER:
         typer.echo("it counts from now on" if taken.verb.value == "approve" else "it never counts")
     elif found.seq is not None:
-        done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+        with progress_told():
+            done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
         typer.echo(
             f"published {counted_rows(done.rows)}" if done else "quarantined; nothing was published"
         )
     else:
         _sign(services)  # what comes now may fail
-        failure_cli.act(found, taken, sync, project, services)
+        with progress_told():
+            failure_cli.act(found, taken, sync, project, services)
     _sign(services)
 
 

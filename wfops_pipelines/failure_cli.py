@@ -58,15 +58,19 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
 
 
 def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
-    """What a try did, snapshot by snapshot; raises what made it fail."""
+    """What a try did, snapshot by snapshot; raises what made it fail.
+
+    `quiet`: of a run, which says by itself that nothing was new.
+    """
     from wfops_pipelines.errors import SettingsError
     from wfops_pipelines.terminal import tell_judged
 
     out = {p.seq: p for p in tried.publications}
-    tell_judged(tried.judged, services, out)
     known = {one.snapshot.seq for one in tried.judged}
+    said = "published now: an earlier run had left them" if quiet else "published"
     for done in (p for p in tried.publications if p.seq not in known):
-        typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, published")
+        typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, {said}")
+    tell_judged(tried.judged, services, out)
     if tried.error is not None:
         if tried.review is not None:
             typer.echo(f"it failed: {tried.review.id}")

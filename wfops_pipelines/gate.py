@@ -89,8 +89,9 @@ def sync_of(project: Project, review: Review) -> Sync:
     """The sync that a review request is about. Raises BadDecision when the project lost it."""
     if review.sync not in project.syncs:
         raise BadDecision(
-            f"review: {review.id} is about the sync {review.sync}, which this project no longer "
-            f"declares. Restore assets/{review.sync}.py, decide, and remove it then."
+            f"review: {review.id} is about the sync {review.sync}, which is not loaded here. If "
+            f"assets/{review.sync}.py is there, reload the definitions in Dagster (Deployment, "
+            "Reload) and decide then; else restore it, decide, and remove it then."
         )
     return project.syncs[review.sync]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from wfops_pipelines import telling
 from wfops_pipelines.contradictions import contradicted
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.progress import Progress
 from wfops_pipelines.core.snapshot import DELETED, Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.newest import Marks
@@ -135,7 +136,7 @@ class _Told:
     def add(self, part: pa.Table) -> None:
         import pandas as pd
 
-        inside = _inside(_marks(self.sync, part), self.only)
+        inside = _inside(identify(self.sync, part), self.only)
         names = pd.Series(remembered_as(inside["key"]), inside.index, dtype=object)
         known = inside.assign(key=names)
         news, doubts = _news(known, self.came(len(known), partial(_asked, known)))
@@ -157,8 +158,10 @@ def _parts(
     loose: list[Mapping[str, Any]] = []
     names: Iterable[str] = ()
     told = sync.deleted is None or DELETED in (held or {})
+    progress = Progress(sync.name, "read")
     for page in pages:
         found = _read(sync, page)
+        progress.step(len(found))
         names = names or _names(found)
         told = told or _tells(sync, found)
         if _is_table(found):
@@ -222,11 +225,6 @@ def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
 
 
 def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
-    """Key, version and cursor of each row, as of rows that are news."""
-    return _marks(sync, table)
-
-
-def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
     """Key, version and cursor of each row; the index says where it stands."""
     import pandas as pd
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.findings import counted_rows
+from wfops_pipelines.core.progress import LOGGER
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -36,6 +39,19 @@ def sign(services: Services) -> None:
     from wfops_pipelines import auditing
 
     auditing.seal(services)
+
+
+@contextmanager
+def progress_told() -> Iterator[None]:
+    """Print meanwhile how far reading and sending have come."""
+    handler = logging.StreamHandler()  # stderr: what a command prints can still be piped
+    handler.setFormatter(logging.Formatter("  %(message)s"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
 
 
 def tell_waiting(review: Review, services: Services) -> None:

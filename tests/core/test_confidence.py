@@ -34,7 +34,7 @@ def test_what_was_decided_for_other_reasons_makes_no_number_to_show():
     known = record([hold("amount is at least 0", state=YES, cause="anomaly: amount")] * 8)
     other = confidence(hold(cause="high_impact: large"), known)
     assert other.shown is None
-    assert other.words.startswith("nothing of the kind yet; 8 of 8 of this sync")
+    assert other.words.startswith("nothing of the kind was decided; 8 of 8 of this sync")
     assert other.chance > 0.5  # it still orders the inbox
     assert confidence(hold(cause="anomaly: price"), known).shown is not None
 
@@ -142,7 +142,7 @@ def test_approvals_of_invoices_say_little_about_a_first_anomaly():
     first = hold(cause="anomaly: amount; anomaly: price")
     found = confidence(first, record(routine))
     assert found.words == (
-        "nothing of the kind yet; 40 of 40 of this sync were approved, for other reasons"
+        "nothing of the kind was decided; 40 of 40 of this sync were approved, for other reasons"
     )
     assert found.chance == pytest.approx(0.75)
     kin = [hold(state=NO, cause="anomaly: stock")] * 4

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from wfops_pipelines import Policy, cli
+from wfops_pipelines.core.progress import LOGGER
 from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.steering import pause
+from wfops_pipelines.steering import pause, resume
 
 pytestmark = pytest.mark.components
 
@@ -53,6 +54,23 @@ def test_a_paused_sync_has_published_nothing(shell):
     said = shell("run", "things", pages=[[row("1")]])
     assert "not published yet" in said
     assert "wfops resume things" in said
+
+
+def test_what_an_earlier_run_had_left_is_told_when_it_goes(shell):
+    bench = shell.bench
+    pause("things", "an audit", Actor("ana"), bench.project, bench.services)
+    shell("run", "things", pages=[[row("1"), row("2")]])
+    resume("things", "done", Actor("ana"), bench.project, bench.services)
+    assert shell("run", "things", pages=[[row("3", minutes=5)]]) == (
+        "things #1: 2 rows, published now: an earlier run had left them\n"
+        "things #2: 1 row, published\n"
+    )
+
+
+def test_a_run_that_takes_long_says_how_far_it_has_come(shell, monkeypatch):
+    monkeypatch.setattr("wfops_pipelines.core.progress.EVERY", -1.0)
+    assert "  things: 2 rows read\n" in shell("run", "things", pages=[[row("1"), row("2")]])
+    assert not LOGGER.handlers
 
 
 def test_a_hold_of_single_rows_says_that_the_others_went(shell):

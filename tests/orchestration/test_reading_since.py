@@ -32,6 +32,7 @@ def materialize(bench):
 
         def run(since=""):
             job = assemble(bench.project).resolve_job_def("things")
+            run.instance = instance
             return job.execute_in_process(
                 run_config=run_config("things", since), instance=instance, raise_on_error=False
             )
@@ -88,3 +89,11 @@ def test_a_run_that_judges_what_another_left_behind_tells_of_both(bench, materia
     names = [m.metadata["snapshot"].value for m in told if "verdict" in m.metadata]
     assert names == ["#1", "#2"]
     assert [r[0] for r in bench.rows()] == ["0", "1"]
+
+
+def test_how_far_a_long_run_has_come_is_in_its_log(bench, materialize, monkeypatch):
+    monkeypatch.setattr("wfops_pipelines.core.progress.EVERY", -1.0)
+    bench.source.answer([row("0", 19)], [row("1", 20)])
+    done = materialize()
+    told = [entry.user_message for entry in materialize.instance.all_logs(done.run_id)]
+    assert {"things: 1 row read", "things: 2 rows read"} <= set(told)

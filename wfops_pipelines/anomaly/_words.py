@@ -53,8 +53,8 @@ _PLAIN = (  # of statistics whose names carry something
     (r"early end behind the newest", "from nearly the earliest time to the newest"),
     (r"median behind the newest", "from the middle time to the newest"),
     (r"late end behind the newest", "from nearly the latest time to the newest"),
-    (r"above the known range", "values above all before"),
-    (r"below the known range", "values below all before"),
+    (r"above the known range", "values higher than any before"),
+    (r"below the known range", "values lower than any before"),
     (r"shape of the distribution", "change of the distribution"),
     (r"length (mean|median|spread)", r"\1 of the lengths"),
 )

@@ -189,5 +189,5 @@ def _words(same: Tally, kin: Tally, sync: Tally) -> str:
         return f"none like it yet; {said} were approved"
     if sync.decided:
         said = f"{sync.approved} of {sync.decided} of this sync were approved, for other reasons"
-        return f"nothing of the kind yet; {said}"
+        return f"nothing of the kind was decided; {said}"
     return "nothing was decided yet"

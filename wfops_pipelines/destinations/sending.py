@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.progress import Progress
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import deliveries, images
 from wfops_pipelines.destinations.calling import Answer, Caller
@@ -47,6 +48,7 @@ class Sending:
         self._keeps = parcel.keep is not None and to.no_undo is None
         self._seen: dict[str, Any] = {}
         self._refusals = Refusals(to.system, parcel.sync)
+        self._progress = Progress(parcel.sync, "sent", parcel.content.num_rows)
         self._count = {"stale": 0, "create": 0, "update": 0, "delete": 0}
 
     def all(self) -> Written:
@@ -57,11 +59,15 @@ class Sending:
         """
         for part in batches(self._parcel.each(), AT_ONCE):
             self._look_ahead(part)
-            if not all(self._refusals.tried(partial(self._one, row)) for row in part):
+            if not all(self._tried(row) for row in part):
                 break
         self._refusals.complain("arrived")
         done = self._count
         return Written(done["create"], done["update"], done["stale"], done["delete"])
+
+    def _tried(self, row: Row) -> bool:
+        self._progress.step()
+        return self._refusals.tried(partial(self._one, row))
 
     def _look_ahead(self, rows: Sequence[Row]) -> None:
         """Read the records that will be needed, by batches or side by side."""

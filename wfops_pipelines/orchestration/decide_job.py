@@ -14,6 +14,7 @@ from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
+from wfops_pipelines.orchestration.progress import progress_logged
 from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.sync import Day, Sync
@@ -165,7 +166,8 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
         return
     sync = workbench.project().syncs[errand.sync]
     try:
-        done = publishing.release(sync, decision, services, Actor("gate", "machine"))
+        with progress_logged(context):
+            done = publishing.release(sync, decision, services, Actor("gate", "machine"))
     except (Paused, OutOfTurn) as wait:
         context.log.warning(f"{wait} The approval gate releases it then.")
         return

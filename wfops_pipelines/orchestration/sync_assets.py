@@ -14,6 +14,7 @@ from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.days import daily_schedule, day_of, partitions_of
 from wfops_pipelines.orchestration.gate_sensors import DECISION_TAG
 from wfops_pipelines.orchestration.identity import actor_of
+from wfops_pipelines.orchestration.progress import progress_logged
 from wfops_pipelines.orchestration.since import op_name
 from wfops_pipelines.project import Project
 from wfops_pipelines.rereading import read_since
@@ -60,9 +61,10 @@ def sync_assets(sync: Sync, suite: Suite) -> dg.AssetsDefinition:
     )
     def run(context: dg.AssetExecutionContext) -> Iterator[Any]:
         selected = context.selected_asset_keys | context.selected_asset_check_keys
-        for event in _run(context, sync):
-            if _key_of(event) in selected:
-                yield event
+        with progress_logged(context):
+            for event in _run(context, sync):
+                if _key_of(event) in selected:
+                    yield event
         seal_run(context)
 
     return run

@@ -78,20 +78,24 @@ def verdict_words(report: Report) -> tuple[str, str]:
         case Publish():
             return "Passed", f"all {counted(report.snapshot.rows, 'row')} may be published"
         case Hold(reasons=reasons, keys=keys):
-            why = _why(report, reasons)
             if keys is None:
-                return "Held", f"the whole snapshot: {why}"
+                return "Held", f"the whole snapshot: {_why(report, reasons, 'it')}"
             rest = report.snapshot.rows - len(keys)
             may = f"the other {rest:,} may be published"
-            return "Held in part", f"{counted(len(keys), 'row')} held, {may}: {why}"
+            return (
+                "Held in part",
+                f"{counted(len(keys), 'row')} held, {may}: {_why(report, reasons, 'them')}",
+            )
 
 
-def _why(report: Report, reasons: Sequence[Finding]) -> str:
+def _why(report: Report, reasons: Sequence[Finding], what: str) -> str:
     """What holds, told apart as the sections of the page are."""
     bad, n = sum(c.result.outcome is not Outcome.PASSED for c in report.checks), len(report.checks)
     other = sum(not is_expectation(f) for f in reasons)
     told = f"{bad} of {n} expectations did not pass" if bad else f"all {n} expectations passed"
-    more = f"{counted(other, 'other finding')} hold{'s' if other == 1 else ''} it" if other else ""
+    more = (
+        f"{counted(other, 'other finding')} hold{'s' if other == 1 else ''} {what}" if other else ""
+    )
     return f"{told}{', and' if bad and more else ', but' if more else ''} {more}".rstrip()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from wfops_pipelines import workbench
 from wfops_pipelines.web.inbox import span
 
 # Data from a SaaS system never runs as code, not even if an escape were forgotten: a page has no
@@ -49,7 +50,8 @@ class Pulse:
 def page(
     template: str, status: int = 200, *, pulse: Pulse | None = None, **values: Any
 ) -> Response:
-    text = _environment().get_template(template).render(pulse=pulse, **values)
+    trouble = workbench.trouble()
+    text = _environment().get_template(template).render(pulse=pulse, trouble=trouble, **values)
     return HTMLResponse(text, status, pulse.headers if pulse else HEADERS)
 
 

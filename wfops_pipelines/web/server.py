@@ -64,6 +64,7 @@ def application(context: WorkspaceProcessContext) -> Starlette:
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     options = _parser().parse_args(argv)
+    workbench.follow()
     target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(options.workspace,)))
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(15_000, 3600, 20)
