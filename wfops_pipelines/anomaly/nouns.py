@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
-PROFILE_VERSION = 4
-_READABLE = (1, 2, 3, 4)  # 1 knew no null patterns and no ranks, 2 no decimals, 3 no spans
+PROFILE_VERSION = 5
+_READABLE = (1, 2, 3, 4, 5)  # 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: window
 Span: TypeAlias = tuple[int, bytes]  # rows, and seconds between two times as float64 points
 ROWS_VERSION = 3  # of row models: the same version gives the same bits for the same rows
 
@@ -105,7 +105,8 @@ class Profile:
     comparable columns, how often both are there, the first is smaller, and they are equal;
     `ranks` their rank correlation (-1 to 1) and the rows it is of; `spans`, for two columns of
     times, the rows with both and the seconds from one to the other. `null_patterns` counts
-    which columns are null together.
+    which columns are null together. `window` is the stretch of the cursor that the rows were
+    extracted for (seconds since 1970 UTC), as far as it is known.
     """
 
     rows: int
@@ -121,6 +122,7 @@ class Profile:
     null_patterns: Sketch | None = None
     key: str | None = None
     cursor: str | None = None
+    window: tuple[float | None, float | None] | None = None
     version: int = PROFILE_VERSION
 
     @property
@@ -152,6 +154,7 @@ class Profile:
                 "digest": self.digest,
                 "key": self.key,
                 "cursor": self.cursor,
+                "window": self.window,
                 "pairs": {name: list(counts) for name, counts in self.pairs.items()},
                 "ranks": {name: list(found) for name, found in self.ranks.items()},
                 "spans": {n: [rows, b64encode(p).decode()] for n, (rows, p) in self.spans.items()},
@@ -178,6 +181,9 @@ class Profile:
             body["ranks"] = {name: tuple(found) for name, found in body.get("ranks", {}).items()}
             spans = body.get("spans", {}).items()
             body["spans"] = {name: (int(rows), b64decode(p)) for name, (rows, p) in spans}
+            if body.get("window") is not None:
+                start, end = body["window"]
+                body["window"] = (start, end)
             body["row_sketch"] = Sketch.from_json(body["row_sketch"])
             nulls = body.get("null_patterns")
             body["null_patterns"] = nulls and Sketch.from_json(nulls)

@@ -41,7 +41,8 @@ class Snapshot:
     An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
     (row key, column, old, new). `partition` is the day it is about, as "2026-05-01", of a sync
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
-    (row key, the cursor of the version that came before, as an ISO time).
+    (row key, the cursor of the version that came before, as an ISO time). `asked` is the stretch of
+    the cursor (after, up to) that no extraction had been asked for before, as far as it is known.
     """
 
     sync: str
@@ -59,6 +60,7 @@ class Snapshot:
     edits: tuple[tuple[str, str, str | None, str | None], ...] = ()
     partition: str | None = None
     doubted: tuple[tuple[str, str], ...] = ()
+    asked: tuple[datetime | None, datetime | None] | None = None
 
     @property
     def name(self) -> str:

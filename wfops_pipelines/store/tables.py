@@ -65,6 +65,8 @@ snapshots = Table(
     Column("edits", JSONB(none_as_null=True)),
     Column("doubted", JSONB(none_as_null=True)),  # [key, cursor of what came before] of rows
     Column("partition", Text),
+    _time("asked_after"),  # the stretch of the cursor that was new to this extraction
+    _time("asked_upto"),
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
