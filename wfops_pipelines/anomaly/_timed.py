@@ -54,14 +54,13 @@ def times(name: str, columns: Columns, anchor: Floats | None, asked: Windows) ->
     """
     rows = _seconds(columns)
     count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
-    if anchor is None and asked.known:
-        yield from _in_stretch(name, rows, count, asked)
-        return
     q = time_quantiles(columns)
     exact = np.array([_exact(rows, level, count) for level in _LEVELS])
+    if anchor is None and asked.known:
+        yield from _in_stretch(name, rows, count, asked)
     if not asked.ends_known:
         yield from _on_calendar(name, q, exact)
-    if anchor is None and asked.ends_known:
+    if anchor is None and asked.ends_known and (asked.regular or not asked.known):
         yield from _behind(name, "when it was taken", asked.end, q, exact)
     elif anchor is not None and asked.usual:
         yield from _behind(name, "the newest", anchor, q, exact)

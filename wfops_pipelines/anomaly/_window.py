@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 HOUR, WEEK_HOURS, DAY_HOURS = 3600.0, 168, 24
 _MONDAY = 3 * DAY_HOURS  # 1970-01-01 was a Thursday
 _LONGEST = 1.5  # times the usual length; beyond, what depends on it says nothing
+_PUNCTUAL = 0.05  # of the usual time between two snapshots
 _ROWS, _DAYS = 2.0, 1.0  # pseudo-rows of an hour, pseudo-days of a weekday
 _SLOPE, _SPREAD = 0.5, 0.5  # of rows by the length of the stretch, before anything is known
 _LEAST_VARIANCE = 0.01
@@ -56,6 +57,13 @@ class Windows:
         length = self.end - self.start
         times = length[-1] / max(middle(length[:-1]), 1.0)
         return bool(1 / _LONGEST <= times <= _LONGEST)
+
+    @property
+    def regular(self) -> bool:
+        """Was the new snapshot taken as long after the last one as snapshots usually are?"""
+        steps = np.diff(self.end)
+        usual = middle(steps[:-1])
+        return bool(abs(steps[-1] - usual) <= _PUNCTUAL * usual)
 
     def place(self, i: int, at: Floats) -> Floats:
         """Times as the share (0 to 1) of the rows of snapshot `i` that should lie before them."""
