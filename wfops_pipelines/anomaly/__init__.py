@@ -16,17 +16,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from wfops_pipelines.anomaly.nouns import (
-    ROWS_VERSION,
-    ColumnProfile,
-    OddRows,
-    Profile,
-    RowModel,
-    RowReason,
-    RowScores,
-    SnapshotFinding,
-    SnapshotScore,
-)
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding, SnapshotScore
+from wfops_pipelines.anomaly.row_nouns import ROWS_VERSION, OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.anomaly.weights import weight, weights
 
 VERSION = 6  # of the scorer: the same version gives the same bits for the same profiles
