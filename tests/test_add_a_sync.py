@@ -16,12 +16,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 import wfops_pipelines
 from tests.conftest import MACHINE
 from tests.sources.scripted import as_json, scripted_server
 from wfops_pipelines import flow, sources
 from wfops_pipelines.errors import FailureKind
+from wfops_pipelines.orchestration.since import run_config
 from wfops_pipelines.project import load_project
 from wfops_pipelines.services import open_services
 from wfops_pipelines.settings import Settings
@@ -171,7 +173,7 @@ def test_the_files_of_the_page_are_read(world, tmp_path):
 
 @pytest.mark.components
 def test_the_commands_of_the_page_say_what_it_shows(root, tmp_path, database_url, vendor):
-    (console,) = blocks("console")
+    console, again = blocks("console")
     for name in ("orders", "payouts"):
         (root / f"assets/{name}.py").unlink()
         (root / f"expectations/{name}.json").unlink()
@@ -193,6 +195,14 @@ def test_the_commands_of_the_page_say_what_it_shows(root, tmp_path, database_url
     assert "decide it: wfops decide rv-" in said
     for name in re.findall(r"export (\w+)=", console):
         assert name in env
+    vendor.deals.append({**vendor.deals[2], "id": "d12", "updated": "2026-05-20T10:00:00Z"})
+    command, shown = re.fullmatch(r"\$ wfops (.*)\n(.*)\n", again).groups()
+    assert wfops(*command.split()) == f"{shown}\n"
+
+
+def test_the_config_of_the_page_is_the_one_that_a_run_reads():
+    config = next(yaml.safe_load(b) for b in blocks("yaml") if "ops" in b)
+    assert config == run_config("deals", "2026-05-01")
 
 
 @pytest.mark.parametrize("written", [*cells("Signing in"), *cells("Paging")])

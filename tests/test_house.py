@@ -26,6 +26,7 @@ SHELL = {
     "audit_cli",
     "waivers_cli",
     "deliveries_cli",
+    "failure_cli",
     "reconcile_cli",
     "terminal",
     "serve",

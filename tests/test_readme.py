@@ -16,6 +16,9 @@ from wfops_pipelines.project import load_project
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = {
+    p: p.read_text("utf-8") for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
 
 
 def blocks(language):
@@ -52,25 +55,38 @@ def commands():
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_documented_and_helps(command):
-    assert re.search(rf"`(wfops )?{command}\b|\bwfops {command}\b|`{command}`", README + (
-        ROOT / "CHANGELOG.md"
-    ).read_text("utf-8"))  # fmt: skip
+    pages = "".join([*PAGES.values(), (ROOT / "CHANGELOG.md").read_text("utf-8")])
+    assert re.search(rf"`(wfops )?{command}\b|\bwfops {command}\b|`{command}`", pages)
     done = CliRunner().invoke(app, [*command.split(), "--help"])
     assert done.exit_code == 0
     assert "Usage:" in done.stdout
 
 
-def test_every_file_that_the_readme_names_is_there():
-    for path in re.findall(
-        r"\]\((?!http)([^)#]+)\)|`(bench/[a-z_]+\.py)`|python (bench/\S+?)`", README
-    ):
-        name = next(filter(None, path))
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_file_and_heading_that_a_page_names_is_there(page):
+    for path, heading in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", PAGES[page]):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), path
+        assert not heading or heading in headings(target), (path, heading)
+    for name in re.findall(r"\b(bench/[a-z_]+\.py)", PAGES[page]):
         assert (ROOT / name).exists(), name
 
 
-def test_every_variable_that_the_readme_names_is_read():
+def headings(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", t.lower()).replace(" ", "-") for t in titles}
+
+
+def test_every_page_is_reached_from_the_readme():
+    for page in PAGES:
+        assert page.name == "README.md" or f"(docs/{page.name})" in README, page.name
+
+
+def test_every_variable_that_a_page_names_is_read():
     code = "\n".join(
         p.read_text("utf-8") for p in Path(wfops_pipelines.__file__).parent.rglob("*.py")
     )
-    for name in re.findall(r"`(WFOPS_[A-Z_]+)`", README):
-        assert name in code, name
+    for name in re.findall(r"`(WFOPS_[A-Z_]+)`", "".join(PAGES.values())):
+        of_a_system = re.search(r"_(URL|TOKEN|CREDENTIALS)$", name)
+        assert name in code or of_a_system, name

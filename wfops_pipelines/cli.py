@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wfops_pipelines import failure_cli
 from wfops_pipelines.audit_cli import audit_app
 from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.deliveries_cli import deliveries
@@ -18,13 +18,11 @@ from wfops_pipelines.settings import Settings, read_settings
 from wfops_pipelines.terminal import me as _me
 from wfops_pipelines.terminal import open_all as _open
 from wfops_pipelines.terminal import sign as _sign
-from wfops_pipelines.terminal import tell_waiting
+from wfops_pipelines.terminal import tell_judged, tell_waiting
 from wfops_pipelines.waivers_cli import waivers_app
 
 if TYPE_CHECKING:
-    from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
-    from wfops_pipelines.services import Services
 
 app = typer.Typer(
     name="wfops",
@@ -38,6 +36,7 @@ app.add_typer(waivers_app, name="waivers")
 app.command()(deliveries)
 app.command()(reconcile)
 
+VERBS = ("approve", "approve_clean", "reject", "retry", "leave_out")
 SyncName = Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")]
 ReviewId = Annotated[str, typer.Argument(metavar="REVIEW", help="as rv-01J…")]
@@ -111,20 +110,24 @@ def run(
     day: Annotated[
         str, typer.Option(help="of a sync with days_from: which, as 2026-05-01; today if left out")
     ] = "",
+    since: Annotated[
+        str, typer.Option(help="first read again what the source has since then, as 2026-05-01")
+    ] = "",
 ) -> None:
     """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
-    from wfops_pipelines import flow
+    from wfops_pipelines import flow, retrying
     from wfops_pipelines.core.reviews import Actor
     from wfops_pipelines.sync import read_day
 
     _, project, services = _open()
     sync, actor = project.find(name), Actor("cli", "machine")
     which = read_day(sync, day, services.clock())
-    passed = flow.run_sync(project, sync, services, flow.Run(actor), day=which)
+    by = flow.Run(_me(services) if since else actor)
+    tried = retrying.run(project, sync, services, by, which, since)
     _sign(services)
-    if not passed.judged:
+    if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")
-    _tell_judged(passed.judged, services, {p.seq for p in passed.publications})
+    failure_cli.tell(tried, services, quiet=True)
 
 
 @app.command()
@@ -132,6 +135,7 @@ def reviews(
     all_: Annotated[bool, typer.Option("--all", help="decided ones too")] = False,
 ) -> None:
     """List the review requests that wait for a person."""
+    from wfops_pipelines.core.reviews import ReviewKind, ReviewState
     from wfops_pipelines.store import reviews as store
 
     _, _, services = _open()
@@ -142,20 +146,20 @@ def reviews(
     for review in found:
         what = f"{review.sync} #{review.seq}" if review.seq else review.sync
         typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
+        if review.kind is ReviewKind.FAILURE and review.state is ReviewState.PENDING:
+            failure_cli.show_choices(review, services)
 
 
 @app.command()
 def decide(
     review: ReviewId,
-    decision: Annotated[
-        str, typer.Argument(metavar="DECISION", help="approve | approve_clean | reject | retry")
-    ],
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help=" | ".join(VERBS))],
     reason: Reason,
     evidence: Annotated[
         str | None, typer.Option(help="the hash you were shown; the current one if not given")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="key of a held row to leave in quarantine; repeatable")
+        list[str] | None, typer.Option(help="key of a row to leave out; repeatable")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -192,7 +196,7 @@ def decide(
     typer.echo(f"{decision} recorded as {taken.id}")
     if taken.edited is not None:
         run_ = flow.Run(Actor("cli", "machine"))
-        _tell_judged(flow.judge_staged(project, sync, services, run_), services)
+        tell_judged(flow.judge_staged(project, sync, services, run_), services)
     elif not taken.final:
         typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
     elif found.kind is ReviewKind.AFTER:
@@ -208,7 +212,8 @@ def decide(
             f"published {counted_rows(done.rows)}" if done else "quarantined; nothing was published"
         )
     else:
-        typer.echo("the approval gate acts on it")
+        _sign(services)  # what comes now may fail
+        failure_cli.act(found, taken, sync, project, services)
     _sign(services)
 
 
@@ -407,21 +412,3 @@ def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
     with services.engine.connect() as conn:
         types = {n: snapshots.head(conn, n).types for n in project.syncs}
     return [e for n, t in types.items() if t for e in dangling(project, project.syncs[n], t)]
-
-
-def _tell_judged(
-    judged: Sequence[Judged], services: Services, published: Collection[int] = ()
-) -> None:
-    """What became of each snapshot; `published` are the numbers of those of which rows went."""
-    for one in judged:
-        went = one.snapshot.seq in published
-        typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {_became(one, went)}")
-        if one.review is not None:
-            tell_waiting(one.review, services)
-
-
-def _became(one: Judged, went: bool) -> str:
-    if one.review is not None:
-        return f"held: {one.review.summary}" + ("; the others are published" if went else "")
-    paused = f"`wfops resume {one.snapshot.sync}` lets a paused sync go on"
-    return "published" if went else f"cleared, and not published yet: its turn comes; {paused}"

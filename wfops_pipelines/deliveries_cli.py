@@ -12,7 +12,7 @@ from wfops_pipelines.terminal import me, open_all, sign
 def deliveries(
     name: Annotated[str, typer.Argument(metavar="SYNC", help="the sync's name")],
     delivered: Annotated[
-        str | None, typer.Option(metavar="KEY", help="this unknown row has arrived")
+        str | None, typer.Option(metavar="KEY", help="this row in doubt has arrived")
     ] = None,
     again: Annotated[
         str | None, typer.Option(metavar="KEY", help="this one has not: send it once more")
@@ -24,7 +24,10 @@ def deliveries(
         str, typer.Option("--reason", "-r", help="why; the audit trail keeps it")
     ] = "",
 ) -> None:
-    """List the rows that did not arrive at the sync's API; settle those that nobody knows of."""
+    """List the rows that did not arrive at the sync's API; settle those that nobody knows of.
+
+    A row that was left out is listed until a newer version of it has arrived.
+    """
     from wfops_pipelines import settling
     from wfops_pipelines.errors import BadDecision
 
@@ -38,11 +41,14 @@ def deliveries(
         typer.echo(f"{key} of {name} {'has arrived' if arrived else 'is sent with the next try'}")
         sign(services)
         return
-    found = settling.unsettled(name, project, services)
+    found, left_out = settling.unsettled(name, project, services), settling.left_out(name, services)
     if not found:
-        typer.echo("every row that was sent has arrived")
-    for one in found:
+        but = ", but for what was left out" if left_out else ""
+        typer.echo(f"every row that was sent has arrived{but}")
+    for one in [*found, *left_out]:
         typer.echo(
             f"{one.state.value:9} {name} #{one.number:<6} {one.key:20} {one.act.value:7} "
             f"{one.error or ''}"
         )
+    if any(one.state.value == "refused" for one in found):
+        typer.echo("`wfops reviews` says how to go on without what was refused")

@@ -11,6 +11,7 @@ WfopsError
 │   ├── SchemaRefused           schema: rows that cannot be staged as a table
 │   ├── SnapshotDamaged         our_bug: a staged file is missing or not what its digest says
 │   └── DestinationRefused      destination_refused: the destination said no
+│       ├── RowRefused              it refused this very row, and will refuse it again
 │       ├── DestinationDenied       auth: it refused the credentials
 │       ├── DestinationRateLimited  rate_limit: still limited after all retries
 │       └── DestinationUnreachable  network: time-outs, 5xx, broken connections after all retries
@@ -23,7 +24,8 @@ WfopsError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -96,8 +98,39 @@ class SnapshotDamaged(SyncFailure):
     kind = FailureKind.OUR_BUG
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that a destination refused for good, and does not have.
+
+    `seq` is the snapshot's number, `act` what was tried (create, update, delete), `said` why not.
+    """
+
+    seq: int
+    key: str
+    act: str
+    said: str
+
+
 class DestinationRefused(SyncFailure):
+    """`rows` are those that were refused for good; a person may leave them out.
+
+    `perhaps`: an earlier try of the same request may have been done all the same.
+    """
+
     kind = FailureKind.DESTINATION_REFUSED
+
+    def __init__(
+        self,
+        message: str = "",
+        exchange: Mapping[str, Any] | None = None,
+        rows: Sequence[RefusedRow] = (),
+    ) -> None:
+        super().__init__(message, exchange)
+        self.rows, self.perhaps = tuple(rows), False
+
+
+class RowRefused(DestinationRefused):
+    """Asked again, the destination would say the same of this row."""
 
 
 class DestinationDenied(DestinationRefused):

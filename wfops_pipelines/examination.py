@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wfops_pipelines.contradictions import contradicted_findings
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
 from wfops_pipelines.core.parts import Rows
@@ -127,6 +128,7 @@ def examine(
     run("key", lambda: key_findings(rows, sync.key))
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
     run("order", lambda: order_findings(snapshot, sync))
+    run("versions", lambda: contradicted_findings(snapshot, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
+from wfops_pipelines import rereading
 from wfops_pipelines.assisting import Assisted, assist
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
@@ -15,7 +16,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.gathering import Gathered, Recall, gather
+from wfops_pipelines.gathering import Between, Gathered, Recall, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
 from wfops_pipelines.store import audit, database, drafts, files, remembered, rows, snapshots
@@ -30,7 +31,7 @@ class _Stretch:
     """What one extraction is about: its window, and what was there before it.
 
     `came` tells of rows what was staged before. `before` is the number of the day's newest
-    snapshot, where the sync is partitioned.
+    snapshot, where the sync is partitioned. `again`: it lies behind what extractions reach.
     """
 
     window: Window
@@ -38,6 +39,16 @@ class _Stretch:
     came: Recall
     day: Day | None
     before: int = 0
+    again: bool = False
+
+    @property
+    def only(self) -> Between | None:
+        """What rows of other stretches are left out by."""
+        if self.day is not None:
+            return Between(self.day.start, self.day.end)
+        if self.again and self.window.start is not None:
+            return Between(self.window.start, self.window.end)
+        return None
 
 
 def stage(
@@ -60,16 +71,40 @@ def stage(
             f"{sync.name} is partitioned by day. Say which one to run: a partition in the UI, or "
             f"`wfops run {sync.name} --day {sync.days_from}`."
         )
-    stretch = _stretch(sync, services, until or services.clock(), day)
+    return _stage(sync, services, actor, run_id, _stretch(sync, services, until, day))
+
+
+def stage_again(
+    sync: Sync, services: Services, actor: Actor, run_id: str | None, since: datetime
+) -> Snapshot | None:
+    """Stage what the source has from `since` up to where every extraction begins, if it is new.
+
+    The cursor stays where it is. Raises as `stage` does.
+    """
+    rereading.note(sync, since, services, actor, run_id)
+    rereading.recall(sync, since, services)
+    while True:
+        stretch = _behind(sync, services, since)
+        try:
+            return None if stretch is None else _stage(sync, services, actor, run_id, stretch)
+        except snapshots.HeadMoved:
+            continue  # an ordinary run was first; a person asked for this only once
+
+
+def _stage(
+    sync: Sync, services: Services, actor: Actor, run_id: str | None, stretch: _Stretch
+) -> Snapshot | None:
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
     places = services.folder(sync.name), services.at_once
-    found = gather(sync, pages, stretch.head.types, stretch.came, day, *places)
+    found = gather(sync, pages, stretch.head.types, stretch.came, stretch.only, *places)
     found = with_vanished(sync, found, services)
     if found is None:
         return None
     assembled, assisted = _assisted(sync, found.rows, stretch.head, services)
     staged = _snapshot(sync, found, assembled, stretch, services, run_id)
+    if stretch.again:
+        staged = replace(staged, reread_by=actor.name)
     staged_rows = services.rows(staged)
     with database.transaction(services.engine) as conn:
         snapshot = _enter(conn, staged, staged_rows, stretch)
@@ -82,7 +117,19 @@ def stage(
     return snapshot
 
 
-def _stretch(sync: Sync, services: Services, until: datetime, day: Day | None) -> _Stretch:
+def _behind(sync: Sync, services: Services, since: datetime) -> _Stretch | None:
+    with services.engine.connect() as conn:
+        head = snapshots.head(conn, sync.name)
+    end = _since(sync, head.cursor)
+    if end is None or end <= since:
+        return None
+    ahead = services.clock() + timedelta(minutes=sync.policy.overlap_minutes)
+    came = _recall(sync, services, ahead, since)
+    return _Stretch(Window(since, end), head, came, None, again=True)
+
+
+def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | None) -> _Stretch:
+    until = until or services.clock()
     ahead = until + timedelta(minutes=sync.policy.overlap_minutes)
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
@@ -145,17 +192,18 @@ def _snapshot(
         partition=stretch.day.name if stretch.day else None,
         doubted=found.doubted,
         asked=(_asked_after(sync, stretch), stretch.window.end),
+        contradicted=found.contradicted,
     )
 
 
 def _asked_after(sync: Sync, stretch: _Stretch) -> datetime | None:
     """From when on rows are expected that were not asked for before: the overlap was.
 
-    A day that is run again brings what is new of it, whenever that may be.
+    A day that is run again brings what is new of it, whenever that may be; so does a date.
     """
     if stretch.day is not None:
         return None if stretch.before else stretch.day.start
-    return stretch.head.cursor if sync.cursor is not None else None
+    return stretch.head.cursor if sync.cursor is not None and not stretch.again else None
 
 
 def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, select
@@ -21,11 +21,21 @@ from wfops_pipelines.core.reviews import (
     check_reason,
 )
 from wfops_pipelines.core.routing import route_failure
-from wfops_pipelines.errors import BadDecision, FailureKind, SettingsError, SyncFailure
+from wfops_pipelines.errors import (
+    BadDecision,
+    DestinationRefused,
+    FailureKind,
+    RefusedRow,
+    SettingsError,
+    SyncFailure,
+)
+from wfops_pipelines.masking import named
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, reviews
+from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
+
+GATE = Actor("gate", "machine")
 
 
 def report_failure(
@@ -35,12 +45,17 @@ def report_failure(
     services: Services,
     run_id: str | None,
     day: Day | None = None,
+    actor: Actor | None = None,
+    since: str = "",
 ) -> Review | None:
     """Open a review request for a failed step; None when one for this cause is pending already.
 
-    Of a partitioned sync each day has its own: deciding retry runs that day again.
+    Of a partitioned sync each day has its own: deciding retry runs that day again. So it reads
+    again from `since`, the date that the run was given. Rows that were refused for good may be left
+    out, by somebody else than `actor`, on whose behalf the step ran.
     """
     kind = _kind(error)
+    rows = error.rows if isinstance(error, DestinationRefused) else ()
     body = _body(sync, step, kind, error, secrets_of(services.environ))
     proposed = _proposed(body, services) if kind is FailureKind.OUR_BUG else None
     if proposed is not None:
@@ -49,6 +64,8 @@ def report_failure(
     named = kind.value if likely == kind.value else f"probably {likely}"
     if day is not None:
         body["day"] = day.name
+    if since:
+        body["since"] = since
     of = f" of {day.name}" if day else ""
     summary = f"{step}{of} failed ({named}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
@@ -67,25 +84,54 @@ def report_failure(
         routed=routed.why,
         cause=cause,
         opened_at=services.clock(),
-        requested_by="",
+        requested_by=_requester(sync, rows, services, actor),
+        keys=tuple(row.key for row in rows),
+        approvals_needed=sync.policy.approvals if rows else 1,
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, likely, *_of(day.name if day else None)])
+        fingerprint = "/".join([step, likely, *_of(day.name if day else since or None)])
+        if rows:
+            _replace_outdated(conn, review, fingerprint, services)
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))
     return review
 
 
-def waits(conn: Connection, sync: str, step: str, day: str | None) -> bool:
-    """Whether a failure of this step (of this day) waits for a person."""
+def _requester(
+    sync: Sync, rows: Sequence[RefusedRow], services: Services, actor: Actor | None
+) -> str:
+    """Who may not decide to leave rows out: whoever edited them, or had them published."""
+    if not rows:
+        return ""
+    with services.engine.connect() as conn:
+        editor = snapshots.get(conn, sync.name, rows[0].seq).edited_by
+    return editor or (actor.name if actor is not None and actor.verified else "")
+
+
+def _replace_outdated(
+    conn: Connection, review: Review, fingerprint: str, services: Services
+) -> None:
+    """A pending request that shows other rows than were refused now makes room for this one."""
+    old = reviews.pending_failure(conn, review.sync, fingerprint)
+    if old is None or old.keys == review.keys:
+        return
+    at = services.clock()
+    reviews.close(conn, old.id, ReviewState.SUPERSEDED, str(GATE), at)
+    said = f"a later try was refused other rows: {review.id} shows them"
+    details: dict[str, Json] = {"review": old.id, "by": review.id}
+    audit.append(conn, AuditEvent(at, GATE, Action.SUPERSEDED, old.subject, said, details))
+
+
+def waiting(conn: Connection, sync: str, step: str, day: str | None) -> list[str]:
+    """The requests about failures of this step (of this day) that wait for a person."""
     c = t.reviews.c
-    pending = select(c.fingerprint).where(
+    pending = select(c.id, c.fingerprint).where(
         c.sync == sync, c.kind == ReviewKind.FAILURE.value, c.state == ReviewState.PENDING.value
     )
-    causes = [str(row.fingerprint).split("/") for row in conn.execute(pending)]
-    return any([cause[0], *cause[2:]] == [step, *_of(day)] for cause in causes)
+    causes = [(row.id, str(row.fingerprint).split("/")) for row in conn.execute(pending)]
+    return [id for id, cause in causes if [cause[0], *cause[2:]] == [step, *_of(day)]]
 
 
 def known(conn: Connection, sync: str, run_id: str) -> bool:
@@ -113,6 +159,10 @@ def _body(
     """What the reviewer of a failure is shown, and what their decision is about."""
     said = " ".join(str(error).split()) or type(error).__name__
     exchange = error.exchange if isinstance(error, SyncFailure) else None
+    rows = error.rows if isinstance(error, DestinationRefused) else ()
+    refused: list[Json] = [
+        {"row": named(sync, r.key), "act": r.act, "said": hide(r.said, secrets)} for r in rows
+    ]
     return {
         "sync": sync.name,
         "step": step,
@@ -120,13 +170,14 @@ def _body(
         "error": hide(said, secrets)[:2000],
         "type": type(error).__name__,
         **({"exchange": redacted(exchange, secrets)} if exchange else {}),
+        **({"snapshot": rows[0].seq, "refused": refused} if rows else {}),
     }
 
 
 def _failed(review: Review, body: dict[str, Json], services: Services) -> AuditEvent:
     return AuditEvent(
         at=services.clock(),
-        actor=Actor("gate", "machine"),
+        actor=GATE,
         action=Action.FAILED,
         subject=review.sync,
         reason=review.summary,

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from wfops_pipelines.core.reviews import HOLDS, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import CLEAN, HELD
+from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
@@ -104,8 +104,7 @@ class Fates:
     def _refused(self, key: str) -> Told | None:
         for row, keys in reversed(self.refused):
             if keys is None or key in keys:
-                how = "reverted by" if row.part.endswith(" reverted") else "quarantined by"
-                return Told(Fate.QUARANTINED, f"{how} decision {row.decision}", row.at)
+                return Told(Fate.QUARANTINED, _why_refused(row), row.at)
         return None
 
     def _handed(self, parts: Sequence[str]) -> Told | None:
@@ -130,11 +129,23 @@ class Fates:
         return self._handed(parts) or Told(Fate.NOWHERE, f"review {review.id} is {review.state}")
 
 
+def _why_refused(row: Row[Any]) -> str:
+    if LEFT_OUT in row.part:
+        who = Actor(row.actor, verified=row.verified)
+        by = f"left out by {who} (decision {row.decision}): “{row.reason}”"
+        return f"refused by the destination, and {by}"
+    how = "reverted by" if row.part.endswith(" reverted") else "quarantined by"
+    return f"{how} decision {row.decision}"
+
+
 def read_written(conn: Connection, sync: str) -> Written:
     """All that tells the fates of a sync's rows, but the rows themselves."""
     e, r, p, q = t.evidence.c, t.reviews.c, t.publications.c, t.quarantine.c
-    pending, o = r.state == ReviewState.PENDING.value, t.outbox.c
+    pending, o, d = r.state == ReviewState.PENDING.value, t.outbox.c, t.decisions.c
     holds = select(t.reviews).where(r.kind.in_([k.value for k in HOLDS]), r.seq.is_not(None))
+    refused = select(t.quarantine, d.actor, d.verified, d.reason).select_from(
+        t.quarantine.outerjoin(t.decisions, d.id == q.decision)
+    )
     errands = select(o.review, o.decision).where(o.sync == sync, o.done_at.is_(None))
     found = snapshots.in_state(conn, sync, *SnapshotState)
     edits: dict[int, list[int]] = defaultdict(list)
@@ -147,7 +158,7 @@ def read_written(conn: Connection, sync: str) -> Written:
         judged=_by_seq(conn, select(e.seq, e.held_keys).where(e.sync == sync)),
         reviews=_by_seq(conn, holds.where(r.sync == sync).order_by(pending, r.opened_at, r.id)),
         handed=_by_seq(conn, select(t.publications).where(p.sync == sync).order_by(p.published_at)),
-        refused=_by_seq(conn, select(t.quarantine).where(q.sync == sync).order_by(q.at)),
+        refused=_by_seq(conn, refused.where(q.sync == sync).order_by(q.at)),
         undone={row.review: row.decision for row in conn.execute(errands)},
     )
 

@@ -7,26 +7,28 @@ where the database says it stopped.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from wfops_pipelines import confident, gate, publishing
+from wfops_pipelines import confident, gate, mending, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.causes import cause_of_findings
 from wfops_pipelines.core.findings import Finding
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
+from wfops_pipelines.core.veiled import veiled
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examination import Examined, examine
-from wfops_pipelines.extraction import stage
-from wfops_pipelines.history import read_past, read_there
+from wfops_pipelines.extraction import stage, stage_again
+from wfops_pipelines.history import read_held, read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, reviews, row_models, snapshots
-from wfops_pipelines.superseding import supersede_older
+from wfops_pipelines.superseding import lock_older, supersede
 from wfops_pipelines.sync import Day, Sync
 
 
@@ -63,13 +65,23 @@ def run_sync(
     run: Run,
     until: datetime | None = None,
     day: Day | None = None,
+    since: datetime | None = None,
 ) -> Passed:
     """The whole way of one sync: extract what is new, judge what is staged, publish what may go.
 
-    Of a partitioned sync: of one `day`.
+    Of a partitioned sync: of one `day`. Where `since` is given, what the source has since then and
+    extractions no longer reach comes before.
     """
-    judged = stage_and_judge(project, sync, services, run, until, day)
-    return Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
+    began = services.clock()
+    judged = stage_and_judge(project, sync, services, run, until, day, since)
+    passed = Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
+    whole_run(sync, services, day, began)
+    return passed
+
+
+def whole_run(sync: Sync, services: Services, day: Day | None, began: datetime) -> None:
+    """A run that began then went through: an earlier one that died is over."""
+    mending.close(sync, "run", services, day.name if day else None, began)
 
 
 def stage_and_judge(
@@ -79,10 +91,16 @@ def stage_and_judge(
     run: Run,
     until: datetime | None = None,
     day: Day | None = None,
+    since: datetime | None = None,
 ) -> tuple[Judged, ...]:
     """Stage what is new, then judge what is staged."""
+    began = services.clock()
+    if since is not None:
+        stage_again(sync, services, run.actor, run.run_id, since)
     stage(sync, services, run.actor, run.run_id, until, day)
-    return judge_staged(project, sync, services, run, day)
+    judged = judge_staged(project, sync, services, run, day)
+    mending.close(sync, "extraction", services, day.name if day else None, began)
+    return judged
 
 
 def judge_staged(
@@ -109,8 +127,9 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
         suite = project.suites[sync.name]
         examined = examine(sync, suite, snapshot, rows, past, there.result)
     _refuse_blind(snapshot, there.exception())
+    verdict = decide(examined.evidence.findings, examined.evidence.rows, sync.policy)
+    examined = _with_held(sync, snapshot, rows, examined, verdict, services)
     evidence = examined.evidence
-    verdict = decide(evidence.findings, evidence.rows, sync.policy)
     review = _review(sync, snapshot, evidence, verdict, services, run)
     if not _record(sync, snapshot, examined, verdict, review, services, run):
         return _judged_already(sync, snapshot, services)
@@ -118,6 +137,22 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
         confident.answer(sync, review, verdict, services)
     _leave_report(project, services, snapshot)
     return Judged(snapshot, evidence, verdict, review)
+
+
+def _with_held(
+    sync: Sync,
+    snapshot: Snapshot,
+    rows: Rows,
+    examined: Examined,
+    verdict: Verdict,
+    services: Services,
+) -> Examined:
+    """Where only some rows wait, with what publishing those would change: that is decided."""
+    evidence = examined.evidence
+    if not isinstance(verdict, Hold) or verdict.keys is None or evidence.diff is None:
+        return examined
+    held = read_held(sync, snapshot, rows, verdict.keys, services)
+    return replace(examined, evidence=replace(evidence, held_diff=held))
 
 
 def _refuse_blind(snapshot: Snapshot, error: BaseException | None) -> None:
@@ -163,15 +198,15 @@ def _record(
         now = snapshots.get(conn, sync.name, snapshot.seq, lock=True)
         if now.state is not SnapshotState.STAGED:
             return False
+        moot = lock_older(conn, snapshot) if _replaces_all(sync, snapshot) else ()
         snapshots.add_evidence(conn, examined.evidence, held)
-        if examined.profile is not None and snapshot.edited_by is None:
+        if examined.profile is not None and snapshot.ordinary:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
         if examined.model is not None:
             row_models.keep(conn, sync.name, examined.model)
         snapshots.set_state(conn, sync.name, snapshot.seq, state)
         audit.append(conn, _examined(snapshot, examined.evidence, verdict, services, run))
-        if _replaces_all(sync, snapshot):
-            supersede_older(conn, snapshot, services)
+        supersede(conn, moot, snapshot, services)
         if review is not None:
             reviews.open_review(conn, review)
             audit.append(conn, gate.opened(review, services))
@@ -244,7 +279,7 @@ def _weight(finding: Finding) -> tuple[bool, bool]:
 
 def _said(finding: Finding, sync: Sync) -> str:
     masked = finding.column is not None and finding.column in sync.policy.masked
-    return f"{finding.check} ({finding.column} is masked)" if masked else finding.sentence
+    return veiled(finding) if masked else finding.sentence
 
 
 def _examined(

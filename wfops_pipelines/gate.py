@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from wfops_pipelines import assisting, failing, row_outcomes
+from wfops_pipelines import assisting, failing, leaving, row_outcomes
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 from wfops_pipelines.core.people import Role
@@ -37,7 +37,8 @@ from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
 NAMELESS = "None"  # the key, as text, of rows that have none
-APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN)
+APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN, Verb.LEAVE_OUT)  # as many as the policy asks for
+FAILED_ON = (Verb.RETRY, Verb.LEAVE_OUT)  # what a failure goes on by
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
         sync = sync_of(project, review)
         check_decision(decision, review)
         _check_person(decision, review, services)
+        if decision.verb is Verb.LEAVE_OUT:
+            decision = leaving.checked(conn, decision, review)
+            return _take(conn, decision, review, sync, (), services, channel)
         override = _override(conn, decision, review, sync, services)
         if decision.exclude or decision.edits:
             check_keys(decision, held_rows(conn, sync, review, services))
@@ -190,8 +194,9 @@ def _take(
             noted = assisting.note_decision(conn, decision, review, of)
             row_outcomes.note(conn, decision, review, sync.policy, services)
         reviews.close(conn, review.id, OUTCOME_OF[decision.verb], str(decision.actor), at)
-        if review.kind in HOLDS or decision.verb is Verb.RETRY or _reverts(decision, review):
-            errand = Errand(id, review.id, review.sync, review.seq, decision.verb, at, 0, None)
+        seq = leaving.snapshot_of(conn, review) if decision.verb is Verb.LEAVE_OUT else review.seq
+        if review.kind in HOLDS or decision.verb in FAILED_ON or _reverts(decision, review):
+            errand = Errand(id, review.id, review.sync, seq, decision.verb, at, 0, None)
             reviews.post(conn, errand)
     event = _decided(decision, review, id, services, channel, final=final)
     details: dict[str, Json] = {**event.details, **noted, "override": list(override)}

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines import telling
+from wfops_pipelines.contradictions import contradicted
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.core.snapshot import DELETED, Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
-from wfops_pipelines.store.remembered import NO_KEY, Came
+from wfops_pipelines.store.remembered import NO_KEY, Came, identities
 from wfops_pipelines.store.rows import remembered_as, remembered_key, texts
 from wfops_pipelines.store.spool import Spool
 from wfops_pipelines.store.versions import spelled, versions
-from wfops_pipelines.sync import Day, Sync
+from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,11 +36,19 @@ AT_ONCE = 20_000  # rows that are Python objects at the same time
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """Only rows dated from `start` up to before `end` are wanted, and those without a date."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
-    `repeats` is how many rows were dropped because the same version came twice. `doubted`: see
-    Snapshot.
+    `repeats` is how many rows were dropped because the same version came twice. `doubted` and
+    `contradicted`: see Snapshot.
     """
 
     rows: Rows
@@ -47,6 +56,7 @@ class Gathered:
     cursor: npt.NDArray[np.datetime64]
     repeats: int
     doubted: tuple[tuple[str, str], ...] = ()
+    contradicted: tuple[Cell, ...] = ()
 
     def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
@@ -64,15 +74,8 @@ class Gathered:
                 bound = np.datetime64(oldest.astimezone(UTC).replace(tzinfo=None))
                 late = ~(cursor < bound)  # so is a row without a date
                 part, version, cursor = part.filter(pa.array(late)), version[late], cursor[late]
-            found = remembered_as(texts(part[key]) if keyed else [None] * part.num_rows)
-            keys = [NO_KEY if name is None else name for name in found]
-            yield pa.table(
-                {
-                    "key": pa.array(keys, pa.string()),
-                    "version": pa.array(spelled(version), pa.string()),
-                    "cursor": pa.array(cursor, pa.timestamp("us", "UTC")),
-                }
-            )
+            keys = texts(part[key]) if keyed else [None] * part.num_rows
+            yield identities(keys, version, cursor)
             at = end
 
 
@@ -81,18 +84,17 @@ def gather(
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
     came: Recall,
-    day: Day | None,
+    only: Between | None,
     folder: Path,
     at_once: int,
 ) -> Gathered | None:
     """Rows that are not known, the newest version of each key; None when there is none.
 
-    Of a `day`, rows of other days are left to those. A row without a key is evidence too: all of
-    them stay, and the examiners report them. In memory are a page, a few times `at_once` rows, and
-    a mark for each row; the rows wait in `folder`, to be read again.
+    A row without a key is evidence too: all of them stay, and the examiners report them. In memory
+    are a page, a few times `at_once` rows, and a mark for each row; the rows wait in `folder`.
     """
     spool, fitting = Spool(folder), Fitting()
-    told, quarrel = _Told(sync, came, day), False
+    told, quarrel = _Told(sync, came, only), False
     for part in _parts(sync, pages, held, min(at_once, AT_ONCE)):
         quarrel |= fitting.see(part)
         spool.add(part)
@@ -102,7 +104,7 @@ def gather(
     whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
     _refuse_bytes(sync, whole.schema)
     if quarrel:  # what a type is counts for a version
-        told = _Told(sync, came, day)
+        told = _Told(sync, came, only)
         for part in whole.parts():
             told.add(part)
     chosen = told.marks.newest()
@@ -112,7 +114,8 @@ def gather(
     doubted = tuple(
         doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
     )
-    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted)
+    cells = contradicted(whole, sync.key, chosen.rivals) if len(chosen.rivals) else ()
+    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted, cells)
 
 
 @dataclass(slots=True)
@@ -124,7 +127,7 @@ class _Told:
 
     sync: Sync
     came: Recall
-    day: Day | None
+    only: Between | None
     marks: Marks = field(default_factory=Marks)
     doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
     count: int = 0
@@ -132,7 +135,7 @@ class _Told:
     def add(self, part: pa.Table) -> None:
         import pandas as pd
 
-        inside = _inside(_marks(self.sync, part), self.day)
+        inside = _inside(_marks(self.sync, part), self.only)
         names = pd.Series(remembered_as(inside["key"]), inside.index, dtype=object)
         known = inside.assign(key=names)
         news, doubts = _news(known, self.came(len(known), partial(_asked, known)))
@@ -236,11 +239,11 @@ def _marks(sync: Sync, table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _inside(marks: pd.DataFrame, day: Day | None) -> pd.DataFrame:
-    if day is None:
+def _inside(marks: pd.DataFrame, only: Between | None) -> pd.DataFrame:
+    if only is None:
         return marks
     cursor = marks["cursor"]
-    return marks[cursor.isna() | ((cursor >= day.start) & (cursor < day.end))]
+    return marks[cursor.isna() | ((cursor >= only.start) & (cursor < only.end))]
 
 
 def _asked(marks: pd.DataFrame) -> pa.Table:

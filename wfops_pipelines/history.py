@@ -10,10 +10,10 @@ from sqlalchemy import Connection, select
 from wfops_pipelines.anomaly import ROWS_VERSION
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
-from wfops_pipelines.core.snapshot import DELETED, Snapshot
+from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Existing, can_list
 from wfops_pipelines.examination import Past, There
-from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows
+from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
@@ -48,7 +48,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         schema=None if last is None else last.schema,
         previous_rows=None if last is None else last.num_rows,
         profiles={}
-        if snapshot.edited_by  # a few rows that a person changed are no day of the source
+        if not snapshot.ordinary
         else snapshots.published_profiles(
             conn, sync.name, snapshot.seq, incremental=sync.cursor is not None
         ),
@@ -74,6 +74,16 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
             sync.destination.diff(conn, parcel, critical) if usable else None,
             _living(conn, sync, rows, services),
         )
+
+
+def read_held(
+    sync: Sync, snapshot: Snapshot, rows: Rows, keys: frozenset[str], services: Services
+) -> Diff:
+    """What publishing only these rows would change."""
+    held = parcel_of(sync, snapshot, select_rows(rows, sync.key, keys, frozenset()), services)
+    critical = [c for c in sync.policy.critical_fields if c in rows.column_names]
+    with services.engine.connect() as conn:
+        return sync.destination.diff(conn, held, critical)
 
 
 def _living(conn: Connection, sync: Sync, rows: Rows, services: Services) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CLEAN, HELD = "clean", "held"
+LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +81,43 @@ def published_rows(
 
 def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
     q = t.quarantine.c
-    query = select(q["keys"]).where(q.sync == sync, q.seq == seq, q.part.in_([CLEAN, HELD]))
+    query = select(q["keys"]).where(q.sync == sync, q.seq == seq, _put_away())
     return frozenset(k for row in conn.execute(query) for k in row[0] or ())
+
+
+def _put_away() -> ColumnElement[bool]:
+    """Of the quarantine what never was published, against what was taken back."""
+    part = t.quarantine.c.part
+    return part.in_([CLEAN, HELD]) | part.contains(LEFT_OUT)
+
+
+def left_out(conn: Connection, sync: str, seq: int) -> frozenset[str]:
+    """The rows of a snapshot that the destination refused and a person left out."""
+    q = t.quarantine.c
+    query = select(q["keys"]).where(q.sync == sync, q.seq == seq, q.part.contains(LEFT_OUT))
+    return frozenset(k for row in conn.execute(query) for k in row[0])
 
 
 def refused_rows(conn: Connection, sync: str, seqs: Sequence[int]) -> dict[int, int]:
     """How many rows of each of these snapshots a person put away."""
     q = t.quarantine.c
-    query = select(q.seq, func.sum(q.rows)).where(
-        q.sync == sync, q.seq.in_(seqs), q.part.in_([CLEAN, HELD])
-    )
+    query = select(q.seq, func.sum(q.rows)).where(q.sync == sync, q.seq.in_(seqs), _put_away())
     return {int(row[0]): int(row[1]) for row in conn.execute(query.group_by(q.seq))}
 
 
 def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
     """What was published of a snapshot so far."""
+    return _publications(conn, sync, t.publications.c.seq == seq)
+
+
+def publications_since(conn: Connection, sync: str, moment: datetime) -> list[Publication]:
+    """What was published of a sync since then, oldest first."""
+    return _publications(conn, sync, t.publications.c.published_at >= moment)
+
+
+def _publications(conn: Connection, sync: str, which: ColumnElement[bool]) -> list[Publication]:
     c = t.publications.c
-    query = select(t.publications).where(c.sync == sync, c.seq == seq).order_by(c.published_at)
+    query = select(t.publications).where(c.sync == sync, which).order_by(c.published_at, c.seq)
     names = (
         "sync", "seq", "part", "digest", "rows", "inserted", "updated", "stale",
         "published_at", "reverted_at",
@@ -107,12 +128,18 @@ def publications_of(conn: Connection, sync: str, seq: int) -> list[Publication]:
     ]
 
 
-def parcel_of(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> Parcel:
-    """Rows of a snapshot as a destination takes them, with the place for what they replace."""
+def parcel_of(
+    sync: Sync, snapshot: Snapshot, rows: Rows, services: Services, part: str = "",
+    forget: datetime | None = None,
+) -> Parcel:  # fmt: skip
+    """Rows of a snapshot as a destination takes them, with the place for what they replace.
+
+    part: which publication of the snapshot they are. forget: what was kept before is needed no
+    longer.
+    """
     keep = None
     if sync.policy.undo_hours is not None:
-        now, hours = services.clock(), sync.policy.undo_hours
-        keep = Keep(t.replaced.fullname, snapshot.seq, now, now - timedelta(hours=2 * hours))
+        keep = Keep(t.replaced.fullname, snapshot.seq, services.clock(), forget, part)
     return Parcel(
         sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at,
         services.at_once,
@@ -127,6 +154,10 @@ def quarantine(
     part: str,
     decision: str,
     keys: frozenset[str] | None,
+    *,
+    action: Action = Action.QUARANTINED,
+    reason: str = "",
+    more: Mapping[str, Json] | None = None,
 ) -> None:
     """Put rows away, for good unless a person re-opens the request. None: the whole snapshot."""
     at, count = services.clock(), snapshot.rows if keys is None else len(keys)
@@ -146,6 +177,7 @@ def quarantine(
         "digest": snapshot.digest,
         "rows": count,
         "decision": decision,
+        **(more or {}),
     }
-    event = AuditEvent(at, actor, Action.QUARANTINED, snapshot.name, "", details)
+    event = AuditEvent(at, actor, action, snapshot.name, reason, details)
     audit.append(conn, event)

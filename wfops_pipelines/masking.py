@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from wfops_pipelines.core.redact import hide, redacted
 from wfops_pipelines.destinations import Parcel
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.sync import Sync
+
+
+def named(sync: Sync, key: str) -> str:
+    """A row's key as it may be shown."""
+    if sync.key not in sync.policy.masked:
+        return key
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 @contextmanager
@@ -18,7 +27,7 @@ def masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
         yield
     except DestinationRefused as error:
         columns = [c for c in sync.policy.masked if c in parcel.columns]
-        said = f"{error} {error.exchange}"
+        said = f"{error} {error.exchange} {error.rows}"
         values = {
             text
             for part in (parcel.content.parts(columns) if columns else ())
@@ -30,4 +39,5 @@ def masking(sync: Sync, parcel: Parcel) -> Iterator[None]:
         if not quoted:
             raise
         exchange = {k: redacted(v, quoted) for k, v in (error.exchange or {}).items()}
-        raise type(error)(hide(str(error), quoted), exchange or None) from None
+        rows = [replace(row, said=hide(row.said, quoted)) for row in error.rows]
+        raise type(error)(hide(str(error), quoted), exchange or None, rows) from None

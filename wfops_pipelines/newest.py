@@ -20,13 +20,15 @@ _HASH_KEYS = ("wfops marks keys", "and marks again.")
 class Chosen:
     """Which rows stay (an Arrow array of booleans; None: all), and the marks of those, in order.
 
-    `repeats` is how many were dropped because the same version came twice.
+    `repeats` is how many were dropped because the same version came twice. `rivals` are places of
+    rows (the one that went, the one that stays) of one key and one cursor and of two versions.
     """
 
     mask: Any
     version: Hashes
     cursor: npt.NDArray[np.datetime64]
     repeats: int
+    rivals: npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -60,12 +62,14 @@ class Marks:
 
         marks = {name: np.concatenate(parts) for name, parts in self.kept.items()}
         self.kept.clear()
-        stays, repeats = _stays(marks)
+        stays, repeats, rivals = _stays(marks)
         stays &= marks["news"]
         mask = np.concatenate(self.inside)
-        mask[np.flatnonzero(mask)[~stays]] = False
+        places = np.flatnonzero(mask)
+        mask[places[~stays]] = False
         chosen = None if mask.all() else pa.array(mask)
-        return Chosen(chosen, marks["version"][stays], marks["cursor"][stays], repeats)
+        rivals = places[rivals[stays[rivals[:, 1]]]]
+        return Chosen(chosen, marks["version"][stays], marks["cursor"][stays], repeats, rivals)
 
 
 def _hashed(keys: pd.Series[Any]) -> tuple[Hashes, Hashes]:
@@ -81,8 +85,13 @@ def _hashed(keys: pd.Series[Any]) -> tuple[Hashes, Hashes]:
     return first, second
 
 
-def _stays(marks: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[np.bool_], int]:
-    """Which rows stay, and how many repeats were dropped; only keys that occur again are sorted."""
+def _stays(
+    marks: dict[str, npt.NDArray[Any]],
+) -> tuple[npt.NDArray[np.bool_], int, npt.NDArray[np.int64]]:
+    """Which rows stay, how many repeats were dropped, and rivals (see `Chosen`).
+
+    Only keys that occur again are sorted.
+    """
     import numpy as np
     import pandas as pd
 
@@ -90,7 +99,7 @@ def _stays(marks: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[np.bool_], i
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     stays = np.ones(len(ordered), np.bool_)
     if not len(again):
-        return stays, 0
+        return stays, 0, np.empty((0, 2), np.int64)
     at = np.flatnonzero(np.isin(marks["a"], again))
     few = pd.DataFrame({name: values[at] for name, values in marks.items()}, index=at)
     once = few.drop_duplicates(["a", "b", "version"])
@@ -100,4 +109,17 @@ def _stays(marks: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[np.bool_], i
     newest = in_time.drop_duplicates(["a", "b"], keep="last")
     stays[at] = False
     stays[newest.index.to_numpy()] = stays[loose.index.to_numpy()] = True
-    return stays, len(few) - len(once)
+    return stays, len(few) - len(once), _rivals(in_time, newest)
+
+
+def _rivals(named: pd.DataFrame, newest: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Each row that is as new as the newest of its key, beside that one; in order."""
+    import numpy as np
+
+    tops = newest.assign(top=newest.index)[["a", "b", "cursor", "top"]]
+    beside = named[["a", "b", "cursor"]].assign(place=named.index).merge(tops, on=["a", "b"])
+    same = beside["cursor_x"] == beside["cursor_y"]
+    same |= beside["cursor_x"].isna() & beside["cursor_y"].isna()
+    found = beside[same & (beside["place"] != beside["top"])].sort_values("place")
+    pairs: npt.NDArray[np.int64] = found[["place", "top"]].to_numpy(np.int64)
+    return pairs

@@ -6,7 +6,6 @@ What is said names keys, snapshots and columns, never a value, so masked columns
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +17,13 @@ from sqlalchemy import Connection, exists, select
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations import Existing, existing_in_parts
+from wfops_pipelines.destinations import Existing, deliveries, existing_in_parts
+from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.fates import Fate, Fates, read_written
 from wfops_pipelines.ledger import parcel_of
+from wfops_pipelines.masking import named
 from wfops_pipelines.reconciliation import Account, count
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database
@@ -62,25 +63,30 @@ class Proof:
 
 @dataclass(slots=True)
 class _Pass:
-    """One pass over the files, the newest rank first."""
+    """One pass over the files, the newest rank first.
+
+    sent: what was sent to an API of the snapshot that is looked at, before it was published.
+    """
 
     sync: Sync
     services: Services
     conn: Connection
     walked: Walked
     fates: Counter[Fate] = field(default_factory=Counter)
+    sent: Mapping[str, Delivery] = field(default_factory=dict)
     misfits: list[Misfit] = field(default_factory=list)
 
     def say(self, key: str, seq: int, words: str) -> None:
-        self.misfits.append(Misfit(_named(self.sync, key), seq, words))
+        self.misfits.append(Misfit(key if key == "*" else named(self.sync, key), seq, words))
 
 
 def prove(sync: Sync, services: Services) -> Proof:
     """Account for every row of the sync by key, in one consistent view of the database.
 
     Every remembered row is in its snapshot's file; every row of every file has one fate, and as
-    many have each as the ledger counts; the newest published row of each key is what the
-    destination holds. The keys are in temporary tables.
+    many have each as the ledger counts; the newest published row of each key, or the newer one that
+    a publication had sent when it broke off, is what the destination holds. The keys are in
+    temporary tables.
     """
     with database.still(services.engine) as conn:
         written = read_written(conn, sync.name)
@@ -129,20 +135,34 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
 def _look(walk: _Pass, fates: Fates, rows: Rows) -> bool:
     """Tell the fate of each row; whether the rows have times."""
     walk.walked.begin_snapshot()
+    walk.sent = {}
     counted: Counter[Fate] = Counter()
     place, timed, lost = 0, False, []
     names = [n for n in (walk.sync.key, walk.sync.cursor) if n in rows.column_names]
     for part in rows.parts([n for n in names if n]):
         keys, cursors = keys_of(part[walk.sync.key]), _cursors(walk.sync, part)
         told = [fates.tell(k) for k in keys]
+        if not walk.sent and any(one.fate is Fate.WAITING for one in told):
+            version = fates.snapshot.version
+            walk.sent = deliveries.of_snapshot(walk.conn, walk.sync.name, version)
         counted.update(one.fate for one in told)
         lost += [(k, one) for k, one in zip(keys, told, strict=True) if one.fate is Fate.NOWHERE]
-        walk.walked.add(place, keys, cursors, [one.fate is Fate.PUBLISHED for one in told])
+        out = [
+            one.fate is Fate.PUBLISHED or (one.fate is Fate.WAITING and _went(walk, k))
+            for k, one in zip(keys, told, strict=True)
+        ]
+        walk.walked.add(place, keys, cursors, out)
         place, timed = place + len(keys), timed or cursors.null_count < len(cursors)
     _tally(walk, fates, counted)
     for key, one in lost:
         walk.say(key, fates.snapshot.seq, f"nowhere: {one.words}")
     return timed
+
+
+def _went(walk: _Pass, key: str) -> bool:
+    """Whether the row was sent, or perhaps was, by a publication that broke off."""
+    sent = walk.sent.get(key)
+    return sent is not None and sent.state in (State.DELIVERED, *OPEN)
 
 
 def _tally(walk: _Pass, fates: Fates, counted: Counter[Fate]) -> None:
@@ -186,6 +206,8 @@ def _compare(walk: _Pass, fates: Fates, rows: Rows) -> None:
     for part, held in existing_in_parts(walk.sync.destination, walk.conn, parcel, asked):
         for row in part.each():
             key = str(row[walk.sync.key])
+            if key in walk.sent and walk.sent[key].state in OPEN:
+                continue  # nobody knows which version is there
             words, excused = _differs(held, key, row, rank)
             if words is not None and not (excused and walk.walked.reverted(key)):
                 walk.say(key, fates.snapshot.seq, words)
@@ -241,10 +263,3 @@ def _orphans(conn: Connection, sync: str) -> Iterator[tuple[str, int]]:
     there = exists().where(s.sync == r.sync, s.seq == r.seq)
     query = select(r.key, r.seq).where(r.sync == sync, r.seq.is_not(None), ~there)
     yield from ((remembered_key(str(row.key)), int(row.seq)) for row in conn.execute(query))
-
-
-def _named(sync: Sync, key: str) -> str:
-    """The key as it may be shown."""
-    if sync.key not in sync.policy.masked or key == "*":
-        return key
-    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:12]}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
 
-from wfops_pipelines import failing, undoing
+from wfops_pipelines import failing, leaving, mending, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
@@ -18,6 +18,7 @@ from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
     Publication,
+    left_out,
     parcel_of,
     quarantine,
     select_rows,
@@ -49,6 +50,7 @@ def publish_cleared(
             return ()
         cleared = snapshots.in_state(conn, sync.name, SnapshotState.CLEARED, partition=name)
     done = [_publish_clean(sync, s.seq, services, actor) for s in cleared]
+    mending.close(sync, "publishing", services, name)
     return tuple(p for p in done if p is not None)
 
 
@@ -59,7 +61,7 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
             return None
         if controls.paused(conn, sync.name):
             return None
-        held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
+        held = snapshots.held_keys(conn, sync.name, seq) or ()
         done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=held)
         snapshots.set_state(conn, sync.name, seq, SnapshotState.SETTLED)
         return done
@@ -77,6 +79,18 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
     None when there was nothing (left) to publish. Raises Paused or OutOfTurn when it must wait,
     SnapshotDamaged or DestinationRefused when it cannot be done; the errand then stays.
     """
+    with services.engine.connect() as conn:
+        errand = reviews.errand(conn, decision)
+    if errand is None or errand.seq is None:
+        return None
+    done = _release(sync, decision, services, actor)
+    with services.engine.connect() as conn:
+        day = snapshots.get(conn, sync.name, errand.seq).partition
+    mending.close(sync, "release", services, day)
+    return done
+
+
+def _release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publication | None:
     with database.transaction(services.engine) as conn:
         errand = reviews.claim(conn, decision)
         if errand is None or errand.seq is None:
@@ -86,6 +100,10 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
         snapshot = snapshots.get(conn, sync.name, errand.seq, lock=True)
         if review.kind is ReviewKind.REVERT:
             undoing.revert(conn, sync, snapshot, errand.decision, services, actor)
+            reviews.finish(conn, decision, services.clock())
+            return None
+        if errand.verb is Verb.LEAVE_OUT:
+            leaving.leave_out(conn, snapshot, errand.decision, services, actor)
             reviews.finish(conn, decision, services.clock())
             return None
         _refuse_early(conn, sync, snapshot)
@@ -99,7 +117,8 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
 def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datetime) -> bool:
     """Whether another try of this errand makes sense now: nothing in its way, back-off over.
 
-    Taking back waits neither for a paused sync nor for its turn, here as in `release`. What failed
+    Taking back and leaving out wait neither for a paused sync nor for their turn, here as in
+    `release`. What failed
     for good is tried again once somebody has answered the request about that.
     """
     if errand.attempts and now < errand.created_at + errand.attempts**2 * BACK_OFF:
@@ -107,10 +126,10 @@ def may_release(conn: Connection, sync: Sync, errand: reviews.Errand, now: datet
     if errand.seq is None:
         return True
     snapshot = snapshots.get(conn, sync.name, errand.seq)
-    if errand.attempts and failing.waits(conn, sync.name, "release", snapshot.partition):
+    if errand.attempts and failing.waiting(conn, sync.name, "release", snapshot.partition):
         return False
     review = reviews.get(conn, errand.review)
-    if review is not None and review.kind is ReviewKind.REVERT:
+    if errand.verb is Verb.LEAVE_OUT or (review and review.kind is ReviewKind.REVERT):
         return True
     return not controls.paused(conn, sync.name) and not _must_wait(conn, sync, snapshot)
 
@@ -137,13 +156,13 @@ def _carry_out(
     held = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
     match errand.verb:
         case Verb.APPROVE:
-            left_out = reviews.excluded(conn, errand.decision)
+            excluded = reviews.excluded(conn, errand.decision)
             done = _publish(
-                conn, sync, snapshot, services, actor, HELD, only=held, without=left_out,
+                conn, sync, snapshot, services, actor, HELD, only=held, without=excluded,
                 decision=errand.decision,
             )  # fmt: skip
-            if left_out:
-                quarantine(conn, snapshot, services, actor, HELD, errand.decision, left_out)
+            if excluded:
+                quarantine(conn, snapshot, services, actor, HELD, errand.decision, excluded)
             return done
         case Verb.APPROVE_CLEAN:
             flagged = _flagged(conn, sync, snapshot)
@@ -156,7 +175,7 @@ def _carry_out(
         case Verb.REJECT:
             quarantine(conn, snapshot, services, actor, HELD, errand.decision, held)
             return None
-        case Verb.RETRY:
+        case Verb.RETRY | Verb.LEAVE_OUT:
             return None
 
 
@@ -179,8 +198,10 @@ def _publish(
     without: Iterable[str] = (),
     decision: str | None = None,
 ) -> Publication:
-    rows = select_rows(services.rows(snapshot), sync.key, only, frozenset(without))
-    parcel = parcel_of(sync, snapshot, rows, services)
+    away = frozenset(without) | left_out(conn, sync.name, snapshot.seq)
+    rows = select_rows(services.rows(snapshot), sync.key, only, away)
+    old = undoing.needless_before(conn, sync, services.clock())
+    parcel = parcel_of(sync, snapshot, rows, services, part, old)
     with masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
     files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
@@ -196,15 +217,12 @@ def _publish(
         services.clock(),
         deleted=written.deleted,
     )
+    _forget_replaced(conn, sync, old)
     _enter(conn, done, decision, actor)
-    _forget_replaced(conn, sync, services)
     return done
 
 
-def _forget_replaced(conn: Connection, sync: Sync, services: Services) -> None:
-    """Twice the window, so that a request that was made in time finds what it needs."""
-    hours = sync.policy.undo_hours or 0
-    old = services.clock() - timedelta(hours=2 * hours)
+def _forget_replaced(conn: Connection, sync: Sync, old: datetime) -> None:
     conn.execute(delete(t.replaced).where(t.replaced.c.sync == sync.name, t.replaced.c.at < old))
     parts, rows = t.replaced_parts.c, t.replaced_rows
     forgotten = delete(t.replaced_parts).where(parts.sync == sync.name, parts.at < old)

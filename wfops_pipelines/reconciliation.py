@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Table, case, exists, func, select
 
 from wfops_pipelines.core.reviews import HOLDS
+from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
@@ -18,7 +19,8 @@ class Account:
     """Rows of one sync, by where they are. `missing` must be 0.
 
     published: handed to the destination, where they became current or, `stale` of them, were left
-    out because it held newer ones. superseded: held when a newer full extraction came.
+    out because it held newer ones. left_out: quarantined because the destination had refused them.
+    superseded: held when a newer full extraction came.
     """
 
     staged: int
@@ -28,6 +30,7 @@ class Account:
     superseded: int
     held: int
     waiting: int
+    left_out: int = 0
 
     @property
     def missing(self) -> int:
@@ -40,6 +43,7 @@ class Account:
             ("published", self.published),
             ("  of these overtaken", self.stale),
             ("quarantined", self.quarantined),
+            ("  of these left out", self.left_out),
             ("superseded", self.superseded),
             ("held for a person", self.held),
             ("waiting for the machine", self.waiting),
@@ -55,19 +59,20 @@ def reconcile(sync: Sync, services: Services) -> Account:
 
 def count(conn: Connection, sync: Sync) -> Account:
     """Where the rows are by what was written down, without looking at them."""
-    r, p, o = t.reviews.c, t.publications.c, t.outbox.c
+    r, p, q = t.reviews.c, t.publications.c, t.quarantine.c
     out = p.reverted_at.is_(None)
-    undone = (r.state != "pending") & exists().where(o.review == r.id, o.done_at.is_(None))
+    undone = _undone()
     d = t.decisions.c  # an edit is a final one; a vote that more must join is not
     moot = (r.state == "superseded") & ~exists().where(d.review == r.id, d.final)
     return Account(
         staged=_extracted(conn, sync),
         published=_sum(conn, p.rows, t.publications, sync, out),
         stale=_sum(conn, p.stale, t.publications, sync, out),
-        quarantined=_sum(conn, t.quarantine.c.rows, t.quarantine, sync),
+        quarantined=_sum(conn, q.rows, t.quarantine, sync),
         superseded=_asked(conn, sync, moot),
         held=_asked(conn, sync, r.state == "pending"),
-        waiting=_asked(conn, sync, undone) + _unpublished(conn, sync),
+        waiting=_asked(conn, sync, undone) + _unpublished(conn, sync) - _counted_twice(conn, sync),
+        left_out=_sum(conn, q.rows, t.quarantine, sync, q.part.contains(LEFT_OUT)),
     )
 
 
@@ -109,3 +114,20 @@ def _unpublished(conn: Connection, sync: Sync) -> int:
         .where(s.sync == sync.name, s.state.in_(["staged", "cleared"]))
     )
     return int(conn.execute(query).scalar_one())
+
+
+def _undone() -> ColumnElement[bool]:
+    """Of review requests: decided, and nobody has acted on it yet."""
+    r, o = t.reviews.c, t.outbox.c
+    return (r.state != "pending") & exists().where(o.review == r.id, o.done_at.is_(None))
+
+
+def _counted_twice(conn: Connection, sync: Sync) -> int:
+    """Rows that were left out while the others of their part still wait to be published."""
+    q, s, r = t.quarantine.c, t.snapshots.c, t.reviews.c
+    moving = exists().where(s.sync == q.sync, s.seq == q.seq, s.state.in_(["staged", "cleared"]))
+    asked = exists().where(
+        r.sync == q.sync, r.seq == q.seq, r.kind.in_([k.value for k in HOLDS]), _undone()
+    )
+    clean, held = (q.part.startswith(f"{part}{LEFT_OUT}") for part in (CLEAN, HELD))
+    return _sum(conn, q.rows, t.quarantine, sync, (clean & moving) | (held & asked))

@@ -59,7 +59,7 @@ def score(
     scored = anomaly.score_snapshot(
         profiles, new, false_holds=sync.policy.false_holds, weights=weights
     )
-    findings = [_finding(f, held=scored.held) for f in scored.findings]
+    findings = _findings(scored)
     summary: dict[str, Json] = {
         "p_value": scored.p_value,
         "score": scored.score,
@@ -79,8 +79,21 @@ def score(
     return Scored((*findings, *rows), new.to_json(), summary, fitted)
 
 
+def _findings(scored: anomaly.SnapshotScore) -> list[Finding]:
+    """What made a snapshot be held is critical; what is merely worth a look is information.
+
+    What lies within the last snapshots' values holds nothing, unless all of it does: then they are
+    odd together, and the strongest speaks for them.
+    """
+    beyond = [f for f in scored.findings if not _within(f.past)] or scored.findings[:1]
+    return [_finding(f, held=scored.held and f in beyond) for f in scored.findings]
+
+
+def _within(past: Sequence[float]) -> bool:
+    return len(past) > 1 and min(past[:-1]) <= past[-1] <= max(past[:-1])
+
+
 def _finding(found: anomaly.SnapshotFinding, *, held: bool) -> Finding:
-    """What made a snapshot be held is critical; what is merely worth a look is information."""
     return Finding(
         check="anomaly",
         severity=Severity.CRITICAL if held else Severity.INFO,

@@ -34,6 +34,12 @@ def unsettled(name: str, project: Project, services: Services) -> list[Delivery]
     return found
 
 
+def left_out(name: str, services: Services) -> list[Delivery]:
+    """What the API refused and people left out, until a newer version of the row has arrived."""
+    with services.engine.connect() as conn:
+        return deliveries.left_out(conn, name)
+
+
 def settle(
     name: str, key: str, arrived: bool, reason: str, actor: Actor, project: Project,
     services: Services, seq: int | None = None,
@@ -67,7 +73,7 @@ def _open(conn: Connection, sync: str) -> list[Delivery]:
 def _unknown(open_: list[Delivery], name: str, key: str, seq: int | None) -> Delivery:
     """The one that is meant. Raises BadDecision when it is none, or more than one."""
     found = [d for d in open_ if d.key == key and seq in (None, d.number)]
-    unknown = [d for d in found if d.state is State.UNKNOWN]
+    unknown = [d for d in found if d.doubtful]
     if len(unknown) == 1:
         return unknown[0]
     if unknown:
@@ -75,6 +81,6 @@ def _unknown(open_: list[Delivery], name: str, key: str, seq: int | None) -> Del
         raise BadDecision(f"snapshot: {key} is unknown in {numbers}. Say which by its number.")
     said = f"is {found[0].state.value}" if found else "is not open"
     raise BadDecision(
-        f"key: {key!r} of {name} {said}; only what is unknown is settled by a person. "
+        f"key: {key!r} of {name} {said}; only what is in doubt is settled by a person. "
         f"List it with `wfops deliveries {name}`."
     )

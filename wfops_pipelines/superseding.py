@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
@@ -14,17 +16,32 @@ from wfops_pipelines.store import audit, reviews, snapshots
 GATE = Actor("gate", "machine")
 
 
-def supersede_older(conn: Connection, newer: Snapshot, services: Services) -> None:
-    """Close the pending requests that hold rows of snapshots before `newer`, in its transaction.
+def lock_older(conn: Connection, newer: Snapshot) -> tuple[Review, ...]:
+    """The pending requests that hold rows of snapshots before `newer`, locked, the oldest first.
+
+    To be called before anything is written to the audit trail: whoever decides on one of them at
+    this moment has locked it, and waits for the trail.
+    """
+    asked = [
+        r.id for r in reviews.holding(conn, newer.sync) if r.seq is not None and r.seq < newer.seq
+    ]
+    locked = [reviews.get(conn, id, lock=True) for id in reversed(asked)]
+    pending = tuple(r for r in locked if r is not None and r.state is ReviewState.PENDING)
+    for review in pending:
+        assert review.seq is not None
+        snapshots.get(conn, review.sync, review.seq, lock=True)
+    return pending
+
+
+def supersede(
+    conn: Connection, older: Iterable[Review], newer: Snapshot, services: Services
+) -> None:
+    """Close what `lock_older` found, in its transaction.
 
     Their rows are never published, and `wfops reconcile` counts them as superseded.
     """
-    for found in reviews.holding(conn, newer.sync):
-        if found.seq is None or found.seq >= newer.seq:
-            continue
-        review = reviews.get(conn, found.id, lock=True)
-        if review is not None and review.state is ReviewState.PENDING:
-            _close(conn, review, newer, services)
+    for review in older:
+        _close(conn, review, newer, services)
 
 
 def _close(conn: Connection, review: Review, newer: Snapshot, services: Services) -> None:

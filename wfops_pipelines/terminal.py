@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from wfops_pipelines.core.reviews import Actor, Review
+    from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.services import Services
 
@@ -36,12 +39,17 @@ def sign(services: Services) -> None:
 
 
 def tell_waiting(review: Review, services: Services) -> None:
-    """Print the command that decides a review request, and its page where the address is known."""
+    """Print the commands that decide a review request, and its page where the address is known."""
     import typer
 
+    from wfops_pipelines.core.answers import answers
     from wfops_pipelines.core.links import review_page
 
-    typer.echo(f"  {_who(review, services)}: wfops decide {review.id} approve --reason …")
+    first, *others = answers(review)
+    typer.echo(f"  {_who(review, services)}: {first.command}")
+    typer.echo(f"    which {first.does}; or")
+    for other in others:
+        typer.echo(f"    {other.command}  # {other.does}")
     if base := services.environ.get("WFOPS_PUBLIC_URL"):
         typer.echo(f"  look at it: {base.rstrip('/')}{review_page(review.id)}")
 
@@ -54,3 +62,23 @@ def _who(review: Review, services: Services) -> str:
     if not others:
         return f"nobody else is in {review.group}; add who approves it to reviewers.yaml, for"
     return f"{' or '.join(others)} approves it"
+
+
+def tell_judged(
+    judged: Sequence[Judged], services: Services, published: Collection[int] = ()
+) -> None:
+    """What became of each snapshot; `published` are the numbers of those of which rows went."""
+    import typer
+
+    for one in judged:
+        went = one.snapshot.seq in published
+        typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {_became(one, went)}")
+        if one.review is not None:
+            tell_waiting(one.review, services)
+
+
+def _became(one: Judged, went: bool) -> str:
+    if one.review is not None:
+        return f"held: {one.review.summary}" + ("; the others are published" if went else "")
+    paused = f"`wfops resume {one.snapshot.sync}` lets a paused sync go on"
+    return "published" if went else f"cleared, and not published yet: its turn comes; {paused}"

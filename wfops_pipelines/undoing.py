@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
@@ -89,6 +89,21 @@ def revertible(conn: Connection, sync: Sync, seq: int, now: datetime) -> tuple[P
     return () if late else tuple(parts)
 
 
+def needless_before(conn: Connection, sync: Sync, now: datetime) -> datetime:
+    """What was replaced before this moment can be asked for no more, and nobody waits for it."""
+    r, s, o = t.reviews.c, t.snapshots.c, t.outbox.c
+    undone = exists().where(o.review == r.id, o.done_at.is_(None))
+    asked = select(r.seq).where(
+        r.sync == sync.name,
+        r.kind == ReviewKind.REVERT.value,
+        (r.state == ReviewState.PENDING.value) | undone,
+    )
+    query = select(func.min(s.staged_at)).where(s.sync == sync.name, s.seq.in_(asked))
+    waited_for: datetime | None = conn.execute(query).scalar_one()
+    old = now - timedelta(hours=2 * (sync.policy.undo_hours or 0))
+    return old if waited_for is None else min(old, waited_for)
+
+
 def revert(
     conn: Connection,
     sync: Sync,
@@ -101,19 +116,17 @@ def revert(
     destination = sync.destination
     assert isinstance(destination, Undoable)
     parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
-    total = Reverted()
+    total, away = Reverted(), {}
     for part in parts:
         rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)
         if rows is None:
             raise SnapshotDamaged(f"{snapshot.name}: its file is gone, so nothing was reverted.")
-        parcel = parcel_of(sync, snapshot, rows, services)
+        parcel = parcel_of(sync, snapshot, rows, services, part.part)
         with masking(sync, parcel):
-            done = destination.revert(conn, parcel)
-        away = f"{part.part} reverted"
-        quarantine(conn, snapshot, services, actor, away, decision, frozenset(parcel.keys()))
-        total = Reverted(
-            total.restored + done.restored, total.deleted + done.deleted, total.newer + done.newer
-        )
+            total += destination.revert(conn, parcel)
+        away[f"{part.part} reverted"] = frozenset(parcel.keys())
+    for name, keys in away.items():  # last: it locks the audit trail
+        quarantine(conn, snapshot, services, actor, name, decision, keys)
     _note(conn, snapshot, decision, total, services, actor)
     return total
 

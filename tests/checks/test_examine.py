@@ -29,7 +29,7 @@ def test_a_failure_keeps_its_severity_and_names_its_rows():
         "expectation:email_is_never_empty",
         Severity.WARNING,
     )
-    assert finding.sentence == "expected: email is never empty; 2 of 1,000 rows do not"
+    assert finding.sentence == "expected: email is never empty; 2 of 1,000 rows fail"
     assert finding.keys == ("7", "9")
 
 

@@ -14,7 +14,7 @@ YES, NO = ReviewState.APPROVED, ReviewState.REJECTED
 
 
 def hold(why="name is never empty", sync="contacts", state=ReviewState.PENDING, **more):
-    summary = f"3 of 200 rows held: expected: {why}; 3 of 200 rows do not"
+    summary = f"3 of 200 rows held: expected: {why}; 3 of 200 rows fail"
     known = Review(
         "rv-1", sync, 1, ReviewKind.ROWS, state, "e" * 64, summary, "team", NOW, "", ("1", "2", "3")
     )
@@ -25,9 +25,18 @@ def chance(review, *decided):
     return confidence(review, record(decided)).chance
 
 
-def test_nothing_decided_is_even_and_says_so():
+def test_where_nothing_was_decided_there_is_no_number_to_show():
     found = confidence(hold(), record([]))
-    assert (found.chance, found.words) == (0.5, "nothing was decided yet: even")
+    assert (found.chance, found.shown, found.words) == (0.5, None, "nothing was decided yet")
+
+
+def test_what_was_decided_for_other_reasons_makes_no_number_to_show():
+    known = record([hold("amount is at least 0", state=YES, cause="anomaly: amount")] * 8)
+    other = confidence(hold(cause="high_impact: large"), known)
+    assert other.shown is None
+    assert other.words.startswith("nothing of the kind yet; 8 of 8 of this sync")
+    assert other.chance > 0.5  # it still orders the inbox
+    assert confidence(hold(cause="anomaly: price"), known).shown is not None
 
 
 def test_decisions_on_the_same_cause_count_more_than_those_on_others():
@@ -117,7 +126,7 @@ def test_one_answer_only_bends_nothing():
 
 def test_what_a_machine_decided_teaches_nothing():
     by_machine = [decided_at(n, "a", approved=True, by="machine:auto_release") for n in range(50)]
-    assert confidence(hold("a"), record(by_machine)).words == "nothing was decided yet: even"
+    assert confidence(hold("a"), record(by_machine)).words == "nothing was decided yet"
 
 
 def test_the_order_in_which_decisions_are_given_does_not_matter():

@@ -7,9 +7,12 @@ from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.row_confidence import RowOutcome, RowRecord
 
 
-def test_nothing_decided_is_even_and_says_so():
+def test_where_no_row_like_it_was_decided_there_is_no_number_to_show():
     found = RowRecord([]).confidence("drafted: reply")
-    assert (found.chance, found.words) == (0.5, "no flagged row was decided yet: even")
+    assert (found.chance, found.shown, found.words) == (0.5, None, "no flagged row was decided yet")
+    known = RowRecord([RowOutcome("a", 9, 1)])
+    assert known.confidence("b").shown is None
+    assert known.confidence("a").shown == known.confidence("a").chance
 
 
 def test_many_rows_approved_at_once_are_one_answer():

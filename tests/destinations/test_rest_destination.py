@@ -80,7 +80,7 @@ def test_a_delivery_that_broke_off_goes_on_without_repeating(bench, saas, monkey
     saas.client.set_fault("support", "server_error", on="write", when="after", times=1)
     with pytest.raises(DestinationRefused, match=r"support: POST .* 500"):
         bench.release(taken)
-    assert [row.state for row in ledger(bench)] == ["failed"]
+    assert [row.state for row in ledger(bench)] == ["sending"]  # it may have been done all the same
     assert bench.release(taken).rows == 4
     assert saas.client.about()["comments"] == 4
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from wfops_pipelines import Always, Policy
-from wfops_pipelines.core.reviews import Verb
+from wfops_pipelines.core.audit import Action
+from wfops_pipelines.core.reviews import ReviewState, Verb
 from wfops_pipelines.errors import AlreadyDecided
 from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.store import reviews
+from wfops_pipelines.store import audit, reviews
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
@@ -96,3 +98,36 @@ def test_a_hundred_answers_in_the_moment_of_the_hold_are_all_acted_on_once(make_
     assert len(bench.rows()) == 100
     found = reconcile(bench.sync, bench.services)
     assert (found.published, found.missing) == (100, 0)
+
+
+def test_a_decision_at_the_moment_at_which_it_becomes_moot_is_taken(make_bench, monkeypatch):
+    """The person has the review request, the run has the audit trail: each waited for the other."""
+    bench = make_bench()
+    bench.project.syncs["things"] = replace(bench.sync, cursor=None)
+    held = bench.held([{**row(1), "amount": -1}])
+    append, deciding = audit.append, threading.Event()
+
+    def late(conn, event):
+        if event.action is Action.OVERRIDDEN:
+            deciding.set()
+            while not waits(bench):
+                pass
+        return append(conn, event)
+
+    monkeypatch.setattr(audit, "append", late)
+    with ThreadPoolExecutor(1) as pool:
+        decided = pool.submit(bench.decide, held, Verb.APPROVE)
+        assert deciding.wait(60)
+        assert bench.run([row(1)]).publications
+        assert decided.result().final
+    assert bench.review(held.id).state is ReviewState.APPROVED
+
+
+def waits(bench):
+    """Whether some transaction waits for another one's lock."""
+    query = (
+        "select count(*) from pg_stat_activity "
+        "where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    with bench.services.engine.connect() as conn:
+        return conn.execute(sa.text(query)).scalar_one()

@@ -74,6 +74,8 @@ def test_what_waits_says_the_command_that_decides_it_and_where_its_page_is(shell
     shell.bench.services.environ["WFOPS_PUBLIC_URL"] = "https://gate.example/"
     said = shell("run", "things", pages=[[row("1"), row("2", amount=-1)]])
     review = re.search(r"wfops decide (rv-\w+) approve --reason …", said)[1]
+    assert f"wfops decide {review} reject --reason …" in said
+    assert f"wfops decide {review} approve --set KEY.COLUMN=VALUE --reason …" in said
     assert f"https://gate.example/wfops/r/{review}\n" in said
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from wfops_pipelines import Policy, publishing, rest_destination, steering, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.destinations import database_table
 from wfops_pipelines.destinations.table import TableDestination
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, DestinationRefused, NotAllowed
 from wfops_pipelines.history import published_tables
@@ -279,3 +280,48 @@ def test_a_publication_of_which_nothing_was_kept_is_not_taken_for_one_of_new_row
     with pytest.raises(DestinationRefused, match=r"things #2 replaced in the table was not kept"):
         undo(bench, 2)
     assert whole(bench) == before
+
+
+def late(bench, asked):
+    """Publishes when what was kept twice the window ago is forgotten, and approves then."""
+    bench.clock.advance(hours=40)
+    kept = bench.run([row(str(n), 10, 33) for n in (7, 8, 9)]).publications
+    assert kept
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_what_was_asked_for_in_time_is_kept_until_it_is_done(make_bench, tmp_path, where):
+    """The clean rows were published 20 hours before the held ones, and forgotten before them."""
+    policy, url = Policy(reviewers="team", hold_rows_up_to=0.5), f"sqlite:///{tmp_path / 'erp'}"
+    there = None if where == "here" else database_table("erp", "things")
+    bench = make_bench(policy, there, {"WFOPS_ERP_URL": url})
+    bench.run([row("1"), row("2"), row("3")])
+    review = bench.held([row("1", 99, 30), row("2", 98, 31), row("3", -5, 32)])
+    bench.clock.advance(hours=20)
+    bench.release(bench.decide(review, Verb.APPROVE))
+    late(bench, ask(bench, 2))
+    engine = bench.services.engine if there is None else sa.create_engine(url)
+    name = "shop.things" if there is None else "things"
+    with engine.connect() as conn:
+        found = conn.execute(sa.text(f"select id, amount from {name} order by id")).all()
+    assert found == [(n, 10) for n in "123789"]
+    if there is None:  # nobody waits for it any more
+        bench.clock.advance(hours=49)
+        bench.run([row("7", 11, 60)])
+        with engine.connect() as conn:
+            left = conn.execute(sa.text("select distinct seq from wfops.replaced_parts"))
+            assert left.scalars().all() == [4]
+
+
+def test_of_two_publications_of_a_snapshot_each_must_have_been_kept(bench):
+    """The policy kept nothing when the clean rows were published."""
+    policy = bench.sync.policy
+    bench.run([row("1"), row("2")])
+    bench.project.syncs["things"] = replace(bench.sync, policy=replace(policy, undo_hours=None))
+    review = bench.held([row("1", 99, 30), row("2", -5, 32)])
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    bench.release(bench.decide(review, Verb.APPROVE))
+    with pytest.raises(DestinationRefused, match="was not kept"):
+        undo(bench, 2)
+    assert bench.rows("id, amount") == [("1", 99), ("2", -5)]

@@ -7,11 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from wfops_pipelines import workbench
+from tests.destinations.contacts_api import contacts_api
+from tests.flow.test_left_out import crm
+from wfops_pipelines import Policy, retrying, workbench
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
 from wfops_pipelines.failing import report_failure
+from wfops_pipelines.flow import Run
 from wfops_pipelines.orchestration import approval_gate_requests, review_crashed_run
 from wfops_pipelines.orchestration.assemble import assemble
 from wfops_pipelines.orchestration.decide_job import gate_jobs
@@ -84,6 +87,29 @@ def test_a_failed_release_is_tried_again_later_under_a_new_key(bench):
     assert requests() == []
     bench.clock.advance(seconds=30)
     assert [r.run_key for r in requests()] == [f"{taken.id}/1"]
+
+
+def test_a_decision_to_leave_rows_out_is_done_and_the_others_go_on(make_bench, monkeypatch):
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team"), crm(), api.environ)
+        monkeypatch.setattr(workbench, "services", lambda: bench.services)
+        monkeypatch.setattr(workbench, "project", lambda: bench.project)
+        good = {**BAD[0], "amount": 1}
+        bench.source.answer([good, {**good, "id": "2", "name": "b@x"}])
+        by = Run(Actor("test", "machine"))
+        review = retrying.run(bench.project, bench.sync, bench.services, by).review
+        bench.decide(review, Verb.LEAVE_OUT)
+        bench.clock.advance(seconds=30)
+        (request,) = requests()
+        assert request.job_name == "release"
+        release = {j.name: j for j in gate_jobs(["team"])}["release"]
+        done = release.execute_in_process(
+            run_config=request.run_config, resources={"io_manager": dg.mem_io_manager}
+        )
+        (told,) = done.asset_materializations_for_node("act_on_decision")
+        assert told.metadata["inserted"].value == 1
+        assert [r["email"] for r in api.records.values()] == ["b@x"]
+        assert requests() == []
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,26 @@ def page_of(report):
 
 def test_the_verdict_stands_first():
     words = page_of(ordinary()).text
-    assert words.startswith("Held in part: billing_invoices #61 14 rows held; the other 4,166 may")
+    assert words.startswith("Held in part: billing_invoices #61 14 rows held, the other 4,166 may")
     assert page_of(replace(ordinary(), verdict=Publish())).text.startswith("✓ Passed:")
     held = Hold(ordinary().findings[:1])
-    assert "the whole snapshot, for 1 reason" in page_of(replace(ordinary(), verdict=held)).text
+    said = page_of(replace(ordinary(), verdict=held)).text
+    assert "the whole snapshot: 3 of 6 expectations did not pass" in said
+
+
+def test_the_headline_says_which_section_holds():
+    """It said "11 passed, 0 failed" beside "rows that failed", though only the scorer held."""
+    odd = Finding("anomaly:row", Severity.CRITICAL, "2 rows are unlike", keys=("1", "2"))
+    report = ordinary()
+    passed = tuple(
+        replace(c, result=replace(c.result, outcome=Outcome.PASSED, failed_keys=(), failed_rows=0))
+        for c in report.checks
+    )
+    held = replace(report, checks=passed, findings=(odd,), verdict=Hold((odd,)))
+    words = page_of(held).text
+    assert "the whole snapshot: all 6 expectations passed, but 1 other finding holds it" in words
+    assert "Flagged rows 2" in words
+    assert "Rows that failed" not in words
 
 
 def test_what_failed_stands_above_what_passed():
@@ -58,7 +74,7 @@ def test_what_failed_stands_above_what_passed():
 
 def test_every_failing_row_has_every_reason():
     text = page_of(ordinary()).text
-    row = text[text.index("Failing rows id") :]
+    row = text[text.index("Flagged rows id") :]
     first = row[: row.index("1001")]
     assert "critical expected: email is never empty" in first
     assert "warning expected: amount_due is between 0 and 5,000,000" in first

@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
+from tests.destinations.contacts_api import contacts_api
+from tests.flow.test_left_out import crm
 from tests.web.conftest import application
-from wfops_pipelines import Above, Always, Policy, workbench
+from wfops_pipelines import Above, Always, Policy, retrying, workbench
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.flow import Run
 from wfops_pipelines.web.plots import HEIGHT, WIDTH, plot
 
 pytestmark = pytest.mark.components
@@ -48,6 +52,10 @@ def test_an_anomaly_is_drawn_beside_the_snapshots_before(make_bench, review_page
     review = bench.held(day(12, times=100))
     page = review_page(bench, review)
     assert "above the 11 snapshots before" in page
+    why = page.partition("Why it is held")[2].partition("</section>")[0]
+    for finding in why.split("<li>")[1:]:
+        strong = '<span class="tag critical">' in finding
+        assert not (strong and "within the 11 snapshots before" in finding)
     (dot,) = re.findall(r'<circle cx="([\d.]+)" cy="6.0"', page)[:1]
     assert float(dot) > WIDTH - 10
 
@@ -150,3 +158,36 @@ def test_a_plot_stays_inside_its_frame_whatever_the_values():
         assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in xy)
     assert plot([1, 2]) is None
     assert plot([3, 4, 1]).words == "below the 2 snapshots before"
+
+
+@pytest.mark.parametrize("masked", [(), ("id", "name")])
+def test_a_failures_page_shows_the_refused_rows_and_a_way_out(make_bench, review_page, masked):
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team", masked=masked), crm(), api.environ)
+        rows = day(0, 2)
+        rows[0]["name"] = "<b>odd</b>"
+        rows[1]["name"] = "b@x"
+        bench.source.answer(rows)
+        by = Run(Actor("test", "machine"))
+        review = retrying.run(bench.project, bench.sync, bench.services, by).review
+    page = review_page(bench, review)
+    assert f"wfops decide {review.id} leave_out --reason" in page
+    assert "decision%3A%20leave_out" in page
+    assert "<b>" not in page
+    assert ("000-000" in page, "odd" in page) == (not masked, not masked)
+    assert "was refused with 422" in page
+
+
+def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.9, critical_fields=("name",)))
+    bench.run(day(0, 6))
+    rows = day(0, 9)
+    changed = {**rows[0], "name": "other", "updated_at": START + timedelta(days=1)}
+    page = review_page(
+        bench, bench.held([changed, *rows[6:], {**rows[5], "id": "x", "amount": -3}])
+    )
+    panel = page.partition("What publishing the held rows would change")[2].partition("<section")[0]
+    assert re.findall(r"<b>(\d+)</b> rows (\w+)", panel) == [
+        ("1", "inserted"), ("1", "updated"), ("0", "unchanged"), ("0", "deleted"),
+    ]  # fmt: skip
+    assert "other" in panel

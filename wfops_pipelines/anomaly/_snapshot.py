@@ -107,8 +107,9 @@ def basis_of(history: Sequence[Profile], false_holds: float) -> str:
 
 
 def _wider(count: int) -> str:
+    there = f"only {count} published snapshots" if count else "no published snapshot yet"
     return (
-        f"only {count} published snapshots, at least {FEWEST} are needed to keep a budget: "
+        f"{there}, at least {FEWEST} are needed to keep a budget: "
         "held only for broken contracts and what is out of all proportion "
         f"(rows x{ROWS_FACTOR:.0f}, sizes x{SIZE_FACTOR:.0f}, half of a column suddenly null)"
     )

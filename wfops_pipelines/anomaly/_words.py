@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -44,6 +45,21 @@ _PHRASES = {
     "control": "control characters",
     "marks": "punctuation",
 }
+_PLAIN = (  # of statistics whose names carry something
+    (r"unseen (.+)", r"\1 not seen before"),
+    (r"mix of (.+)", r"change of the mix of \1"),
+    (r"early end", "nearly all times are after"),
+    (r"late end", "nearly all times are before"),
+    (r"early end behind the newest", "from nearly the earliest time to the newest"),
+    (r"median behind the newest", "from the middle time to the newest"),
+    (r"late end behind the newest", "from nearly the latest time to the newest"),
+    (r"above the known range", "values above all before"),
+    (r"below the known range", "values below all before"),
+    (r"shape of the distribution", "change of the distribution"),
+    (r"length (mean|median|spread)", r"\1 of the lengths"),
+)
+_SHARES = {"5": "95 %", "25": "three quarters", "75": "three quarters", "95": "95 %"}
+_QUANTILE = re.compile(r"(length )?(\d+)% quantile(?: of the time (.+))?")
 _GUESSES = ((100.0, "cents → units?"), (1000.0, "thousands → units?"), (60.0, "minutes → hours?"))
 
 
@@ -54,10 +70,25 @@ def sentence(feature: Feature) -> tuple[str, str, str]:
     measured = spell(new, feature.unit, [*old, new])
     expected = _range(old, feature.unit) if len(old) else "nothing"
     subject = feature.column if feature.column is not None else "snapshot"
-    phrase = _PHRASES.get(feature.statistic, feature.statistic)
+    phrase = plain(feature.statistic)
     hint = _guess(feature, old, new)
     said = f"{subject}: {phrase} {measured}, last {len(old)} snapshots {expected}{hint}"
     return measured, expected, said
+
+
+def plain(statistic: str) -> str:
+    """What a statistic is called in a sentence, without terms of the trade."""
+    if statistic in _PHRASES:
+        return _PHRASES[statistic]
+    if found := _QUANTILE.fullmatch(statistic):
+        length, level, span = found.groups()
+        what = "lengths" if length else f"times {span}" if span else "values"
+        share = _SHARES.get(level, f"{level} %")
+        return f"{share} of the {what} are {'above' if int(level) < 50 else 'below'}"
+    for pattern, words in _PLAIN:
+        if found := re.fullmatch(pattern, statistic):
+            return found.expand(words)
+    return statistic
 
 
 def shown_past(feature: Feature) -> tuple[float, ...]:

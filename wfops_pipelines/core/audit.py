@@ -16,10 +16,13 @@ class Action(Enum):
     """What was done."""
 
     STAGED = "snapshot.staged"
+    READ_AGAIN = "source.read_again"  # from a date that extractions no longer reach
     DRAFTED = "rows.drafted"  # a model or template proposed values for some cells
     EXAMINED = "snapshot.examined"
     PUBLISHED = "rows.published"
     QUARANTINED = "rows.quarantined"
+    LEFT_OUT = "rows.left_out"  # the destination had refused them; a person went on without them
+    MENDED = "failure.mended"  # a later run did what had failed
     REVIEW_OPENED = "review.opened"
     DECIDED = "review.decided"
     OVERRIDDEN = "review.overridden"  # decided despite what only the role `override` may set aside

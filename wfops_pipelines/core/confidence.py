@@ -75,10 +75,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """The chance (0-1) that this is approved as it is, and what it rests on, in words."""
+    """The chance (0-1) that this is approved as it is, and what it rests on, in words.
+
+    Without a `precedent`, a decision on something of the kind, it only orders the inbox.
+    """
 
     chance: float
     words: str
+    precedent: bool = True
+
+    @property
+    def shown(self) -> float | None:
+        """The chance, where it is more than a guess."""
+        return self.chance if self.precedent else None
 
 
 def cause(review: Review) -> str:
@@ -111,12 +120,13 @@ def confidence(review: Review, known: Record) -> Confidence | None:
         return None
     same, kin, sync = known.tallies(review)
     chance, words = _share(same, kin, sync), _words(same, kin, sync)
-    curve = known.curve(review.sync)
+    curve, precedent = known.curve(review.sync), bool(same.decided or kin.decided)
     if curve is None:
-        return Confidence(chance, words)
+        return Confidence(chance, words, precedent)
     a, b = curve
     calibrated = _sigmoid(a * _logit(chance) + b)
-    return Confidence(calibrated, f"{words}; calibrated on {sync.decided} decisions")
+    said = f"{words}; calibrated on {sync.decided} decisions"
+    return Confidence(calibrated, said, precedent)
 
 
 def _share(same: Tally, kin: Tally, sync: Tally) -> float:
@@ -180,4 +190,4 @@ def _words(same: Tally, kin: Tally, sync: Tally) -> str:
     if sync.decided:
         said = f"{sync.approved} of {sync.decided} of this sync were approved, for other reasons"
         return f"nothing of the kind yet; {said}"
-    return "nothing was decided yet: even"
+    return "nothing was decided yet"

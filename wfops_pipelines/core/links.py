@@ -32,17 +32,20 @@ def run_page(run_id: str) -> str:
     return f"/runs/{quote(run_id, safe='')}"
 
 
-def decide_launchpad(review: Review, verb: Verb | None = None) -> str:
+def decide_launchpad(review: Review, verb: Verb | None = None, exclude: Sequence[str] = ()) -> str:
     """The Launchpad of the job `decide`, prefilled up to what a person writes.
 
-    With `verb`, the answer is filled in too, and only the reason is left.
+    With `verb`, the answer is filled in too, and only the reason is left; `exclude`: the rows that
+    are left out, of which a person may take some away.
     """
+    rows = f"# these rows are left out\nexclude: {json.dumps([*exclude])}\n" if exclude else ""
     choices = " | ".join(v.value for v in review.verbs)
     config = (
         f"review: {review.id}\n"
         f"evidence: {review.evidence_hash}\n"
         f"# {choices}\n"
         f"decision: {verb.value if verb else ''}\n"
+        f"{rows}"
         "# why; the audit trail keeps it\n"
         "reason: \n"
     )

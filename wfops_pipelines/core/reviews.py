@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -30,6 +30,7 @@ class Verb(Enum):
     APPROVE_CLEAN = "approve_clean"  # publish what is not flagged, quarantine the rest
     REJECT = "reject"  # quarantine everything that is held
     RETRY = "retry"  # run what failed again
+    LEAVE_OUT = "leave_out"  # go on without the rows that the destination refused for good
 
 
 class ReviewKind(Enum):
@@ -48,6 +49,7 @@ OUTCOME_OF = {
     Verb.APPROVE_CLEAN: ReviewState.APPROVED,
     Verb.REJECT: ReviewState.REJECTED,
     Verb.RETRY: ReviewState.RETRIED,
+    Verb.LEAVE_OUT: ReviewState.APPROVED,
 }
 
 VERBS_OF = {
@@ -81,6 +83,7 @@ class Actor:
 class Review:
     """One review request. `keys` are the held rows' keys (empty for the whole snapshot).
 
+    Of a failure they are the keys of the rows that the destination refused for good.
     cause: why, without figures, keys or values: the same for the next one like it.
     label: of a failure, the cause that a person gave it or accepted.
     """
@@ -113,7 +116,8 @@ class Review:
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
-        return VERBS_OF[self.kind]
+        leaves = self.kind is ReviewKind.FAILURE and bool(self.keys)
+        return (Verb.RETRY, Verb.LEAVE_OUT, Verb.REJECT) if leaves else VERBS_OF[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,9 @@ class Edit:
 class Decision:
     """A person's answer, as given: nothing here was checked yet.
 
-    exclude: keys of held rows that an approval leaves in quarantine. edits: what to change before
-    the rows are examined and reviewed again. break_glass: approve alone, without the group.
+    exclude: keys of held rows that an approval leaves in quarantine, or of refused ones that are
+    left out. edits: what to change before the rows are examined and reviewed again. break_glass:
+    approve alone, without the group.
     """
 
     review: str
@@ -207,6 +212,8 @@ def check_reason(reason: str) -> str:
 def _check_rows(decision: Decision, review: Review) -> None:
     """`exclude` and `edits` go with an approval of held rows, and not with each other."""
     asked = [n for n in ("exclude", "edits", "break_glass") if getattr(decision, n)]
+    if decision.verb is Verb.LEAVE_OUT and asked == ["exclude"]:
+        return
     if not asked:
         return
     if decision.verb is not Verb.APPROVE or review.kind not in HOLDS:
@@ -216,6 +223,20 @@ def _check_rows(decision: Decision, review: Review) -> None:
             f"edits: not together with {asked[0]}. Edit first; the edited snapshot opens a review "
             "request of its own, and there you can exclude rows."
         )
+
+
+def naming_refused(decision: Decision, review: Review) -> Decision:
+    """A decision to leave rows out, with their keys: all that were refused, unless it names some.
+
+    Raises BadDecision for a key of none of them.
+    """
+    for key in decision.exclude:
+        if key not in review.keys:
+            raise BadDecision(
+                f"exclude: the destination did not refuse a row with the key {key!r} for good. "
+                "Copy it from the page."
+            )
+    return replace(decision, exclude=tuple(sorted(set(decision.exclude or review.keys))))
 
 
 def check_keys(decision: Decision, held: Iterable[str]) -> None:
@@ -256,7 +277,12 @@ def check_member(name: str, group: str, members: frozenset[str]) -> None:
 
 
 def check_four_eyes(decision: Decision, review: Review) -> None:
-    """Raises NotAllowed for whoever launched, edited or re-opened this: no exception, ever."""
+    """Raises NotAllowed for whoever launched, edited or re-opened this: no exception, ever.
+
+    To try again what failed, or not, lets no row go that was not let go before.
+    """
+    if review.kind is ReviewKind.FAILURE and decision.verb is not Verb.LEAVE_OUT:
+        return
     if decision.actor.name in (review.requested_by, review.reopened_by):
         raise NotAllowed(
             f"you may not: {decision.actor.name} requested this; four eyes are needed."

@@ -45,7 +45,7 @@ class RowRecord:
         others = self._all.decisions - same.decisions
         prior = (self._all.shares - same.shares + EVEN_WEIGHT / 2) / (others + EVEN_WEIGHT)
         chance = (same.shares + SYNC_WEIGHT * prior) / (same.decisions + SYNC_WEIGHT)
-        return Confidence(min(max(chance, 0.0), 1.0), self._words(same))
+        return Confidence(min(max(chance, 0.0), 1.0), self._words(same), bool(same.decisions))
 
     def _words(self, same: _Tally) -> str:
         if same.decisions:
@@ -54,7 +54,7 @@ class RowRecord:
         if self._all.decisions:
             share = self._all.shares / self._all.decisions
             return f"none like it yet; {share:.0%} of this sync's flagged rows were let go"
-        return "no flagged row was decided yet: even"
+        return "no flagged row was decided yet"
 
 
 def _decisions(n: int) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 
 DELETED = "_deleted"  # the column that marks a tombstone in a snapshot
+Cell: TypeAlias = "tuple[str, str, str | None, str | None]"
+"""Row key, column, the value before, the value now."""
 _LIVING = frozenset({"", "0", "f", "false", "n", "no", "none", "null"})  # CSV says "false"
 
 
@@ -43,6 +45,9 @@ class Snapshot:
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
     (row key, the cursor of the version that came before, as an ISO time). `asked` is the stretch of
     the cursor (after, up to) that no extraction had been asked for before, as far as it is known.
+    `contradicted` are cells in which two versions of a row with the same time differ, in one
+    extraction; what came last now is the row. `reread_by` is who had the source read from a date
+    (`wfops run --since`).
     """
 
     sync: str
@@ -57,10 +62,17 @@ class Snapshot:
     duplicates: int = 0
     origin: int | None = None
     edited_by: str | None = None
-    edits: tuple[tuple[str, str, str | None, str | None], ...] = ()
+    edits: tuple[Cell, ...] = ()
     partition: str | None = None
     doubted: tuple[tuple[str, str], ...] = ()
     asked: tuple[datetime | None, datetime | None] | None = None
+    contradicted: tuple[Cell, ...] = ()
+    reread_by: str | None = None
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it is what a run of the source gives: a few mended rows tell of no usual day."""
+        return self.edited_by is None and self.reread_by is None
 
     @property
     def name(self) -> str:
@@ -121,7 +133,10 @@ class Diff:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the examiners found in one snapshot. Its hash names exactly this evidence."""
+    """All that the examiners found in one snapshot. Its hash names exactly this evidence.
+
+    `held_diff` is the part of `diff` that waits, where only some rows are held.
+    """
 
     sync: str
     seq: int
@@ -131,6 +146,7 @@ class Evidence:
     results: tuple[CheckResult, ...] = ()
     diff: Diff | None = None
     anomaly: dict[str, Json] = field(default_factory=dict)
+    held_diff: Diff | None = None
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -142,6 +158,7 @@ class Evidence:
             "results": [r.as_json() for r in self.results],
             "diff": None if self.diff is None else self.diff.as_json(),
             "anomaly": self.anomaly,
+            **({} if self.held_diff is None else {"held_diff": self.held_diff.as_json()}),
         }
 
     @classmethod
@@ -149,7 +166,9 @@ class Evidence:
         findings = tuple(Finding.from_json(f) for f in body["findings"])
         results = tuple(CheckResult.from_json(r) for r in body["results"])
         diff = None if body["diff"] is None else Diff.from_json(body["diff"])
-        return cls(**{**body, "findings": findings, "results": results, "diff": diff})
+        held = Diff.from_json(body["held_diff"]) if body.get("held_diff") else None
+        parts = {"findings": findings, "results": results, "diff": diff, "held_diff": held}
+        return cls(**{**body, **parts})
 
     @cached_property
     def text(self) -> bytes:

@@ -80,6 +80,7 @@ JUDGEMENT = (
     "high_impact",
     "schema",
     "order",
+    "versions",
     "edited",
     "drafted",
     "preparation",

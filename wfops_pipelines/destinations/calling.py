@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.behind import distrusted
 from wfops_pipelines.apis.connection import Auth, OAuth2, bearer, connection_for
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.destinations.calls import Call
@@ -88,9 +89,11 @@ class Caller:
         opened = connection_for(system, environ)
         self._url, self._key_header = opened.base_url, manners.key_header
         self._told = Told(system, opened.base_url, {opened.token, *secrets_of(environ)})
-        self._pace = Pace(manners.per_second)
+        self._pace, self._broke = Pace(manners.per_second), _Broke()
         self.at_once, self._forms = manners.at_once, manners.form
-        self._calm, self._careful = (_session(manners, self._pace, safe=s) for s in (True, False))
+        self._calm, self._careful = (
+            _session(manners, self._pace, self._broke, safe=s) for s in (True, False)
+        )
         signer: Any = Signer(manners.auth, opened, self._told, self._form)
         self._calm.auth = self._careful.auth = signer
         trusted = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
@@ -113,8 +116,17 @@ class Caller:
 
         A 404 or 410 is an answer, no failure.
 
-        Raises a DestinationRefused; OutcomeUnknown where nobody can know whether it arrived.
+        Raises a DestinationRefused, which says whether a try may have been done all the same;
+        OutcomeUnknown where nobody can know, and it must not be repeated.
         """
+        self._broke.once = False
+        try:
+            return self._asked(call, path, body, key, reads=reads)
+        except DestinationRefused as error:
+            error.perhaps = self._broke.once and call.method != "GET" and not reads
+            raise
+
+    def _asked(self, call: Call, path: str, body: Any, key: str | None, *, reads: bool) -> Answer:
         import requests
 
         safe = reads or call.repeatable or (key is not None and self._key_header is not None)
@@ -129,6 +141,7 @@ class Caller:
                     timeout=TIMEOUT, allow_redirects=False,
                 ),
                 TRIES if safe else 0,
+                self._broke,
             )  # fmt: skip
         except requests.RequestException as error:
             raise self._told.lost(asked, error, safe) from None
@@ -141,6 +154,7 @@ class Caller:
         if 200 <= answer.status_code < 300:
             return Answer(answer.status_code, _json(answer))
         failure = self._told.of_status(asked, answer, safe=safe)
+        self._broke.once |= answer.status_code >= 500
         if answer.status_code in (404, 410):
             return Answer(answer.status_code, None, failure)
         raise failure
@@ -149,11 +163,17 @@ class Caller:
         ask = partial(
             self._calm.post, url, data=form, auth=auth, timeout=TIMEOUT, allow_redirects=False
         )
-        answer: requests.Response = _whole(ask, TRIES)
+        answer: requests.Response = _whole(ask, TRIES, self._broke)
         return answer
 
 
-def _whole(ask: Any, tries: int) -> Any:
+class _Broke(threading.local):
+    """Whether a try of this thread's request broke when the request may have arrived."""
+
+    once = False
+
+
+def _whole(ask: Any, tries: int, broke: _Broke) -> Any:
     """Ask until the body is whole, too: urllib3 tries again only what broke before it."""
     from requests.exceptions import ChunkedEncodingError, ConnectionError
     from urllib3.exceptions import MaxRetryError
@@ -164,17 +184,30 @@ def _whole(ask: Any, tries: int) -> Any:
         except (ChunkedEncodingError, ConnectionError) as error:
             if any(isinstance(a, MaxRetryError) for a in error.args):
                 raise
+            broke.once = True
             time.sleep(BACKOFF * (2**tried + random.random()))  # noqa: S311 - jitter
     return ask()
 
 
-def _session(manners: Manners, pace: Pace, *, safe: bool) -> requests.Session:
+def _session(manners: Manners, pace: Pace, broke: _Broke, *, safe: bool) -> requests.Session:
     import requests
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
     from urllib3.util import Retry
 
     from wfops_pipelines.apis.deadline import Within
 
     class Patient(Retry):
+        def increment(  # type: ignore[override]
+            self, method: Any = None, url: Any = None, response: Any = None,
+            error: Any = None, *more: Any, **named: Any,
+        ) -> Retry:  # fmt: skip
+            if error is not None:
+                unsent = isinstance(error, NewConnectionError | ConnectTimeoutError)
+                broke.once |= not (unsent or distrusted(error))
+            elif response is not None:
+                broke.once |= response.status != 429
+            return super().increment(method, url, response, error, *more, **named)
+
         def sleep(self, response: Any = None) -> None:
             asked = self.get_retry_after(response) if response else None
             if asked:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote as url_quote
 
-from wfops_pipelines.errors import DestinationRefused
+from wfops_pipelines.errors import RowRefused
 
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(?!/)\S*)$")
 REPEATABLE = ("GET", "PUT", "PATCH", "DELETE")  # done twice is done once
@@ -33,7 +33,7 @@ class Call:
         return self.method in REPEATABLE
 
     def filled(self, values: Mapping[str, Any]) -> str:
-        """The path for one row. Raises DestinationRefused where a column is missing or null."""
+        """The path for one row. Raises RowRefused where a column is missing or null."""
         return self.path.format_map(_Quoted(values, str(self)))
 
 
@@ -44,7 +44,7 @@ class _Quoted(dict[str, str]):
         self._call = call
 
     def __missing__(self, name: str) -> str:
-        raise DestinationRefused(
+        raise RowRefused(
             f"{self._call}: the row has no {name}. Repair the sync, or the path of its destination."
         )
 
@@ -63,7 +63,7 @@ def call(text: str) -> Call:
 def fill(value: Any, row: Mapping[str, Any]) -> Any:
     """A body with its columns filled in; a text that is only one column keeps its type.
 
-    Raises DestinationRefused where a longer text has a column that is null or missing.
+    Raises RowRefused where a longer text has a column that is null or missing.
     """
     match value:
         case str() if value[:1] == "{" and value[-1:] == "}" and value[1:-1] in row:
@@ -91,7 +91,7 @@ class _Present(dict[str, Any]):
         super().__init__({k: v for k, v in row.items() if v is not None})
 
     def __missing__(self, name: str) -> str:
-        raise DestinationRefused(
+        raise RowRefused(
             f"the row has no {name}, which the body puts into a text. Let the sync's function fill "
             f'it, or the body name it alone, as "{{{name}}}", where it may be null.'
         )
@@ -100,7 +100,7 @@ class _Present(dict[str, Any]):
 def _as_json(value: Any) -> Any:
     match value:
         case float() if not math.isfinite(value):
-            raise DestinationRefused(
+            raise RowRefused(
                 f"the row has {value}, which JSON does not know. Let the sync's function return "
                 "None for it."
             )

@@ -16,6 +16,7 @@ from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations.connection import setting
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.staging import left_out
 from wfops_pipelines.errors import (
     DestinationDenied,
     DestinationRefused,
@@ -81,6 +82,7 @@ class DatabaseTable:
             entry = self._entry(there, tables, parcel)
             if entry is not None and entry.reverted:
                 return Reverted(**json.loads(entry.counts))
+            database_undo.end_keeping(there, tables, parcel)
             parts = (database_undo.put_back(there, tables, p) for p in parcel.parts())
             done = reduce(Reverted.__add__, parts, Reverted())
             if entry is not None:
@@ -130,18 +132,25 @@ class DatabaseTable:
             yield from ((key, row) for key, row, lives in rows if lives)
 
     def _once(self, there: Connection, tables: Tables, parcel: Parcel) -> Written:
-        from wfops_pipelines.destinations.database_rows import keep, write
+        from wfops_pipelines.destinations.database_rows import (
+            begin_keeping,
+            keep,
+            missing,
+            write,
+        )
 
         entry = self._entry(there, tables, parcel)
         if entry is not None and not entry.reverted:
             return Written(**json.loads(entry.counts))
         self._write_down(there, tables, parcel, {}, reverted=False)  # first: it locks out others
+        begin_keeping(there, tables, parcel)
         done = Written()
         for part in parcel.parts():
             met = self._meet(there, tables, part)
             self._check(there, met)
             keep(there, tables, part, met)
             write(there, tables, part, met)
+            left_out(self.words, missing(there, tables, part))
             done += met.written()
         self._write_down(there, tables, parcel, asdict(done), reverted=False)
         return done

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    func,
     insert,
     inspect,
     select,
@@ -132,13 +133,33 @@ def write(conn: Connection, tables: Tables, parcel: Parcel, met: Met) -> None:
         ))  # fmt: skip
 
 
-def keep(conn: Connection, tables: Tables, parcel: Parcel, met: Met) -> None:
-    """Keep the rows that `write` is about to change."""
+def missing(conn: Connection, tables: Tables, parcel: Parcel) -> int:
+    """How many rows of the parcel are neither there now nor overtaken by newer ones."""
+    keys = parcel.table[parcel.key].to_pylist()
+    query = select(func.count()).where(tables.target.c[SEQ] >= parcel.seq)
+    return len(keys) - sum(int(row[0]) for row in of_keys(conn, tables.key, query, keys))
+
+
+def begin_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:
+    """Note that what this parcel replaces is kept, and forget what is needed no longer."""
     if parcel.keep is None:
         return
     if parcel.keep.forget is not None:
         old = tables.replaced.c.at < parcel.keep.forget
         conn.execute(tables.replaced.delete().where(tables.replaced.c.sync == parcel.sync, old))
+    entry = {"sync": parcel.sync, "seq": parcel.keep.seq, "at": parcel.keep.at}
+    conn.execute(insert(tables.replaced), [{**entry, "key": note_of(parcel), "before": ""}])
+
+
+def note_of(parcel: Parcel) -> str:
+    """Under this key stands that images are kept: a row without one was added, then."""
+    return f"parcel {parcel.digest}"
+
+
+def keep(conn: Connection, tables: Tables, parcel: Parcel, met: Met) -> None:
+    """Keep the rows that `write` is about to change."""
+    if parcel.keep is None:
+        return
     entry = {"sync": parcel.sync, "seq": parcel.keep.seq, "at": parcel.keep.at}
     names = [n for n in met.old.column_names if n != parcel.key]
     for i in range(0, len(met.rows), BATCH):

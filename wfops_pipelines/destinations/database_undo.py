@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from wfops_pipelines.destinations.database_rows import Tables, of_keys
+from wfops_pipelines.destinations.database_rows import Tables, note_of, of_keys
 from wfops_pipelines.destinations.database_types import read, type_of, written
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.destinations.parcel import Parcel, Reverted
+from wfops_pipelines.destinations.undo import not_kept
+from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+def end_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:
+    """Raises DestinationRefused where nothing is kept: each row would seem to have been added."""
+    assert parcel.keep is not None
+    r = tables.replaced.c
+    mine = (r.sync == parcel.sync) & (r.seq == parcel.keep.seq) & (r.key == note_of(parcel))
+    if not conn.execute(delete(tables.replaced).where(mine)).rowcount:
+        raise DestinationRefused(not_kept(parcel, parcel.keep))
 
 
 def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
@@ -24,7 +35,7 @@ def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
     images = _images(conn, tables, parcel, [str(k) for k in keys], later=False)
     before = {key: read(text) for (_, key), text in images.items()}
     restored = deleted = 0
-    for key in mine:
+    for key in sorted(mine, key=lambda k: str(k) in before):  # what was added goes first
         image = before.get(str(key))
         if image is None:
             conn.execute(delete(target).where(tables.key == key))

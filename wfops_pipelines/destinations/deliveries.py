@@ -1,9 +1,11 @@
 """The ledger of rows that were sent to a SaaS API: it survives a crash of whoever sends.
 
 sending → delivered          the API answered
-        → failed             it refused, or was never reached; sent again with the next try
+        → failed             the API was not reached, or not willing; sent again with the next try
+        → refused            it refused the row itself; sent again unless a person leaves it out
         → unknown            nobody knows, and it must not be sent twice: a person settles it
 unknown → delivered | again  as that person found out
+refused → left_out           a person decided that this version of the row is not sent
 delivered → reverted         it was taken back; how, is in a ledger of the same kind, `REVERSALS`
 """
 
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 class State(Enum):
     """What is known of a delivery."""
 
-    SENDING = "sending"  # the request is under way, or whoever sent it died
+    SENDING = "sending"  # under way; or it broke, perhaps after it was done: the same once more
     DELIVERED = "delivered"  # the API has it
     FAILED = "failed"  # the API does not have it
+    REFUSED = "refused"  # the API does not have it, and will not take it as it is
+    LEFT_OUT = "left_out"  # refused, and a person decided to go on without it
     UNKNOWN = "unknown"  # perhaps; a person finds out
     AGAIN = "again"  # a person found that the API does not have it
     REVERTED = "reverted"  # the API had it, and it was taken back
@@ -64,6 +68,12 @@ class Delivery:
     remote: str | None = None
     error: str | None = None
     at: datetime | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nobody knows if it has arrived, and no process is finding out just now."""
+        broke = self.state is State.SENDING and self.error is not None
+        return broke or self.state is State.UNKNOWN
 
     @property
     def number(self) -> int:
@@ -128,17 +138,47 @@ def living(conn: Connection, sync: str) -> dict[str, str | None]:
 
 def unsettled(conn: Connection, sync: str, ledger: str = DELIVERIES) -> list[Delivery]:
     """What did not arrive, or perhaps did not, the oldest first."""
-    where = "sync = %(sync)s and state not in ('delivered', 'reverted') order by seq, key"
+    where = (
+        "sync = %(sync)s and state not in ('delivered', 'reverted', 'left_out') order by seq, key"
+    )
     return list(_read(conn, where, {"sync": sync}, ledger))
+
+
+def refused(conn: Connection, sync: str, seq: int) -> dict[str, Delivery]:
+    """The rows of a snapshot that the API refused for good, by key."""
+    where = "sync = %(sync)s and seq = %(seq)s and state = 'refused' order by key"
+    return {d.key: d for d in _read(conn, where, {"sync": sync, "seq": seq})}
+
+
+def leave_out(conn: Connection, sync: str, seq: int, keys: Iterable[str], why: str) -> list[str]:
+    """Of these rows, those that were refused are left out; what the API said stays in the words."""
+    query = (
+        "update wfops.deliveries set state = 'left_out', "
+        "error = concat_ws('; ', %(why)s::text, error) where sync = %(sync)s and seq = %(seq)s "
+        "and key = any(%(keys)s) and state = 'refused' returning key"
+    )
+    values = {"sync": sync, "seq": seq, "keys": list(keys), "why": why}
+    return sorted(conn.exec_driver_sql(query, values).scalars())
+
+
+def left_out(conn: Connection, sync: str) -> list[Delivery]:
+    """The rows that people left out and of which no newer version has arrived, oldest first."""
+    where = (
+        "sync = %(sync)s and state = 'left_out' and not exists (select from wfops.deliveries n "
+        "where n.sync = deliveries.sync and n.key = deliveries.key and n.seq > deliveries.seq "
+        "and n.state = 'delivered') order by seq, key"
+    )
+    return list(_read(conn, where, {"sync": sync}))
 
 
 def settle(
     conn: Connection, sync: str, entry: Delivery, state: State, ledger: str = DELIVERIES
 ) -> bool:
-    """A person found out; False when it is unknown no longer."""
+    """A person found out; False when it is in doubt no longer."""
     query = (
         f"update {ledger} set state = %(state)s, error = null "
-        "where sync = %(sync)s and seq = %(seq)s and key = %(key)s and state = 'unknown'"
+        "where sync = %(sync)s and seq = %(seq)s and key = %(key)s "
+        "and (state = 'unknown' or (state = 'sending' and error is not null))"
     )
     values = {"sync": sync, "seq": entry.seq, "key": entry.key, "state": state.value}
     return bool(conn.exec_driver_sql(query, values).rowcount)

@@ -23,13 +23,15 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 class Keep:
     """Where a destination keeps what a publication replaces: records of an API in `table` (sync,
     seq, key, before as JSON, at), rows of a PostgreSQL table in `<table>_rows` (part, key, was,
-    before, rest) of `<table>_parts` (id, sync, seq, names, at). `seq` is the snapshot's own number.
-    What was kept before `forget` is needed no longer."""
+    before, rest) of `<table>_parts` (id, sync, seq, part, names, at). `seq` is the snapshot's own
+    number, `part` says which of its publications it is. What was kept before `forget` is needed no
+    longer."""
 
     table: str
     seq: int
     at: datetime
     forget: datetime | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)

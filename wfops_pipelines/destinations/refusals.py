@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from wfops_pipelines.destinations.deliveries import Delivery, State
-from wfops_pipelines.destinations.told import OutcomeUnknown
-from wfops_pipelines.errors import DestinationRefused
+from wfops_pipelines.destinations.told import REPAIR, OutcomeUnknown
+from wfops_pipelines.errors import DestinationRefused, RefusedRow, RowRefused
 
 MOST_REFUSED = 20  # rows; when so many are refused one by one, it is not about the rows
 
 Note = Callable[[Delivery], None]
+Fate = Callable[[DestinationRefused], State]
 
 
 class Refusals:
@@ -37,7 +38,7 @@ class Refusals:
             raise
         except DestinationRefused as error:
             self._refused.append(error)
-            return type(error) is DestinationRefused and len(self._refused) <= MOST_REFUSED
+            return about_row(error) and len(self._refused) <= MOST_REFUSED
         return True
 
     def complain(self, may_have: str, others: str = "") -> None:
@@ -53,15 +54,46 @@ class Refusals:
         if self._refused:
             first = self._refused[0]
             more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
-            more += f" {settle}" if self.unknown else ""
-            raise type(first)(f"{first}{more}{others}", first.exchange)
+            more += f" {settle}" if self.unknown else self._doubted()
+            rows = [row for error in self._refused for row in error.rows]
+            raise type(first)(f"{first}{more}{others}", first.exchange, rows)
         if self.unknown:
             facts = {"unknown": ", ".join(self.unknown[:50])}
             raise DestinationRefused(f"{self._system}: {settle}", facts)
 
+    def _doubted(self) -> str:
+        """What a person does about refused rows of which an earlier try may have arrived."""
+        found = [e for e in self._refused if isinstance(e, RowRefused) and e.perhaps]
+        keys = ", ".join(str((e.exchange or {}).get("row")) for e in found[:5])
+        if not found:
+            return ""
+        return (
+            f" An earlier try of {keys} may have arrived all the same. Find out, then say so "
+            f"with `wfops deliveries {self._sync} --delivered KEY` or `--again KEY`."
+        )
+
+
+def about_row(error: DestinationRefused) -> bool:
+    """Whether it is about one row, so that another one may be taken."""
+    return type(error) in (DestinationRefused, RowRefused)
+
+
+def sent_fate(before: Delivery | None) -> Fate:
+    """What is known of a row that was refused, which an earlier try left as `before`.
+
+    Refused for good is only what the API says no to, and of which no try may have arrived.
+    """
+
+    def fate(error: DestinationRefused) -> State:
+        if error.perhaps or (before is not None and before.state is State.SENDING):
+            return State.SENDING
+        return State.REFUSED if isinstance(error, RowRefused) else State.FAILED
+
+    return fate
+
 
 @contextmanager
-def outcome(entry: Delivery, note: Note) -> Iterator[None]:
+def outcome(entry: Delivery, note: Note, fate: Fate = lambda _: State.FAILED) -> Iterator[None]:
     """Write down that what is done here with a row failed, or that nobody knows."""
     try:
         yield
@@ -69,8 +101,9 @@ def outcome(entry: Delivery, note: Note) -> Iterator[None]:
         note(replace(entry, state=State.UNKNOWN, error=str(error)))
         raise
     except DestinationRefused as error:
-        note(replace(entry, state=State.FAILED, error=str(error)))
-        raise _about_row(error, entry) from None
+        noted = replace(entry, state=fate(error), error=str(error))
+        note(noted)
+        raise _about_row(error, noted) from None
 
 
 def left_open(entry: Delivery, note: Note) -> str:
@@ -84,4 +117,9 @@ def left_open(entry: Delivery, note: Note) -> str:
 def _about_row(error: DestinationRefused, entry: Delivery) -> DestinationRefused:
     """The refusal with the row that it is about."""
     facts = {**(error.exchange or {}), "row": entry.key, "act": entry.act.value}
-    return type(error)(f"row {entry.key}: {error}", facts)
+    said = str(error).removesuffix(REPAIR).strip()
+    row = RefusedRow(entry.number, entry.key, entry.act.value, said)
+    rows = [row] if entry.state is State.REFUSED else []
+    told = type(error)(f"row {entry.key}: {error}", facts, rows)
+    told.perhaps = entry.state is State.SENDING
+    return told

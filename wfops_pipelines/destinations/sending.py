@@ -15,7 +15,13 @@ from wfops_pipelines.destinations.deliveries import OPEN, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
 from wfops_pipelines.destinations.parcel import Parcel, Written
 from wfops_pipelines.destinations.readback import remote_id
-from wfops_pipelines.destinations.refusals import Refusals, left_open, outcome
+from wfops_pipelines.destinations.refusals import (
+    Refusals,
+    about_row,
+    left_open,
+    outcome,
+    sent_fate,
+)
 from wfops_pipelines.destinations.rest import RestDestination, with_remote
 from wfops_pipelines.errors import DestinationRefused
 
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 NOT_THERE = "it was not there"  # of a delivery that deleted nothing
 AT_ONCE = 100  # rows whose records are read ahead
-AFRESH = (State.FAILED, State.AGAIN)  # of a row that the API does not have of this snapshot
+# of a row that the API does not have of this snapshot
+AFRESH = (State.FAILED, State.REFUSED, State.AGAIN)
 
 
 class Sending:
@@ -63,7 +70,7 @@ class Sending:
         try:
             self._seen = self._to.look_all(self._caller, wanted, known, sure=True)
         except DestinationRefused as error:
-            if type(error) is not DestinationRefused:
+            if not about_row(error):
                 raise
             self._seen = {}  # it is asked for with its row, which then is named
 
@@ -95,6 +102,8 @@ class Sending:
         mine, others = self._mine.get(key), self._others.get(key, [])
         if mine is not None and mine.state is State.DELIVERED:
             self._count[mine.act.value] += mine.error is None
+        elif mine is not None and mine.state is State.LEFT_OUT:
+            return
         elif any(o.seq > self._parcel.seq for o in others):
             self._count["stale"] += 1
         elif not self._to.messages and any(o.state in OPEN for o in others):
@@ -130,7 +139,7 @@ class Sending:
             self._note(replace(entry, state=State.DELIVERED, error=NOT_THERE))
             return
         values = with_remote(row, entry)
-        with outcome(entry, self._note):
+        with outcome(entry, self._note, sent_fate(self._mine.get(entry.key))):
             path = call.filled(values)
             body = self._to.body_of(entry, row)
             self._keep_image(entry, row)
@@ -172,7 +181,9 @@ class Sending:
     def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
         idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)
         answer = self._caller.send(call, path, body, idem)
-        if answer.gone and entry.act is not Act.DELETE:
+        if answer.gone and entry.act is Act.CREATE:  # it is the address that is not there
+            raise DestinationRefused(str(answer.gone), answer.gone.exchange)
+        if answer.gone and entry.act is Act.UPDATE:
             raise answer.gone
         return answer
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
 from wfops_pipelines.destinations.parcel import Parcel, Written
+from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.postgres.copying import copy_in, postgres_type
 from wfops_pipelines.postgres.names import quote
 
@@ -17,8 +20,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _NUMBERS = ("bigint", "integer", "smallint", "numeric", "double precision")
-_TEXTS = ("text", "character", "character varying")
+_TEXTS = ("text", "character varying")
+_EQUAL = (*_NUMBERS, *_TEXTS, "boolean", "bytea", "date", "time without time zone")
+_TIMES = ("timestamp with time zone", "timestamp without time zone")
 _BY_TEXT = "::text"
+_SPELT = "wfops_key"
 _ROOM = (  # to pair a hundred thousand rows in memory; whoever gave more knows why
     "select set_config('work_mem', '64MB', true) "
     "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
@@ -47,10 +53,51 @@ def stage(
         run(conn, f"alter table {STAGING} add primary key ({quote(key)})")
 
 
-def pairing(key: str, schema: pa.Schema, held: Mapping[str, str]) -> str:
-    """SQL that pairs a staged row `s` with the target's row `t`, deleted or not."""
-    cast = _cast(held[key], postgres_type(schema.field(key).type))
-    return f"t.{quote(key)}{cast} = s.{quote(key)}{cast}"
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Staged rows `s` beside the target's rows `t`.
+
+    types: of the staged columns. on: SQL that pairs them, deleted or not. name: SQL for the key as
+    the source spells it.
+    """
+
+    types: Mapping[str, str]
+    on: str
+    name: str
+
+
+def stage_beside(conn: Connection, rows: Rows, held: Mapping[str, str], key: str) -> Pairing:
+    """Stage rows as they would be in the target, so that its types say what is equal.
+
+    Where a value does not fit, which publishing will say, only the keys are so; where a key does
+    not, all is compared as text.
+    """
+    from psycopg2 import Error
+
+    own = {f.name: postgres_type(f.type) for f in rows.schema}
+    for fitting in (own, [key]):
+        types = {n: held.get(n, t) if n in fitting else t for n, t in own.items()}
+        spelt = own[key] != types[key]
+        try:
+            with conn.begin_nested():
+                stage(conn, _with_spelling(rows, key) if spelt else rows, types)
+        except Error:
+            continue
+        name = quote(_SPELT if spelt else key)
+        return Pairing(types, f"t.{quote(key)} = s.{quote(key)}", f"s.{name}")
+    stage(conn, rows)
+    cast = _cast(held[key], own[key])
+    return Pairing(own, f"t.{quote(key)}{cast} = s.{quote(key)}{cast}", f"s.{quote(key)}")
+
+
+def _with_spelling(rows: Rows, key: str) -> Rows:
+    import pyarrow as pa
+
+    def spelt(part: pa.Table) -> pa.Table:
+        names = [None if k is None else str(k) for k in part[key].to_pylist()]
+        return part.append_column(_SPELT, pa.array(names, pa.string()))
+
+    return rows.changed(spelt)
 
 
 def alive(key: str, held: Mapping[str, str]) -> str:
@@ -65,14 +112,18 @@ def newer(seq: int, held: Mapping[str, str]) -> str:
 
 
 def compared(
-    conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel, critical: Iterable[str]
+    conn: Connection,
+    target: str,
+    held: Mapping[str, str],
+    parcel: Parcel,
+    critical: Iterable[str],
+    paired: Pairing,
 ) -> Diff:
     """What the staged, living rows of `parcel` would change in the table `target`."""
-    schema = parcel.rows.schema
-    differs = {c: _differs(c, held, schema) for c in parcel.columns if c != parcel.key}
+    differs = {c: _differs(c, held, paired.types) for c in parcel.columns if c != parcel.key}
     differing = " or ".join(differs.values()) or "false"
     lives, late = alive(parcel.key, held), newer(parcel.seq, held)
-    joined = f"{target} t on {pairing(parcel.key, schema, held)}"
+    joined = f"{target} t on {paired.on}"
     watched = {c: differs[c] for c in critical if c in differs}
     touched = " or ".join(watched.values()) or "false"
     inserted, updated, changed, total = run(
@@ -83,19 +134,19 @@ def compared(
         f"count(*) from {STAGING} s left join {joined}",
     ).one()
     here = f"{STAGING} s join {joined} where {lives} and not {late}"
-    changes = _changes(conn, quote(parcel.key), here, watched, held) if changed else ()
+    changes = _changes(conn, paired.name, here, watched, held) if changed else ()
     return Diff(inserted, updated, total - inserted - updated, 0, tuple(changes))
 
 
 def _changes(
-    conn: Connection, key: str, here: str, watched: Mapping[str, str], held: Mapping[str, str]
+    conn: Connection, name: str, here: str, watched: Mapping[str, str], held: Mapping[str, str]
 ) -> Iterable[tuple[str, str, str | None, str | None]]:
     if not watched:
         return
     old = [f"t.{quote(c)}" if c in held else "null" for c in watched]
     cells = ", ".join(f"{o}, s.{quote(c)}, {watched[c]}" for o, c in zip(old, watched, strict=True))
     query = (
-        f"select s.{key}, {cells} from {here} and ({' or '.join(watched.values())}) order by s.ctid"
+        f"select {name}, {cells} from {here} and ({' or '.join(watched.values())}) order by s.ctid"
     )
     for row in run(conn, query):
         for i, column in enumerate(watched):
@@ -104,11 +155,14 @@ def _changes(
                 yield str(row[0]), column, shown(before), shown(after)
 
 
-def upsert(conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel) -> Written:
+def upsert(
+    conn: Connection, target: str, held: Mapping[str, str], parcel: Parcel, *, sure: bool = True
+) -> Written:
     """Make the staged rows of `parcel` current in the table `target`, unless it holds newer ones.
 
     A tombstone keeps the values that the row had; one of an unknown row is kept as well, so that
-    an older row that is released later cannot bring it back.
+    an older row that is released later cannot bring it back. Not `sure`: the table may have turned
+    rows into others.
     """
     soft, key, seq = DELETED_AT in held, quote(parcel.key), parcel.seq
     gone = f"coalesce(s.{quote(DELETED)}, false)" if parcel.marked else "false"
@@ -153,14 +207,30 @@ def upsert(conn: Connection, target: str, held: Mapping[str, str], parcel: Parce
             f"on conflict ({key}) do nothing",
         ).rowcount
     stale = parcel.rows.num_rows - fresh - updated - deleted - moot
+    if stale or not sure:
+        there = f"select from {target} t where t.{key} = s.{key} and t.{quote(SEQ)} >= {seq:d}"
+        query = f"select count(*) from {STAGING} s where not exists ({there})"
+        left_out(target, run(conn, query).scalar_one())
     return Written(fresh + back, updated - back, stale, deleted)
 
 
-def _differs(column: str, held: Mapping[str, str], schema: pa.Schema) -> str:
+def left_out(target: str, rows: int) -> None:
+    """Raises DestinationRefused where the table left rows out without a word."""
+    if rows:
+        raise DestinationRefused(
+            f"{counted_rows(rows)} did not become current in {target}, and nothing was said: a "
+            "trigger, a rule or a row security policy of the table leaves them out. Nothing was "
+            "written. Let it take them or raise an error, or drop such rows in the sync's "
+            "function; then retry.",
+            {"table": target},
+        )
+
+
+def _differs(column: str, held: Mapping[str, str], types: Mapping[str, str]) -> str:
     staged = f"s.{quote(column)}"
     if column not in held:
         return f"{staged} is not null"
-    cast = _cast(held[column], postgres_type(schema.field(column).type))
+    cast = _cast(held[column], types[column])
     return f"t.{quote(column)}{cast} is distinct from {staged}{cast}"
 
 
@@ -170,7 +240,7 @@ def _cast(held: str, staged: str) -> str:
     for kind in (_NUMBERS, _TEXTS):
         if plain in kind and staged in kind:
             return ""
-    return "" if plain == staged else _BY_TEXT
+    return "" if held == staged and plain in (*_EQUAL, *_TIMES) else _BY_TEXT
 
 
 def shown(value: Any) -> str | None:

@@ -11,7 +11,16 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
-from wfops_pipelines.destinations.staging import alive, compared, newer, pairing, run, stage, upsert
+from wfops_pipelines.destinations.staging import (
+    alive,
+    compared,
+    left_out,
+    newer,
+    run,
+    stage,
+    stage_beside,
+    upsert,
+)
 from wfops_pipelines.destinations.undo import (
     forget_replaced,
     keep_nothing,
@@ -33,9 +42,13 @@ select exists (
   select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
   where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
   and i.indpred is null and i.indexprs is null and i.indnkeyatts = 1 and a.attname = %(key)s
-), c.relkind <> 'p' and exists (select from pg_inherits where inhparent = c.oid)
+), c.relkind <> 'p' and exists (select from pg_inherits where inhparent = c.oid),
+c.relkind in ('r', 'p')
 from pg_class c where c.oid = to_regclass(%(name)s)
 """
+
+
+_NOW = "set constraints all immediate"  # what is deferred would be said where nobody listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +73,14 @@ class TableDestination:
         held = self._columns(conn)
         if parcel.key not in held:
             return Existing({})
-        stage(conn, parcel.content.select([parcel.key]))
+        paired = stage_beside(conn, parcel.content.select([parcel.key]), held, parcel.key)
         picked = [parcel.key, *(c for c in columns if c in held and c != parcel.key)]
         found = run(
             conn,
-            f"select {', '.join('t.' + quote(c) for c in picked)} from {STAGING} s "
-            f"join {self.quoted} t on {pairing(parcel.key, parcel.rows.schema, held)} "
-            f"where {alive(parcel.key, held)}",
+            f"select {paired.name}, {', '.join('t.' + quote(c) for c in picked)} from {STAGING} s "
+            f"join {self.quoted} t on {paired.on} where {alive(parcel.key, held)}",
         )
-        return Existing({str(row[0]): dict(zip(picked, row, strict=True)) for row in found})
+        return Existing({str(name): dict(zip(picked, row, strict=True)) for name, *row in found})
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
         held = self._columns(conn)
@@ -77,8 +89,11 @@ class TableDestination:
             return Diff(inserted=living.num_rows)
         with self._refusing(parcel):
             deleted = self._count(conn, parcel, held, gone) if len(gone) else 0
-            stage(conn, living)
-            found = compared(conn, self.quoted, held, replace(parcel, rows=living), critical)
+            paired, rows = (
+                stage_beside(conn, living, held, parcel.key),
+                replace(parcel, rows=living),
+            )
+            found = compared(conn, self.quoted, held, rows, critical, paired)
             return replace(found, deleted=deleted)
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
@@ -86,14 +101,19 @@ class TableDestination:
             self._one_at_a_time(conn)
             held = self._prepare(conn, parcel)
             run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
-            if self._empty(conn):
-                if parcel.keep is not None:
-                    keep_nothing(conn, held, parcel, parcel.keep)
-                return self._fill(conn, parcel)
-            stage(conn, parcel.content, held, parcel.key)
+            written = self._written(conn, held, parcel)
+            run(conn, _NOW)
+            return written
+
+    def _written(self, conn: Connection, held: Mapping[str, str], parcel: Parcel) -> Written:
+        if self._empty(conn):
             if parcel.keep is not None:
-                keep_replaced(conn, self, held, parcel, parcel.keep)
-            return upsert(conn, self.quoted, held, parcel)
+                keep_nothing(conn, held, parcel, parcel.keep)
+            return self._fill(conn, parcel)
+        stage(conn, parcel.content, held, parcel.key)
+        if parcel.keep is not None:
+            keep_replaced(conn, self, held, parcel, parcel.keep)
+        return upsert(conn, self.quoted, held, parcel, sure=not self._interferes(conn))
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
         """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
@@ -104,6 +124,7 @@ class TableDestination:
             stage(conn, parcel.content.select([parcel.key]), held)
             found = put_back(conn, self, held, parcel, parcel.keep)
             forget_replaced(conn, held, parcel, parcel.keep)
+            run(conn, _NOW)
             return found
 
     def living(
@@ -120,7 +141,8 @@ class TableDestination:
         if key not in held:
             return pa.array([], pa.string())
         where = f" where {quote(DELETED_AT)} is null" if DELETED_AT in held else ""
-        found = run(conn, f"select {quote(key)} from {self.quoted}{where}").scalars().all()
+        cast = "::text" if held[key].startswith("character(") else ""  # without padding
+        found = run(conn, f"select {quote(key)}{cast} from {self.quoted}{where}").scalars().all()
         named = _ARROW.get(held[key])
         return pa.array(found, pa.type_for_alias(named) if named else None)
 
@@ -131,9 +153,9 @@ class TableDestination:
         import pyarrow as pa
 
         rows = pa.table({parcel.key: keys})
-        stage(conn, Rows.of(rows))
+        paired = stage_beside(conn, Rows.of(rows), held, parcel.key)
         lives, late = alive(parcel.key, held), newer(parcel.seq, held)
-        joined = f"{self.quoted} t on {pairing(parcel.key, rows.schema, held)}"
+        joined = f"{self.quoted} t on {paired.on}"
         query = f"select count(*) from {STAGING} s join {joined} where {lives} and not {late}"
         return int(run(conn, query).scalar_one())
 
@@ -151,16 +173,27 @@ class TableDestination:
             return rows.append_column(DELETED_AT, pc.if_else(part[DELETED], moment, None))
 
         rows = parcel.content.changed(numbered)
-        copy_in(conn, self.quoted, rows)
+        left_out(self.quoted, rows.num_rows - copy_in(conn, self.quoted, rows))
         return Written(inserted=rows.num_rows - len(parcel.gone()))
 
     def _empty(self, conn: Connection) -> bool:
+        """Whether it holds no row, and nothing in it that could turn one into another."""
         query = f"select not exists (select from {self.quoted} limit 1)"
-        return bool(run(conn, query).scalar_one())
+        return bool(run(conn, query).scalar_one()) and not self._interferes(conn)
+
+    def _interferes(self, conn: Connection) -> bool:
+        """Whether triggers or policies of the table may change rows, or leave them out."""
+        query = "select relhastriggers or relhasrules or relrowsecurity from pg_class where oid"
+        found = conn.exec_driver_sql(f"{query} = to_regclass(%(name)s)", {"name": self.quoted})
+        return bool(found.scalar_one())
 
     def _refuse_doubles(self, conn: Connection, key: str) -> None:
         """Raises DestinationRefused where the table could hold a key twice, or hide a row of it."""
-        unique, parent = conn.exec_driver_sql(_SINGLE, {"name": self.quoted, "key": key}).one()
+        values = {"name": self.quoted, "key": key}
+        unique, parent, real = conn.exec_driver_sql(_SINGLE, values).one()
+        if not real:
+            said = "is a view or lies elsewhere, so that no row of it can be guarded"
+            raise DestinationRefused(f"{self.words} {said}. Name the table behind it; then retry.")
         if not unique:
             raise DestinationRefused(
                 f"{self.words} has no unique index of its column {key} alone, so that it could "

@@ -14,6 +14,7 @@ from wfops_pipelines.errors import (
     DestinationRateLimited,
     DestinationRefused,
     DestinationUnreachable,
+    RowRefused,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from wfops_pipelines.core.findings import Json
 
 QUOTED = 300  # characters of an answer that a message quotes
-_REPAIR = "Repair the row or the sync; then retry."
+REPAIR = "Repair the row or the sync; then retry."
+ABOUT_ROW = (400, 404, 409, 410, 412, 413, 414, 422, 451)  # asked again, it says the same
 
 
 class OutcomeUnknown(DestinationUnreachable):
@@ -72,13 +74,16 @@ class Told:
         )
 
     def malformed(self, problem: str) -> DestinationRefused:
-        return DestinationRefused(f"{self.system}: {problem}. {_REPAIR}", self._last())
+        return DestinationRefused(f"{self.system}: {problem}. {REPAIR}", self._last())
 
     def status(self, answer: Response) -> DestinationRefused:
         """An error status of the token endpoint."""
         request = answer.request
         path = str(request.url).removeprefix(self.url)
-        return self.of_status(f"{request.method} {path}", answer, safe=True)
+        failure = self.of_status(f"{request.method} {path}", answer, safe=True)
+        if isinstance(failure, RowRefused):  # it was about the credentials
+            return DestinationRefused(str(failure), failure.exchange)
+        return failure
 
     def lost(self, asked: str, error: Exception, safe: bool) -> DestinationRefused:
         """A request without a whole answer; OutcomeUnknown where it must not be repeated."""
@@ -103,7 +108,8 @@ class Told:
             repair = f"Renew {self.token}, check what it may write; then retry."
             return DestinationDenied(f"{failure} {repair}", failure.exchange)
         if status < 500:
-            return DestinationRefused(f"{failure} {_REPAIR}", failure.exchange)
+            kind = RowRefused if status in ABOUT_ROW else DestinationRefused
+            return kind(f"{failure} {REPAIR}", failure.exchange)
         if safe:
             return DestinationUnreachable(f"{failure} Retry when it is well.", failure.exchange)
         return OutcomeUnknown(f"{failure} It may have been done all the same.", failure.exchange)

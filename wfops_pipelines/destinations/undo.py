@@ -40,8 +40,8 @@ def keep_nothing(conn: Connection, held: Mapping[str, str], parcel: Parcel, keep
     names = ", ".join(map(_literal, _written(held, parcel)))
     _run(
         conn,
-        f"insert into {keep.table}_parts (sync, seq, names, at) "
-        f"values (%(sync)s, %(seq)s, array[{names}]::text[], %(at)s)",
+        f"insert into {keep.table}_parts (sync, seq, part, names, at) "
+        f"values (%(sync)s, %(seq)s, %(part)s, array[{names}]::text[], %(at)s)",
         parcel,
         keep,
     )
@@ -83,31 +83,27 @@ def put_back(
     Raises DestinationRefused where nothing was kept, as every row would seem to have been added,
     and where the table's triggers do not let rows go back.
     """
-    if not _run(conn, f"select from {keep.table}_parts p where {_MINE}", parcel, keep):
-        raise DestinationRefused(
-            f"what {parcel.sync} #{keep.seq} replaced in the table was not kept (an earlier "
-            "version of this product published it, or the policy had no undo_hours then), so that "
-            "it cannot be taken back. Repair the rows at the source.",
-            {"table": target.quoted},
-        )
+    kept_it = f"select from {keep.table}_parts p where {_MINE} and p.part = %(part)s"
+    if not _run(conn, kept_it, parcel, keep):
+        raise DestinationRefused(not_kept(parcel, keep), {"table": target.quoted})
     conn.exec_driver_sql(_SPELLING, {})
     key, seq = _quoted(parcel.key), _quoted(SEQ)
     sets = ", ".join(_former(column, kind) for column, kind in held.items())
     table, record = escaped(target.quoted), f"null::{escaped(target.quoted)}"
     mine = f"s.{key} = t.{key} and t.{seq} = %(rank)s"
     kept = f"{_MINE} and r.part = p.id and r.key::{escaped(held[parcel.key])} = s.{key}"
+    deleted = _run(  # first: a restored row may hold what is unique and an added one has now
+        conn,
+        f"delete from {table} t using {STAGING} s where {mine} and not exists "
+        f"(select from {keep.table}_parts p, {keep.table}_rows r where {kept})",
+        parcel,
+        keep,
+    )
     restored = _run(
         conn,
         f"update {table} t set {sets} from {STAGING} s, {keep.table}_parts p, {keep.table}_rows r "
         f"cross join lateral (select {_BEFORE.format(part='p', row='r')} as image {_ONCE}) v "
         f"cross join lateral jsonb_populate_record({record}, v.image) b where {mine} and {kept}",
-        parcel,
-        keep,
-    )
-    deleted = _run(
-        conn,
-        f"delete from {table} t using {STAGING} s where {mine} and not exists "
-        f"(select from {keep.table}_parts p, {keep.table}_rows r where {kept})",
         parcel,
         keep,
     )
@@ -119,6 +115,16 @@ def put_back(
             {"table": target.quoted},
         )
     return Reverted(restored, deleted, parcel.rows.num_rows - restored - deleted)
+
+
+def not_kept(parcel: Parcel, keep: Keep) -> str:
+    """Why rows cannot go back."""
+    return (
+        f"what {parcel.sync} #{keep.seq} replaced in the table was not kept, or is kept no longer "
+        "(the policy's undo_hours are long over, or it had none then, or an earlier version of "
+        "this product published it), so that it cannot be taken back. Repair the rows at the "
+        "source."
+    )
 
 
 def _former(column: str, kind: str) -> str:
@@ -182,6 +188,6 @@ def _quoted(identifier: str) -> str:
 
 def _run(conn: Connection, sql: str, parcel: Parcel, keep: Keep) -> int:
     values: dict[str, Any] = {
-        "sync": parcel.sync, "seq": keep.seq, "rank": parcel.seq, "at": keep.at,
+        "sync": parcel.sync, "seq": keep.seq, "part": keep.part, "rank": parcel.seq, "at": keep.at,
     }  # fmt: skip
     return int(conn.exec_driver_sql(sql, values).rowcount)

@@ -7,24 +7,22 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import flow, gate, publishing, workbench
-from wfops_pipelines.core.reviews import Actor, Decision, Edit, parse_verb
+from wfops_pipelines import flow, gate, publishing, retrying, workbench
+from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb, parse_verb
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
-from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
-from wfops_pipelines.orchestration.gate_sensors import MOST_ATTEMPTS
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.publishing import OutOfTurn, Paused
-from wfops_pipelines.store import database, reviews, snapshots
-from wfops_pipelines.sync import Day
+from wfops_pipelines.store import reviews, snapshots
+from wfops_pipelines.sync import Day, Sync
 
 CHANNEL = "launchpad"
 
 # Raw fields: Dagster's pydantic config would also take {env: NAME}, and leak a secret.
 _ANSWER = {
-    "decision": dg.Field(str, description="approve | approve_clean | reject | retry"),
+    "decision": dg.Field(str, description="approve | approve_clean | reject | retry | leave_out"),
     "reason": dg.Field(str, description="why; the audit trail keeps it"),
 }
 _REVIEW = {
@@ -38,9 +36,7 @@ _EDIT = {
 _FIELDS = {
     **_REVIEW,
     **_ANSWER,
-    "exclude": dg.Field(
-        [str], is_required=False, description="keys of held rows to leave in quarantine"
-    ),
+    "exclude": dg.Field([str], is_required=False, description="keys of rows to leave out"),
     "edits": dg.Field(
         [_EDIT],
         is_required=False,
@@ -177,20 +173,31 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
         _failed(context, errand, error)
         raise
     yield from _tell(context, errand.sync, done)
+    if errand.verb is Verb.LEAVE_OUT:
+        yield from _go_on(context, sync, errand)
+
+
+def _go_on(
+    context: dg.OpExecutionContext, sync: Sync, errand: reviews.Errand
+) -> Iterator[dg.AssetMaterialization]:
+    """The rows beside those that were left out need not wait for the next run."""
+    services = workbench.services()
+    with services.engine.connect() as conn:
+        name = (reviews.failure_of(conn, errand.review) or {}).get("day")
+    day = Day(date.fromisoformat(name)) if name else None
+    run = flow.Run(Actor("gate", "machine"), context.run_id)
+    tried = retrying.go_on(sync, services, run, day)
+    for done in tried.publications:
+        yield from _tell(context, sync.name, done)
+    if isinstance(tried.error, SyncFailure):
+        raise reporting.failure(tried.error, tried.review) from tried.error
+    if tried.error is not None:
+        raise tried.error
 
 
 def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Exception) -> None:
-    services = workbench.services()
-    with database.transaction(services.engine) as conn:
-        reviews.failed(conn, errand.decision, str(error))
-    passing = not isinstance(error, SyncFailure) or error.transient
-    if not passing or errand.attempts + 1 >= MOST_ATTEMPTS:
-        assert errand.seq is not None  # a snapshot's rows were to be released
-        with services.engine.connect() as conn:
-            partition = snapshots.get(conn, errand.sync, errand.seq).partition
-        day = Day(date.fromisoformat(partition)) if partition else None
-        sync = workbench.project().syncs[errand.sync]
-        report_failure(sync, "release", error, services, context.run_id, day)
+    sync = workbench.project().syncs[errand.sync]
+    retrying.note_failed(errand, sync, error, workbench.services(), context.run_id)
 
 
 def _tell(

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import deadlines, notifying, workbench
 from wfops_pipelines.failing import known, report_failure
+from wfops_pipelines.orchestration.since import asked_since, run_config
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
 from wfops_pipelines.sync import Day
 
 HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
-MOST_ATTEMPTS = 6
 DECISION_TAG = "wfops/decision"
 GATE = "approval_gate"  # the sensor that starts runs, of syncs and of the gate's jobs
 PARTITION_TAG = "dagster/partition"
@@ -36,8 +36,12 @@ def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
 def _request(conn: Connection, errand: reviews.Errand) -> dg.RunRequest:
     key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
     if errand.seq is None:  # a failure, to be retried
-        day = (reviews.failure_of(conn, errand.review) or {}).get("day")
-        return dg.RunRequest(run_key=key, job_name=errand.sync, tags=tags, partition_key=day)
+        failed = reviews.failure_of(conn, errand.review) or {}
+        again = run_config(errand.sync, str(failed.get("since", "")))
+        return dg.RunRequest(
+            run_key=key, job_name=errand.sync, tags=tags, partition_key=failed.get("day"),
+            run_config=again,
+        )  # fmt: skip
     config = {"ops": {"act_on_decision": {"inputs": {"decision": errand.decision}}}}
     return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)
 
@@ -61,7 +65,8 @@ def review_crashed_run(context: dg.RunFailureSensorContext) -> None:
         error = RuntimeError(context.failure_event.message or "the run's process died")
         name = run.tags.get(PARTITION_TAG)
         day = Day(date.fromisoformat(name)) if name and sync.days_from else None
-        report_failure(sync, "run", error, workbench.services(), run.run_id, day)
+        since = asked_since(sync.name, run.run_config)
+        report_failure(sync, "run", error, workbench.services(), run.run_id, day, since=since)
 
 
 def _told(context: dg.RunFailureSensorContext, sync: str) -> bool:

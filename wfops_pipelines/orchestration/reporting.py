@@ -41,6 +41,18 @@ def staged_events(sync: Sync, judged: Judged) -> Iterator[Any]:
     yield from check_results(sync, snapshot.seq, evidence.as_json())
 
 
+def log_staged(context: dg.AssetExecutionContext, sync: Sync, judged: Judged) -> None:
+    """As `staged_events`, of a snapshot that is not the run's last: a run yields each only once."""
+    day = context.partition_key if context.has_partition_key else None
+    for event in staged_events(sync, judged):
+        if isinstance(event, dg.AssetCheckResult):
+            context.log_event(_evaluation(event))
+        else:
+            context.log_event(dg.AssetMaterialization(
+                event.asset_key, metadata=event.metadata, partition=day,
+            ))  # fmt: skip
+
+
 def verdict_words(judged: Judged) -> str:
     """One Markdown paragraph: the verdict, and where to decide."""
     if isinstance(judged.verdict, Publish):
@@ -72,12 +84,7 @@ def check_results(
             passed=result["outcome"] == Outcome.PASSED.value,
             severity=_severity(result["severity"]),
             description=result["error"] or result["words"],
-            metadata={
-                "measured": _text(result["measured"]),
-                "expected": _text(result["expected"]),
-                "failing rows": result["failed_rows"],
-                "report": report,
-            },
+            metadata={**_told(result), "failing rows": result["failed_rows"], "report": report},
         )
     for examiner in EXAMINERS:
         found = [f for f in evidence["findings"] if f["check"].split(":")[0] == examiner]
@@ -147,16 +154,20 @@ def approval_result(sync: Sync, pending: Sequence[Review]) -> dg.AssetCheckResul
 
 def log_approval(context: dg.OpExecutionContext, sync: Sync, pending: Sequence[Review]) -> None:
     """Say again, outside of the sync's own run, whether something of it waits."""
-    result = approval_result(sync, pending)
-    evaluation: Any = dg.AssetCheckEvaluation(  # the stub of log_event does not know it yet
-        asset_key=dg.AssetKey([sync.name, "published"]),
-        check_name="approval",
+    context.log_event(_evaluation(approval_result(sync, pending)))
+
+
+def _evaluation(result: dg.AssetCheckResult) -> Any:  # the stub of log_event does not know it yet
+    assert result.asset_key is not None
+    assert result.check_name is not None
+    return dg.AssetCheckEvaluation(
+        asset_key=result.asset_key,
+        check_name=result.check_name,
         passed=result.passed,
         metadata=result.metadata,
         severity=result.severity,
         description=result.description,
     )
-    context.log_event(evaluation)
 
 
 def failure(error: SyncFailure, review: Review | None) -> dg.Failure:
@@ -181,5 +192,7 @@ def _severity(severity: str) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)[:INLINE]
+def _told(result: Mapping[str, Any]) -> dict[str, str]:
+    """What was measured and expected, each where there is something to say."""
+    told = {name: result[name] for name in ("measured", "expected")}
+    return {name: str(value)[:INLINE] for name, value in told.items() if value is not None}

@@ -14,10 +14,18 @@ from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.days import daily_schedule, day_of, partitions_of
 from wfops_pipelines.orchestration.gate_sensors import DECISION_TAG
 from wfops_pipelines.orchestration.identity import actor_of
+from wfops_pipelines.orchestration.since import op_name
 from wfops_pipelines.project import Project
+from wfops_pipelines.rereading import read_since
 from wfops_pipelines.store import database, reviews, snapshots
 from wfops_pipelines.sync import Sync
 
+# a raw field: Dagster's pydantic config would also take {env: NAME}
+READ_SINCE = dg.Field(
+    str,
+    is_required=False,
+    description="first read again what the source has since then (UTC), as 2026-05-01",
+)
 RETRIES = 2
 RETRY_SECONDS = 5
 EXAMINERS = {
@@ -42,11 +50,12 @@ def sync_assets(sync: Sync, suite: Suite) -> dg.AssetsDefinition:
     """
 
     @dg.multi_asset(
-        name=f"{sync.name}__sync",
+        name=op_name(sync.name),
         specs=_specs(sync),
         check_specs=_check_specs(sync, suite),
         can_subset=True,
         partitions_def=partitions_of(sync),
+        config_schema={"since": READ_SINCE},
         group_name=None,
     )
     def run(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -118,11 +127,15 @@ def _check_specs(sync: Sync, suite: Suite) -> list[dg.AssetCheckSpec]:
 
 def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
     services, project = workbench.services(), workbench.project()
+    began, selected = services.clock(), context.selected_asset_keys
     _acknowledge_retry(context, sync)
     if staged_key(sync.name) in context.selected_asset_keys:
         judged = _guarded(context, sync, "extraction", lambda: _judge(context, project, sync))
         for one in judged:
-            yield from reporting.staged_events(sync, one)
+            if one is judged[-1]:
+                yield from reporting.staged_events(sync, one)
+            else:
+                reporting.log_staged(context, sync, one)
             _tag(context, one)
     if published_key(sync.name) in context.selected_asset_keys:
         actor = actor_of(context)
@@ -132,6 +145,8 @@ def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
             "publishing",
             lambda: publishing.publish_cleared(sync, services, actor, day_of(context)),
         )
+        if staged_key(sync.name) in selected:
+            flow.whole_run(sync, services, day_of(context), began)
         yield from reporting.published_events(context, sync, services, done)
     elif staged_key(sync.name) not in context.selected_asset_keys:
         yield from _reported_again(sync)
@@ -142,8 +157,9 @@ def _judge(
 ) -> tuple[flow.Judged, ...]:
     run = flow.Run(actor_of(context), context.run.run_id)
     try:
+        since = read_since(sync, _since(context), workbench.services())
         day = day_of(context)
-        return flow.stage_and_judge(project, sync, workbench.services(), run, day=day)
+        return flow.stage_and_judge(project, sync, workbench.services(), run, day=day, since=since)
     except snapshots.HeadMoved as moved:
         context.log.info(f"{moved}")
         return ()
@@ -157,11 +173,17 @@ def _guarded(context: dg.AssetExecutionContext, sync: Sync, step: str, work: Any
     except SyncFailure as error:
         if error.transient and context.retry_number < RETRIES:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
-        review = report_failure(sync, step, error, services, run_id, day)
+        review = report_failure(
+            sync, step, error, services, run_id, day, actor_of(context), _since(context)
+        )
         raise reporting.failure(error, review) from error
     except Exception as error:
-        report_failure(sync, step, error, services, run_id, day)
+        report_failure(sync, step, error, services, run_id, day, since=_since(context))
         raise
+
+
+def _since(context: dg.AssetExecutionContext) -> str:
+    return str(context.op_execution_context.op_config.get("since", ""))
 
 
 def _tag(context: dg.AssetExecutionContext, judged: flow.Judged) -> None:

@@ -67,14 +67,18 @@ def _without_nul(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def copy_in(conn: Connection, target: str, rows: Rows) -> None:
-    """COPY all of `rows` into the table `target` (quoted already), a batch at a time."""
+def copy_in(conn: Connection, target: str, rows: Rows) -> int:
+    """COPY all of `rows` into the table `target` (quoted already), a batch at a time.
+
+    How many the table took: its triggers may leave some out.
+    """
     names = ", ".join(map(quote, rows.column_names))
     sql = f"copy {target} ({names}) from stdin with (format csv)"
     conn.exec_driver_sql("set local time zone 'UTC'", {})
     raw: Any = conn.connection.cursor()
     with raw as cursor, ThreadPoolExecutor(1) as ahead:
         cursor.copy_expert(sql, _Reader(ahead, rows), BATCH * 64)
+        return int(cursor.rowcount)
 
 
 class _Reader:

@@ -57,7 +57,8 @@ class Report:
     rows: key as text to the row's values by column, for the rows that failed something and whose
     values are wanted.
     masked: columns whose values never appear, neither here nor in the download.
-    difference: what publishing would change, against the last published state.
+    difference: what publishing would change, against the last published state; `of_held` says that
+    it is of the held rows only.
     published_seq: the last published snapshot, or nothing.
     suite_digest: which suite judged.
     """
@@ -72,6 +73,7 @@ class Report:
     rows: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     masked: frozenset[str] = frozenset()
     difference: Diff | None = None
+    of_held: bool = False
     published_seq: int | None = None
     suite_digest: str = ""
     links: tuple[Link, ...] = ()

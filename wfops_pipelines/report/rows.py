@@ -76,7 +76,12 @@ def failing_rows(report: Report, named: Iterable[Named]) -> Iterator[FailingRow]
 
 def other_findings(report: Report) -> tuple[Finding, ...]:
     """The findings that are not about expectations."""
-    return tuple(f for f in report.findings if not f.check.startswith("expectation:"))
+    return tuple(f for f in report.findings if not is_expectation(f))
+
+
+def is_expectation(finding: Finding) -> bool:
+    """Whether it repeats what stands among the expectations."""
+    return finding.check.startswith("expectation:")
 
 
 def _of_check(check: Check) -> Reason:

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 
 from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.veiled import veiled
 
 MASK = "•••"
 LONGEST = 300
@@ -46,9 +47,10 @@ def shortened(text: str) -> str:
 
 def masked_sentence(finding: Finding, masked: frozenset[str]) -> str:
     """A finding's sentence, without it where it may quote values of a masked column."""
-    about = {finding.column} if finding.column else set()
-    about |= {c for c in masked if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", finding.sentence)}
-    if hidden := sorted(about & masked):
+    if finding.column in masked:
+        return veiled(finding)
+    about = {c for c in masked if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", finding.sentence)}
+    if hidden := sorted(about):
         return f"{finding.check} found something in the masked column {hidden[0]}"
     return finding.sentence
 

@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
 from wfops_pipelines.core.verdict import Hold, Publish
 from wfops_pipelines.report.model import Check, Link, Report
-from wfops_pipelines.report.rows import FailingRow, Named, failing_rows, other_findings
+from wfops_pipelines.report.rows import (
+    FailingRow,
+    Named,
+    failing_rows,
+    is_expectation,
+    other_findings,
+)
 from wfops_pipelines.report.show import (
     MASK,
     counted,
@@ -72,11 +78,21 @@ def verdict_words(report: Report) -> tuple[str, str]:
         case Publish():
             return "Passed", f"all {counted(report.snapshot.rows, 'row')} may be published"
         case Hold(reasons=reasons, keys=keys):
+            why = _why(report, reasons)
             if keys is None:
-                return "Held", f"the whole snapshot, for {counted(len(reasons), 'reason')}"
+                return "Held", f"the whole snapshot: {why}"
             rest = report.snapshot.rows - len(keys)
             may = f"the other {rest:,} may be published"
-            return "Held in part", f"{counted(len(keys), 'row')} held; {may}"
+            return "Held in part", f"{counted(len(keys), 'row')} held, {may}: {why}"
+
+
+def _why(report: Report, reasons: Sequence[Finding]) -> str:
+    """What holds, told apart as the sections of the page are."""
+    bad, n = sum(c.result.outcome is not Outcome.PASSED for c in report.checks), len(report.checks)
+    other = sum(not is_expectation(f) for f in reasons)
+    told = f"{bad} of {n} expectations did not pass" if bad else f"all {n} expectations passed"
+    more = f"{counted(other, 'other finding')} hold{'s' if other == 1 else ''} it" if other else ""
+    return f"{told}{', and' if bad and more else ', but' if more else ''} {more}".rstrip()
 
 
 def check_lines(report: Report) -> tuple[CheckLine, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,12 @@ from sqlalchemy import Connection, Engine, delete
 
 from wfops_pipelines.postgres.copying import copied
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import remembered_as
+from wfops_pipelines.store.versions import spelled
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 NO_KEY = "None"  # what rows without a key are remembered by; they are no versions of each other
@@ -134,6 +138,35 @@ class Recall:
     def _values(self) -> dict[str, Any]:
         ends = {"since": self.since, "until": self.until}
         return {"sync": self.sync, "ahead": self.ahead, "none": NO_KEY, **ends}
+
+
+def identities(
+    keys: Sequence[str | None],
+    versions: npt.NDArray[np.uint64],
+    cursors: npt.NDArray[np.datetime64],
+) -> pa.Table:
+    """Key, version (texts) and cursor (a time, or NaT) of rows, as they are remembered."""
+    import pyarrow as pa
+
+    names = [NO_KEY if name is None else name for name in remembered_as(keys)]
+    return pa.table(
+        {
+            "key": pa.array(names, pa.string()),
+            "version": pa.array(spelled(versions), pa.string()),
+            "cursor": pa.array(cursors, pa.timestamp("us", "UTC")),
+        }
+    )
+
+
+def recall(conn: Connection, sync: str, seq: int, rows: pa.Table) -> None:
+    """Note rows of a snapshot that may have been forgotten; what is remembered stays as it is."""
+    with copied(conn, rows) as staged:
+        conn.exec_driver_sql(
+            f"insert into {_ROWS} (sync, key, version, cursor, seq) "
+            "select distinct on (key, version) %(sync)s, key, version, x.cursor, %(seq)s "
+            f"from {staged} x on conflict (sync, key, version) do nothing",
+            {"sync": sync, "seq": seq},
+        )
 
 
 def remember(conn: Connection, sync: str, rows: pa.Table) -> None:

@@ -81,6 +81,16 @@ def get(conn: Connection, id: str, *, lock: bool = False) -> Review | None:
     return None if row is None else _review(row)
 
 
+def pending_failure(conn: Connection, sync: str, fingerprint: str) -> Review | None:
+    """The pending request for this cause, locked."""
+    c, pending = t.reviews.c, ReviewState.PENDING.value
+    query = select(t.reviews).where(
+        c.sync == sync, c.fingerprint == fingerprint, c.state == pending
+    )
+    row = conn.execute(query.with_for_update()).one_or_none()
+    return None if row is None else _review(row)
+
+
 def failure_of(conn: Connection, id: str) -> dict[str, Any] | None:
     """What failed, for a review request about a failure."""
     text = conn.execute(

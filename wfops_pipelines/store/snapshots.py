@@ -81,6 +81,8 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             doubted=[list(d) for d in snapshot.doubted] or None,
             asked_after=snapshot.asked and snapshot.asked[0],
             asked_upto=snapshot.asked and snapshot.asked[1],
+            reread_by=snapshot.reread_by,
+            contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
     )
 
@@ -118,6 +120,13 @@ def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
     return [
         _snapshot(r) for r in conn.execute(query.order_by(t.snapshots.c.seq.desc()).limit(limit))
     ]
+
+
+def reaching(conn: Connection, sync: str, since: datetime) -> list[Snapshot]:
+    """The snapshots of the source that may hold rows dated since then, newest first."""
+    c = t.snapshots.c
+    query = select(t.snapshots).where(c.sync == sync, c.origin.is_(None), c.cursor_to >= since)
+    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
 
 def digests(conn: Connection) -> list[tuple[str, int, str]]:
@@ -248,4 +257,6 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         partition=row.partition,
         doubted=tuple((key, before) for key, before in row.doubted or ()),
         asked=(row.asked_after, row.asked_upto) if row.asked_upto else None,
+        reread_by=row.reread_by,
+        contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )

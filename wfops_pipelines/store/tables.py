@@ -64,6 +64,8 @@ snapshots = Table(
     Column("edited_by", Text),
     Column("edits", JSONB(none_as_null=True)),
     Column("doubted", JSONB(none_as_null=True)),  # [key, cursor of what came before] of rows
+    Column("contradicted", JSONB(none_as_null=True)),  # [key, column, what went, what stays]
+    Column("reread_by", Text),  # who had the source read from a date
     Column("partition", Text),
     _time("asked_after"),  # the stretch of the cursor that was new to this extraction
     _time("asked_upto"),
@@ -232,6 +234,7 @@ replaced_parts = Table(  # publications whose replaced rows are kept; `names` of
     Column("seq", BigInteger, nullable=False),
     Column("names", ARRAY(Text), nullable=False),
     _time("at", nullable=False),
+    Column("part", Text),  # as of publications
 )
 Index("replaced_parts_by_sync", replaced_parts.c.sync, replaced_parts.c.seq)
 

@@ -99,7 +99,10 @@ def inbox_json(_: Request) -> Response:
 
 
 def _told(found: Confidence | None) -> dict[str, Any]:
-    return {} if found is None else {"confidence": round(found.chance, 3), "because": found.words}
+    if found is None:
+        return {}
+    shown = None if found.shown is None else round(found.shown, 3)
+    return {"confidence": shown, "because": found.words}
 
 
 def review_page(request: Request) -> Response:

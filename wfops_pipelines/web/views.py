@@ -10,11 +10,13 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import row_outcomes
 from wfops_pipelines.core import links
+from wfops_pipelines.core.answers import answers
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
-from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.row_confidence import RowRecord
+from wfops_pipelines.core.veiled import harmless, veiled
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
@@ -63,7 +65,8 @@ def review_view(
         "review": review,
         "pending": review.state is ReviewState.PENDING,
         "decide": links.decide_launchpad(review),
-        "answers": [(v.value, links.decide_launchpad(review, v)) for v in review.verbs],
+        "answers": [(v.value, _answer(project, review, v)) for v in review.verbs],
+        "can": answers(review),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
@@ -95,6 +98,13 @@ def review_view(
     return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
 
 
+def _answer(project: Project, review: Review, verb: Verb) -> str:
+    """Where a decision is taken; a key that is masked stands in no address."""
+    sync = project.syncs.get(review.sync)
+    named = verb is Verb.LEAVE_OUT and sync is not None and sync.key not in sync.policy.masked
+    return links.decide_launchpad(review, verb, review.keys if named else ())
+
+
 def snapshot_view(
     conn: Connection, project: Project, services: Services, sync: str, seq: int
 ) -> dict[str, Any] | None:
@@ -108,14 +118,17 @@ def snapshot_view(
     rank = {s.value: s.rank for s in Severity}
     findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
     findings = [{**f, "plot": plot(f["details"].get("past", ()))} for f in findings]
-    first, more = _first_of_each_column(findings)
+    weak = [f for f in findings if f["check"] == "anomaly" and f["severity"] == "info"]
+    first, more = _first_of_each_column([f for f in findings if f not in weak])
     return {
         "snapshot": snapshots.get(conn, sync, seq),
         "hash": found[0],
         "findings": first,
         "more_findings": more,
+        "weak_findings": weak,
         "results": evidence["results"],
-        "diff": evidence["diff"],
+        "diff": evidence.get("held_diff") or evidence["diff"],
+        "held_apart": "held_diff" in evidence,
         "anomaly": evidence["anomaly"],
         "destination": declared.destination.words if declared else "",
         "publications": publications_of(conn, sync, seq),
@@ -151,19 +164,13 @@ def _held_rows(
     sync: Sync | None, services: Services, review: Review, seen: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The held rows as they were staged, with the reasons of each; the flagged ones first."""
+    nothing = {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
     if sync is None or not seen:
-        return {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
+        return nothing
     try:
         staged = services.rows(seen["snapshot"])
     except SnapshotDamaged as damage:
-        return {
-            "columns": [],
-            "rows": [],
-            "more": 0,
-            "problem": str(damage),
-            "impact": [],
-            "told": [],
-        }
+        return {**nothing, "problem": str(damage)}
     if review.keys:
         staged = select_rows(staged, sync.key, frozenset(review.keys), frozenset())
     why = _reasons([*seen["findings"], *seen["more_findings"]], sync.policy.masked)
@@ -269,19 +276,28 @@ def _masked(evidence: dict[str, Any], masked: frozenset[str], key: str) -> dict[
         return evidence
     findings = [_mask_finding(f) if f["column"] in masked else f for f in evidence["findings"]]
     results = [_mask_result(r) if r["column"] in masked else r for r in evidence["results"]]
-    diff = evidence["diff"]
-    if diff:
-        hidden = [
-            [MASK if key in masked else k, c, *([MASK] * 2 if c in masked else [o, n])]
-            for k, c, o, n in diff["changes"]
-        ]
-        diff = {**diff, "changes": hidden}
-    return {**evidence, "findings": findings, "results": results, "diff": diff}
+    diffs = {
+        name: _mask_diff(evidence[name], masked, key)
+        for name in ("diff", "held_diff")
+        if evidence.get(name)
+    }
+    return {**evidence, "findings": findings, "results": results, **diffs}
+
+
+def _mask_diff(diff: dict[str, Any], masked: frozenset[str], key: str) -> dict[str, Any]:
+    hidden = [
+        [MASK if key in masked else k, c, *([MASK] * 2 if c in masked else [o, n])]
+        for k, c, o, n in diff["changes"]
+    ]
+    return {**diff, "changes": hidden}
 
 
 def _mask_finding(finding: dict[str, Any]) -> dict[str, Any]:
-    hidden = f"{finding['check']}: {finding['column']} ({MASK})"
-    return {**finding, "sentence": hidden, "measured": MASK, "expected": MASK, "details": {}}
+    found = Finding.from_json(finding)
+    if harmless(found):
+        return {**finding, "details": {}}
+    said = veiled(found)
+    return {**finding, "sentence": said, "measured": None, "expected": None, "details": {}}
 
 
 def _mask_result(result: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,39 @@
+"""What a reviewer can do is said for each kind of request, with its command."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from wfops_pipelines.core.answers import answers
+from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
+
+HELD = Review(
+    "rv-1", "things", 3, ReviewKind.WHOLE, ReviewState.PENDING, "e" * 64, "held", "team",
+    datetime(2026, 6, 1, tzinfo=UTC), "",
+)  # fmt: skip
+
+
+def test_a_held_snapshot_can_be_approved_in_part_edited_and_rejected():
+    found = answers(HELD)
+    assert [a.name for a in found] == ["approve", "approve clean", "edit", "reject"]
+    assert [a.command for a in found] == [
+        "wfops decide rv-1 approve --reason …",
+        "wfops decide rv-1 approve_clean --reason …",
+        "wfops decide rv-1 approve --set KEY.COLUMN=VALUE --reason …",
+        "wfops decide rv-1 reject --reason …",
+    ]
+
+
+def test_of_held_rows_it_says_how_many_would_go():
+    one, two = (replace(HELD, kind=ReviewKind.ROWS, keys=keys) for keys in (("1",), ("1", "2")))
+    assert answers(one)[0].does == "publishes the 1 held row as it is"
+    assert answers(two)[0].does == "publishes the 2 held rows as they are"
+
+
+@pytest.mark.parametrize("kind", ReviewKind)
+def test_every_answer_of_every_kind_says_what_it_does(kind):
+    found = answers(replace(HELD, kind=kind, keys=("1",)))
+    assert found[-1].name == "reject"
+    assert all(a.does != a.name.replace(" ", "_") for a in found)
+    assert ("retry" in [a.name for a in found]) == (kind is ReviewKind.FAILURE)

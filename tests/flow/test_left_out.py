@@ -1,0 +1,335 @@
+"""Rows that a SaaS API refuses for good are left out by a decision, and the others go on."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.destinations.contacts_api import contacts_api
+from wfops_pipelines import Policy, cli, proving, publishing, rest_destination, retrying, undoing
+from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.destinations.deliveries import of_snapshot
+from wfops_pipelines.errors import (
+    AlreadyDecided,
+    BadDecision,
+    DestinationRefused,
+    EvidenceChanged,
+    NotAllowed,
+)
+from wfops_pipelines.fates import versions_of
+from wfops_pipelines.flow import Run
+from wfops_pipelines.settling import settle
+from wfops_pipelines.store import audit, reviews
+
+pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
+
+START = datetime(2026, 5, 1, 9, tzinfo=UTC)
+ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
+GATE = Actor("gate", "machine")
+LOOSE = Policy(reviewers="team", hold_rows_up_to=0.5)
+
+
+def row(id, email, minutes=0, amount=1):
+    moment = START + timedelta(minutes=minutes)
+    return {"id": id, "name": email, "amount": amount, "updated_at": moment}
+
+
+def crm(**changes):
+    declared = {
+        "update": "PATCH /contacts/{remote_id}", "delete": "DELETE /contacts/{remote_id}",
+        "read": "GET /contacts/{remote_id}", "record": "contact",
+        "body": {"email": "{name}", "ref": "{id}"},
+    }  # fmt: skip
+    return rest_destination("crm", "POST /contacts", **(declared | changes))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr("wfops_pipelines.destinations.calling.BACKOFF", 0.001)
+
+
+@pytest.fixture
+def api():
+    with contacts_api() as found:
+        yield found
+
+
+@pytest.fixture
+def bench(make_bench, api):
+    return make_bench(LOOSE, crm(), api.environ)
+
+
+def emails(api):
+    return {r["ref"]: r["email"] for r in api.records.values()}
+
+
+def attempt(bench, *pages, actor=GATE):
+    """A run, as the command line and Dagster do it: what fails opens a review request."""
+    if pages:
+        bench.source.answer(*pages)
+    bench.clock.advance(minutes=15)
+    return retrying.run(bench.project, bench.sync, bench.services, Run(actor))
+
+
+def refused(bench, *pages, **more):
+    """The review request of a run in which the API refuses rows."""
+    found = attempt(bench, *pages, **more).review
+    assert found is not None
+    return found
+
+
+def leave_out(bench, review, who="ana", **changes):
+    """Decide, and go on."""
+    taken = bench.decide(review, Verb.LEAVE_OUT, who, **changes)
+    bench.clock.advance(minutes=1)
+    publishing.release(bench.sync, taken.id, bench.services, GATE)
+    return retrying.go_on(bench.sync, bench.services, Run(GATE))
+
+
+def states(bench, seq=1):
+    with bench.services.engine.connect() as conn:
+        return {k: d.state.value for k, d in of_snapshot(conn, "things", seq).items()}
+
+
+def account(bench):
+    proof = proving.prove(bench.sync, bench.services)
+    assert proof.misfits == ()
+    assert proof.account.missing == 0
+    return proof.account
+
+
+def trail(bench, subject):
+    with bench.services.engine.connect() as conn:
+        return audit.trail(conn, subject)
+
+
+BAD = [row("1", "a@x"), row("2", "nonsense"), row("3", "c@x"), row("4", "odd")]
+
+
+def test_what_was_refused_is_left_out_with_a_reason_and_later_snapshots_go_on(bench, api):
+    review = refused(bench, BAD)
+    assert (review.kind, review.keys) == (ReviewKind.FAILURE, ("2", "4"))
+    assert review.verbs == (Verb.RETRY, Verb.LEAVE_OUT, Verb.REJECT)
+    assert attempt(bench, [row("5", "e@x", 30)]).review is None  # one request for one cause
+    assert "5" not in emails(api)
+    done = leave_out(bench, review, reason="they are no addresses")
+    assert [(p.seq, p.rows, p.inserted) for p in done.publications] == [(1, 2, 2), (2, 1, 1)]
+    assert emails(api) == {"1": "a@x", "3": "c@x", "5": "e@x"}
+    assert states(bench) == {"1": "delivered", "2": "left_out", "3": "delivered", "4": "left_out"}
+    assert bench.review(review.id).state is ReviewState.APPROVED
+    found = account(bench)
+    assert (found.published, found.quarantined, found.left_out) == (3, 2, 2)
+    event = next(e for e in trail(bench, "things #1") if e["action"] == "rows.left_out")
+    assert (event["reason"], event["details"]["by"], event["details"]["keys"]) == (
+        "they are no addresses", "ana (unverified)", ["2", "4"],
+    )  # fmt: skip
+    (story,) = versions_of(bench.sync, "2", bench.services)
+    assert "left out by ana (unverified)" in story.words
+    assert "“they are no addresses”" in story.words
+
+
+def test_a_newer_version_of_a_row_that_was_left_out_is_sent_as_usual(bench, api):
+    leave_out(bench, refused(bench, BAD))
+    bench.run([row("2", "b@x", 30)])
+    assert emails(api)["2"] == "b@x"
+    assert states(bench, 2) == {"2": "delivered"}
+    account(bench)
+
+
+def test_a_row_that_was_there_before_keeps_what_it_was(bench, api):
+    bench.run([row("1", "a@x")])
+    del api.records["c1"]  # somebody deleted it over there: an update is refused with 404
+    review = refused(bench, [row("1", "a2@x", 30), row("2", "b@x", 30)])
+    assert review.keys == ("1",)
+    leave_out(bench, review)
+    assert emails(api) == {"2": "b@x"}
+
+
+def test_some_of_them_may_be_named_and_the_others_are_sent_again(bench, api):
+    review = refused(bench, BAD)
+    with pytest.raises(BadDecision, match="did not refuse a row with the key '1'"):
+        bench.decide(review, Verb.LEAVE_OUT, exclude=("1",))
+    again = leave_out(bench, review, exclude=("4",)).review
+    assert again.keys == ("2",)
+    assert states(bench)["4"] == "left_out"
+    assert account(bench).waiting == 3
+    leave_out(bench, again)
+    assert account(bench).left_out == 2
+
+
+def test_rows_of_an_approved_hold_are_left_out_of_its_release(bench, api):
+    held = bench.held([row("1", "a@x", amount=-1), row("2", "odd", amount=-1)])
+    taken = bench.decide(held, Verb.APPROVE)
+    with pytest.raises(DestinationRefused) as error:
+        bench.release(taken)
+    with bench.services.engine.connect() as conn:
+        errand = reviews.errand(conn, taken.id)
+    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    decision = bench.decide(review, Verb.LEAVE_OUT)
+    publishing.release(bench.sync, decision.id, bench.services, GATE)
+    assert account(bench).waiting == 1
+    done = retrying.go_on(bench.sync, bench.services, Run(GATE))
+    assert [(p.part, p.rows) for p in done.publications] == [("held", 1)]
+    assert emails(api) == {"1": "a@x"}
+    assert account(bench).left_out == 1
+
+
+def test_only_what_was_refused_for_good_can_be_left_out(bench, api, monkeypatch):
+    monkeypatch.setattr("wfops_pipelines.destinations.calling.TRIES", 0)
+    api.faults = [None, ("after", 500, {})]
+    review = refused(bench, [row("1", "a@x"), row("2", "b@x"), row("3", "odd")])
+    assert review.keys == ()
+    assert review.verbs == (Verb.RETRY, Verb.REJECT)
+    with pytest.raises(BadDecision, match="leave_out does not fit"):
+        bench.decide(review, Verb.LEAVE_OUT)
+    assert states(bench) == {"1": "delivered", "2": "sending"}
+
+
+@pytest.mark.parametrize("fault", ["drop", ("after", 502, {}), ("before", 503, {})])
+def test_a_refusal_after_a_try_that_may_have_arrived_is_settled_first(bench, api, fault):
+    """The API answers 422 to the second try of a request whose first answer was lost."""
+    api.faults = [fault, ("before", 422, {})]
+    assert refused(bench, [row("1", "a@x")]).keys == ()
+    api.faults = [("before", 422, {})]
+    assert "`wfops deliveries things --delivered KEY` or `--again KEY`" in str(attempt(bench).error)
+    assert states(bench) == {"1": "sending"}
+    settle("things", "1", False, "not there", ANA, bench.project, bench.services)
+    api.faults = [("before", 422, {})]
+    assert refused(bench).keys == ("1",)
+    assert states(bench) == {"1": "refused"}
+
+
+def test_what_may_have_arrived_since_the_decision_is_not_left_out(bench):
+    taken = bench.decide(refused(bench, BAD), Verb.LEAVE_OUT)
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("update wfops.deliveries set state = 'sending' where key = '2'")
+    publishing.release(bench.sync, taken.id, bench.services, GATE)
+    assert states(bench)["2"] == "sending"
+    assert states(bench)["4"] == "left_out"
+
+
+def test_a_decision_about_what_is_no_longer_refused_is_stale(bench, api):
+    review = refused(bench, BAD)
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("update wfops.deliveries set state = 'delivered' where key = '2'")
+    with pytest.raises(EvidenceChanged, match="2 of things #1 is not refused any more"):
+        bench.decide(review, Verb.LEAVE_OUT)
+
+
+def test_a_request_that_shows_other_rows_is_replaced(bench, api):
+    first = refused(bench, BAD)
+    api.faults = [("before", 429, {})] * 9
+    attempt(bench)
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("update wfops.deliveries set state = 'delivered' where key = '2'")
+    second = refused(bench)
+    assert second.keys == ("4",)
+    assert bench.review(first.id).state is ReviewState.SUPERSEDED
+    with pytest.raises(AlreadyDecided):
+        bench.decide(first, Verb.LEAVE_OUT)
+
+
+def test_the_policy_holds_groups_approvals_and_four_eyes(make_bench, api):
+    policy = Policy(reviewers="team", hold_rows_up_to=0.5, approvals=2)
+    bench = make_bench(policy, crm(), api.environ)
+    review = refused(bench, BAD, actor=ANA)
+    with pytest.raises(NotAllowed, match="four eyes"):
+        bench.decide(review, Verb.LEAVE_OUT, "ana")
+    with pytest.raises(NotAllowed, match="not a member"):
+        bench.decide(review, Verb.LEAVE_OUT, "eve")
+    with pytest.raises(BadDecision, match="reason"):
+        bench.decide(review, Verb.LEAVE_OUT, "bob", reason=" ")
+    first = bench.decide(review, Verb.LEAVE_OUT, "bob", exclude=("2", "4"))
+    assert not first.final
+    assert publishing.release(bench.sync, first.id, bench.services, GATE) is None
+    assert states(bench)["2"] == "refused"
+    with pytest.raises(BadDecision, match="Approve the same"):
+        bench.decide(review, Verb.LEAVE_OUT, "cyd", exclude=("2",))
+    leave_out(bench, review, "cyd")
+    assert states(bench)["2"] == "left_out"
+
+
+def test_who_launched_the_run_may_still_try_again(bench, api):
+    review = refused(bench, BAD, actor=ANA)
+    assert bench.decide(review, Verb.RETRY, "ana").final
+
+
+def test_undo_does_not_touch_what_was_left_out(bench, api):
+    leave_out(bench, refused(bench, BAD))
+    asked = undoing.ask("things", 1, "wrong", ANA, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+    assert emails(api) == {}
+    assert states(bench) == {"1": "reverted", "2": "left_out", "3": "reverted", "4": "left_out"}
+    found = account(bench)
+    assert (found.published, found.quarantined, found.left_out) == (0, 4, 2)
+
+
+def test_what_the_api_quotes_of_masked_columns_stays_masked(make_bench, api):
+    policy = Policy(reviewers="team", hold_rows_up_to=0.5, masked=("name", "id"))
+    bench = make_bench(policy, crm(), api.environ)
+    review = refused(bench, [row("1", "a@x"), row("secret-key", "secret-name")])
+    with bench.services.engine.connect() as conn:
+        body = str(reviews.failure_of(conn, review.id))
+    assert "secret" not in body
+    assert "422" in body
+    leave_out(bench, review)
+    assert states(bench)["secret-key"] == "left_out"
+
+
+@pytest.fixture
+def shell(bench, monkeypatch):
+    """`shell(*words)` runs wfops on the bench, and says what it printed."""
+    opened = None, bench.project, bench.services
+    monkeypatch.setattr(cli, "_open", lambda: opened)
+    monkeypatch.setattr(cli, "_sign", lambda services: None)
+    for module in ("reconcile_cli", "deliveries_cli"):
+        monkeypatch.setattr(f"wfops_pipelines.{module}.open_all", lambda: opened)
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+
+    def run(*words):
+        bench.clock.advance(minutes=15)
+        done = CliRunner().invoke(cli.app, list(words))
+        return done.output + (str(done.exception) if done.exception else "")
+
+    return run
+
+
+def test_the_commands_show_the_rows_the_words_and_the_choices(bench, api, shell):
+    bench.source.answer(BAD)
+    said = shell("run", "things")
+    (review,) = [line.split()[-1] for line in said.splitlines() if line.startswith("it failed: ")]
+    for told in (said, shell("reviews")):
+        assert "create of 2: crm: POST /contacts was refused with 422" in told
+        assert "no e-mail: nonsense" in told
+        for verb in ("retry", "leave_out", "reject"):
+            assert f"wfops decide {review} {verb} --reason" in told
+    assert "refused   things #1      2" in shell("deliveries", "things")
+    said = shell("decide", review, "leave_out", "--reason", "no addresses")
+    assert "left out: 2, 4\nthings #1: 2 rows, published\n" in said
+    told = shell("deliveries", "things")
+    assert "but for what was left out" in told
+    assert "left_out  things #1      2" in told
+    assert "left out by ana (unverified): “no addresses”; crm: POST" in told
+    counts = shell("reconcile", "things").splitlines()
+    assert ["of", "these", "left", "out", "2"] in [line.split() for line in counts]
+    assert "left out by ana (unverified)" in shell("reconcile", "things", "2")
+
+
+def test_what_came_of_a_retry_is_told(bench, api, shell, monkeypatch):
+    review = refused(bench, BAD)
+    said = shell("decide", review.id, "retry", "--reason", "mended over there")
+    assert "it failed: rv-" in said
+    assert "422" in said
+    with bench.services.engine.connect() as conn:
+        (pending,) = reviews.listed(conn)
+    monkeypatch.setattr(type(api), "done", lambda self, method, parts, body: (201, {"id": "c9"}))
+    said = shell("decide", pending.id, "retry", "--reason", "mended over there")
+    assert "things #1: 4 rows, published\n" in said
+    assert "closed" in shell("decide", refused_again(bench, api, monkeypatch), "reject", "-r", "no")
+
+
+def refused_again(bench, api, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(cli, "_open", lambda: (None, bench.project, bench.services))
+    monkeypatch.setattr(cli, "_sign", lambda services: None)
+    return refused(bench, [row("9", "odd", 60)]).id

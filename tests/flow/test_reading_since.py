@@ -1,0 +1,169 @@
+"""`wfops run --since`: what the ordinary extractions no longer reach is read again, once."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from tests.conftest import MACHINE
+from wfops_pipelines import Policy, flow
+from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.errors import SettingsError, SourceRefused
+from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.rereading import read_since
+from wfops_pipelines.store import audit, snapshots
+from wfops_pipelines.testing import FakeSource
+
+pytestmark = pytest.mark.components
+
+FIRST = datetime(2026, 5, 1, 9, tzinfo=UTC)
+SINCE = datetime(2026, 5, 1, tzinfo=UTC)
+LATER = datetime(2026, 6, 1, 11, tzinfo=UTC)
+
+
+def row(id, amount=10, at=FIRST, name="a name"):
+    return {"id": id, "name": name, "amount": amount, "updated_at": at}
+
+
+class Timely(FakeSource):
+    """Answers what lies in the window, as an API that can be asked for it."""
+
+    def pages(self, window, connection):
+        for page in super().pages(window, connection):
+            yield [r for r in page if (window.start or SINCE) <= r["updated_at"] < window.end]
+
+
+@pytest.fixture
+def bench(make_bench):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.5, overlap_minutes=60))
+    bench.source = Timely(windowed=True)
+    bench.project.syncs["things"] = replace(bench.sync, source=bench.source)
+    return bench
+
+
+def read(bench, *pages, since=SINCE, run=MACHINE):
+    bench.source.answer(*pages)
+    bench.clock.advance(minutes=15)
+    return flow.run_sync(bench.project, bench.sync, bench.services, run, since=since)
+
+
+def head(bench):
+    with bench.services.engine.connect() as conn:
+        return snapshots.head(conn, "things")
+
+
+@pytest.fixture
+def rejected(bench):
+    """A month ago a row was rejected; since then the cursor has gone on, and nothing recalls it."""
+    bench.run([row("0"), row("2"), row("3")])
+    held = bench.held([row("1", amount=-1, at=FIRST + timedelta(hours=1)), row("4"), row("5")])
+    bench.release(bench.decide(held, Verb.REJECT))
+    bench.run([row("9", at=LATER)])
+    bench.run([row("10", at=LATER)])
+    return bench
+
+
+def test_a_mended_row_is_read_and_what_was_staged_before_is_not_staged_again(rejected):
+    mended = row("1", amount=5, at=FIRST + timedelta(hours=1))
+    passed = read(rejected, [row("0"), mended, row("2"), row("3"), row("4"), row("5")])
+    assert [j.snapshot.rows for j in passed.judged] == [1]
+    assert ("1", "a name", 5) in rejected.rows()
+    assert reconcile(rejected.sync, rejected.services).missing == 0
+
+
+def test_it_reads_up_to_where_every_run_begins_and_then_as_ever(rejected):
+    before = head(rejected).cursor
+    mended = row("1", amount=5, at=FIRST + timedelta(hours=1))
+    read(rejected, [mended, row("11", at=LATER + timedelta(minutes=5))])
+    old, usual = [(w.start, w.end) for w in rejected.source.windows[-2:]]
+    assert old == (SINCE, before - timedelta(hours=1))
+    assert usual[0] == before - timedelta(hours=1)
+    assert {r[0] for r in rejected.rows()} >= {"1", "11"}
+
+
+def test_the_cursor_never_goes_back(rejected):
+    before = head(rejected)
+    read(rejected, [row("1", amount=5)])
+    assert head(rejected).cursor == before.cursor
+    assert head(rejected).seq == before.seq + 1
+
+
+def test_what_was_rejected_and_is_as_it_was_is_not_asked_again(rejected):
+    wrong = row("1", amount=-1, at=FIRST + timedelta(hours=1))
+    assert read(rejected, [wrong]).judged == ()
+
+
+def test_an_answer_of_a_copy_that_lags_puts_nothing_old_over_what_is_newer(rejected):
+    newer = row("2", amount=20, at=FIRST + timedelta(hours=2))
+    read(rejected, [newer])
+    passed = read(rejected, [row("2", amount=11, at=FIRST + timedelta(hours=1))])
+    assert passed.judged[0].review is not None  # a person must tell
+    assert ("2", "a name", 20) in rejected.rows()
+
+
+def test_who_asked_is_in_the_audit_trail_even_where_nothing_came(rejected):
+    assert read(rejected, [], run=flow.Run(Actor("ana"))).judged == ()
+    with rejected.services.engine.connect() as conn:
+        event = audit.trail(conn, "things")[-1]
+    assert (event["action"], event["actor"]) == ("source.read_again", "ana")
+    assert event["details"]["since"] == SINCE.isoformat()
+
+
+def test_a_few_mended_rows_are_no_day_of_the_source(bench):
+    for n in range(12):
+        at = FIRST + timedelta(days=n)
+        bench.run([row(f"{n}-{i}", amount=i, at=at + timedelta(minutes=i)) for i in range(50)])
+    passed = read(bench, [row("0-7", amount=8, at=FIRST + timedelta(minutes=7))])
+    assert [j.review for j in passed.judged] == [None]
+    with bench.services.engine.connect() as conn:
+        known = snapshots.published_profiles(conn, "things", 99, incremental=True)
+    assert passed.judged[0].snapshot.seq not in known
+
+
+def asked(bench, text):
+    return read_since(bench.sync, text, bench.services)
+
+
+def test_a_date_or_a_time_is_understood_as_utc(rejected):
+    assert asked(rejected, "") is None
+    assert asked(rejected, "2026-05-01") == SINCE
+    assert asked(rejected, "2026-05-01T10:00:00+02:00") == datetime(2026, 5, 1, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("yesterday", "2026-05-01"), ("2031-01-01", "in the future")]
+)
+def test_what_is_no_date_of_the_past_is_refused(rejected, text, said):
+    with pytest.raises(SettingsError, match=said):
+        asked(rejected, text)
+
+
+def test_where_it_means_nothing_the_error_says_what_to_do_instead(bench):
+    def refused(**changes):
+        bench.project.syncs["things"] = replace(bench.sync, **changes)
+        with pytest.raises(SettingsError) as error:
+            asked(bench, "2026-05-01")
+        return str(error.value)
+
+    assert "reads everything" in refused()  # nothing was staged yet
+    assert "wfops run things --day" in refused(days_from=date(2026, 5, 1))
+    assert "no cursor" in refused(cursor=None, days_from=None)
+
+
+def test_a_source_that_answers_everything_each_time_needs_no_date(rejected):
+    rejected.source.windowed = False
+    with pytest.raises(SettingsError, match="each run reads all of it"):
+        asked(rejected, "2026-05-01")
+
+
+def test_a_date_that_every_run_reaches_is_refused_as_needless(rejected):
+    with pytest.raises(SettingsError, match="every run reads from 2026-06-01"):
+        asked(rejected, "2026-06-01T11:30")
+
+
+def test_a_source_that_fails_leaves_everything_as_it_was(rejected):
+    before = head(rejected)
+    rejected.source.pages_, rejected.source.error = (), SourceRefused("the token is wrong")
+    with pytest.raises(SourceRefused):
+        flow.run_sync(rejected.project, rejected.sync, rejected.services, MACHINE, since=SINCE)
+    assert head(rejected) == before

@@ -1,0 +1,73 @@
+"""What a person can answer to a review request: what each answer does, and its command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wfops_pipelines.core.findings import counted_rows
+from wfops_pipelines.core.reviews import HOLDS, Review, ReviewKind, Verb
+
+_DOES = {
+    (ReviewKind.WHOLE, Verb.APPROVE): "publishes all of it as it is",
+    (ReviewKind.WHOLE, Verb.APPROVE_CLEAN): (
+        "publishes the rows that no finding names; the others stay in quarantine"
+    ),
+    (ReviewKind.FAILURE, Verb.RETRY): "tries again what failed",
+    (ReviewKind.FAILURE, Verb.LEAVE_OUT): (
+        "goes on without the rows that were refused (--exclude KEY names some of them); they stay "
+        "in quarantine, and a newer version of such a row is sent as usual"
+    ),
+    (ReviewKind.FAILURE, Verb.REJECT): "closes the request and changes nothing",
+    (ReviewKind.REVERT, Verb.APPROVE): "takes it back",
+    (ReviewKind.REVERT, Verb.REJECT): "leaves it as it is",
+    (ReviewKind.WAIVER, Verb.APPROVE): "lets it count from now on",
+    (ReviewKind.WAIVER, Verb.REJECT): "never lets it count",
+    (ReviewKind.AFTER, Verb.APPROVE): "says that it was right; nothing moves",
+    (ReviewKind.AFTER, Verb.REJECT): "says that it was wrong; nothing moves",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: its name on pages, what it does in words, and the command that gives it."""
+
+    name: str
+    does: str
+    command: str
+
+
+def answers(review: Review) -> tuple[Answer, ...]:
+    """All that this request can be answered with, the one that lets go first."""
+    found = [
+        Answer(verb.value.replace("_", " "), _does(review, verb), _command(review, verb))
+        for verb in review.verbs
+    ]
+    if review.kind in HOLDS:
+        found.insert(-1, _edit(review))
+    return tuple(found)
+
+
+def _does(review: Review, verb: Verb) -> str:
+    if (review.kind, verb) in _DOES:
+        return _DOES[review.kind, verb] + _together(review, verb)
+    if review.kind is ReviewKind.ROWS and verb is Verb.APPROVE:
+        held = counted_rows(len(review.keys)).replace(" ", " held ")
+        return f"publishes the {held} as {'it is' if len(review.keys) == 1 else 'they are'}"
+    return "publishes none of it; it stays in quarantine" if verb is Verb.REJECT else verb.value
+
+
+def _together(review: Review, verb: Verb) -> str:
+    several = verb is Verb.LEAVE_OUT and review.approvals_needed > 1
+    return f"; {review.approvals_needed} people must say so" if several else ""
+
+
+def _edit(review: Review) -> Answer:
+    return Answer(
+        "edit",
+        "mends cells first, and somebody else approves; --exclude KEY leaves a row out instead",
+        _command(review, Verb.APPROVE, "--set KEY.COLUMN=VALUE"),
+    )
+
+
+def _command(review: Review, verb: Verb, *more: str) -> str:
+    return " ".join(("wfops decide", review.id, verb.value, *more, "--reason …"))

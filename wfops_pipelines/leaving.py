@@ -1,0 +1,87 @@
+"""Leave rows out that a destination refused for good: a person decides, and the others go on.
+
+Only what the ledger of deliveries calls refused: of a row that may have arrived nobody can say that
+it is not there. Such a row is in quarantine; its next version is sent as usual.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from wfops_pipelines.core.audit import Action
+from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.reviews import Actor, Decision, Review, naming_refused
+from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.destinations import deliveries
+from wfops_pipelines.errors import EvidenceChanged
+from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT, quarantine
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import reviews, snapshots
+from wfops_pipelines.store import tables as t
+
+
+def checked(conn: Connection, decision: Decision, review: Review) -> Decision:
+    """The decision with the keys that it is about.
+
+    Raises BadDecision for a key that was not refused, EvidenceChanged where it is so no longer.
+    """
+    named = naming_refused(decision, review)
+    snapshot = snapshots.get(conn, review.sync, snapshot_of(conn, review))
+    still = deliveries.refused(conn, review.sync, snapshot.version)
+    for key in named.exclude:
+        if key not in still:
+            raise EvidenceChanged(
+                f"{key} of {snapshot.name} is not refused any more, so it cannot be left out. "
+                f"`wfops deliveries {review.sync}` says what became of it."
+            )
+    return named
+
+
+def snapshot_of(conn: Connection, review: Review) -> int:
+    """The number of the snapshot whose rows were refused."""
+    body = reviews.failure_of(conn, review.id) or {}
+    return int(body["snapshot"])
+
+
+def leave_out(
+    conn: Connection, snapshot: Snapshot, decision: str, services: Services, actor: Actor
+) -> list[str]:
+    """Do what a decision asked for, in the caller's transaction, under the snapshot's lock.
+
+    The keys that were left out: those that are still refused.
+    """
+    keys = reviews.excluded(conn, decision)
+    who, why = _words(conn, decision)
+    said = f"left out by {who}: “{why}”"
+    gone = deliveries.leave_out(conn, snapshot.sync, snapshot.version, keys, said)
+    more: dict[str, Json] = {"by": who, "keys": [*gone]}
+    for part, some in _parts(conn, snapshot, gone).items():
+        name = f"{part}{LEFT_OUT} {decision}"
+        quarantine(
+            conn, snapshot, services, actor, name, decision, some,
+            action=Action.LEFT_OUT, reason=why, more=more,
+        )  # fmt: skip
+    return gone
+
+
+def left_out_by(conn: Connection, decision: str) -> list[str]:
+    """The keys of the rows that were left out by this decision."""
+    q = t.quarantine.c
+    found = conn.execute(select(q["keys"]).where(q.decision == decision))
+    return sorted(key for row in found for key in row[0])
+
+
+def _words(conn: Connection, decision: str) -> tuple[str, str]:
+    """Who decided, and why."""
+    d = t.decisions.c
+    row = conn.execute(select(d.actor, d.verified, d.reason).where(d.id == decision)).one()
+    return str(Actor(row.actor, verified=row.verified)), str(row.reason)
+
+
+def _parts(conn: Connection, snapshot: Snapshot, keys: list[str]) -> dict[str, frozenset[str]]:
+    """The rows by the part of the snapshot with which they were sent."""
+    held = snapshots.held_keys(conn, snapshot.sync, snapshot.seq)
+    whole = held is None and snapshot.state is SnapshotState.HELD
+    late = frozenset(k for k in keys if whole or k in (held or ()))
+    found = {CLEAN: frozenset(keys) - late, HELD: late}
+    return {part: some for part, some in found.items() if some}

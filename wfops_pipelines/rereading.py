@@ -1,0 +1,108 @@
+"""Reading from a date: what extractions no longer reach, as a snapshot of its own.
+
+It ends where every run begins, so that the cursor stays where it is. What was staged before is
+known again first, from the snapshots themselves: only what is new or was changed is staged.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from wfops_pipelines.assist.declared import Classify, Drafting
+from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.errors import SettingsError, SnapshotDamaged
+from wfops_pipelines.gathering import identify
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import audit, database, remembered, snapshots
+from wfops_pipelines.sync import Sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_since(sync: Sync, text: str, services: Services) -> datetime | None:
+    """The date (UTC) from which a person wants to read; None: they named none.
+
+    Raises SettingsError for what is no date, and where reading from one means nothing.
+    """
+    if not text:
+        return None
+    if sync.cursor is None:
+        raise _refused(f"{sync.name} has no cursor: each run reads everything. Leave it out.")
+    if sync.days_from is not None:
+        raise _refused(
+            f"{sync.name} is partitioned by day. Run its days again: "
+            f"`wfops run {sync.name} --day {text[:10]}`, or a backfill in the UI."
+        )
+    since = _moment(text)
+    if since > services.clock():
+        raise _refused(f"{text} is in the future.")
+    _check_reach(sync, since, begins(sync, services))
+    return since
+
+
+def begins(sync: Sync, services: Services) -> datetime | None:
+    """Where the next ordinary extraction starts to read; None: at the beginning."""
+    with services.engine.connect() as conn:
+        cursor = snapshots.head(conn, sync.name).cursor
+    return None if cursor is None else cursor - timedelta(minutes=sync.policy.overlap_minutes)
+
+
+def note(sync: Sync, since: datetime, services: Services, actor: Actor, run: str | None) -> None:
+    """Who has the source read from when; kept whatever comes of it."""
+    details = {"since": since.isoformat(), "run": run}
+    event = AuditEvent(services.clock(), actor, Action.READ_AGAIN, sync.name, details=details)
+    with database.transaction(services.engine) as conn:
+        audit.append(conn, event)
+
+
+def recall(sync: Sync, since: datetime, services: Services) -> None:
+    """Remember again all rows dated since then, out of the snapshots that hold them.
+
+    A snapshot whose file is lost cannot say what it held: its rows are staged again.
+    """
+    with services.engine.connect() as conn:
+        found = snapshots.reaching(conn, sync.name, since)
+    for snapshot in found:
+        try:
+            staged = services.rows(snapshot)
+        except SnapshotDamaged:
+            continue
+        with database.transaction(services.engine) as conn:
+            for part in staged.parts():
+                remembered.recall(conn, sync.name, snapshot.seq, _identities(sync, part, since))
+
+
+def _identities(sync: Sync, part: pa.Table, since: datetime) -> pa.Table:
+    """As extraction saw the rows: without what assistants wrote into columns of their own."""
+    drafted = {a.column for a in sync.assist if isinstance(a, Classify | Drafting)}
+    marks = identify(sync, part.drop_columns([c for c in part.column_names if c in drafted]))
+    marks = marks[~(marks["cursor"] < since)]
+    cursor = marks["cursor"].dt.tz_localize(None).to_numpy()
+    return remembered.identities([*marks["key"]], marks["version"].to_numpy(), cursor)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise _refused(f"{text!r} is no date. Write it as 2026-05-01.") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _check_reach(sync: Sync, since: datetime, start: datetime | None) -> None:
+    if start is None:
+        raise _refused(f"{sync.name} has staged nothing yet: its first run reads everything.")
+    if not sync.source.windowed:
+        raise _refused(
+            f"{sync.name}'s source cannot be asked for a stretch of time: each run reads all of "
+            "it, and what was mended is seen by itself. Leave it out."
+        )
+    if since >= start:
+        raise _refused(f"every run reads from {start:%Y-%m-%d %H:%M} UTC. Leave it out.")
+
+
+def _refused(why: str) -> SettingsError:
+    return SettingsError(f"--since: {why}")
