@@ -113,7 +113,8 @@ def examine(
 
         if not alive.num_rows and sync.cursor is not None:
             return ()  # nothing but deletions: there is no row to score
-        scored = score(sync, alive, known.profiles, known.decided, known.model, known.published)
+        past_of = known.profiles, known.decided, known.model, known.published
+        scored = score(sync, alive, *past_of, asked=snapshot.asked)
         anomaly, profile, model = scored.summary, scored.profile, scored.fitted
         return scored.findings
 

@@ -191,8 +191,19 @@ def _snapshot(
         duplicates=found.repeats,
         partition=stretch.day.name if stretch.day else None,
         doubted=found.doubted,
+        asked=(_asked_after(sync, stretch), stretch.window.end),
         contradicted=found.contradicted,
     )
+
+
+def _asked_after(sync: Sync, stretch: _Stretch) -> datetime | None:
+    """From when on rows are expected that were not asked for before: the overlap was.
+
+    A day that is run again brings what is new of it, whenever that may be; so does a date.
+    """
+    if stretch.day is not None:
+        return None if stretch.before else stretch.day.start
+    return stretch.head.cursor if sync.cursor is not None and not stretch.again else None
 
 
 def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from wfops_pipelines import anomaly
@@ -43,14 +44,16 @@ def score(
     decided: Mapping[str, tuple[int, int]],
     stored: Stored | None,
     published: Mapping[Source, Rows],
+    asked: tuple[datetime | None, datetime | None] | None = None,
 ) -> Scored:
     """Score a snapshot against the profiles of published ones, and its rows against their rows.
 
+    `asked` is the stretch of the cursor that it was extracted for, as far as it is known.
     The summary holds all that the scores came from beside the profiles: whose they are, the
     weights, the budget, the scorer's version, the row model's digest and the sources it can be
     fitted again from. With them, anybody gets the same bits again.
     """
-    new = anomaly.profile(found.parts(), key=sync.key, cursor=sync.cursor)
+    new = anomaly.profile(found.parts(), key=sync.key, cursor=sync.cursor, window=asked)
     profiles = [anomaly.Profile.from_json(text) for text in history.values()]
     weights = anomaly.weights(decided)
     scored = anomaly.score_snapshot(

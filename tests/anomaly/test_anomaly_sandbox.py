@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
@@ -43,23 +43,27 @@ class Stream:
     sync: Sync
     tables: list[pa.Table]
 
-    def examined(self, table: pa.Table) -> Profile:
-        return profile(table, key=self.sync.key, cursor=self.sync.cursor)
+    def examined(self, day: int, table: pa.Table) -> Profile:
+        ends = taken(day - 1), taken(day)
+        return profile(table, key=self.sync.key, cursor=self.sync.cursor, window=ends)
 
     @cached_property
     def profiles(self) -> list[Profile]:
-        return [self.examined(table) for table in self.tables]
+        return [self.examined(day, table) for day, table in enumerate(self.tables)]
 
     def judged(self, day: int, table: pa.Table) -> SnapshotScore:
-        return score_snapshot(self.profiles[day - HISTORY : day], self.examined(table))
+        return score_snapshot(self.profiles[day - HISTORY : day], self.examined(day, table))
+
+
+def taken(day: int) -> datetime:
+    return TODAY + timedelta(days=day - HISTORY)
 
 
 def read(sync: Sync, sandbox: Sandbox) -> Stream:
     api, types, tables = sync.source.connect(sandbox.environ()), None, []
     for day in range(max(DAYS) + 1):
-        now = TODAY + timedelta(days=day - HISTORY)
-        sandbox.client.set_clock(now)
-        pages = sync.source.pages(Window(now - timedelta(days=1), now), api)
+        sandbox.client.set_clock(taken(day))
+        pages = sync.source.pages(Window(taken(day - 1), taken(day)), api)
         tables.append(rows.to_table([row for page in pages for row in sync.rows(page)], types))
         types = types or rows.types_of(Rows.of(tables[0]))
     return Stream(sync, tables)

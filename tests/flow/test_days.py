@@ -52,6 +52,13 @@ def test_a_day_asks_the_source_for_its_hours_and_takes_no_other_days_rows(bench)
     assert reconcile(bench.sync, bench.services).missing == 0
 
 
+def test_a_day_run_again_is_not_judged_as_if_all_of_it_were_new(bench):
+    first = run(bench, FIRST, [row("1")]).judged[0].snapshot
+    again = run(bench, FIRST, [row("1"), row("2")]).judged[0].snapshot
+    assert first.asked == (FIRST.start, FIRST.end)
+    assert again.asked == (None, FIRST.end)
+
+
 def test_an_old_day_that_is_backfilled_late_overwrites_nothing_newer(bench):
     run(bench, SECOND, [row("1", SECOND, amount=20)])
     passed = run(bench, FIRST, [row("1", FIRST, amount=10), row("2", FIRST)])

@@ -13,22 +13,14 @@ the same input gives the same bits in any process and any order of rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from wfops_pipelines.anomaly.nouns import (
-    ROWS_VERSION,
-    ColumnProfile,
-    OddRows,
-    Profile,
-    RowModel,
-    RowReason,
-    RowScores,
-    SnapshotFinding,
-    SnapshotScore,
-)
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding, SnapshotScore
+from wfops_pipelines.anomaly.row_nouns import ROWS_VERSION, OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.anomaly.weights import weight, weights
 
-VERSION = 5  # of the scorer: the same version gives the same bits for the same profiles
+VERSION = 6  # of the scorer: the same version gives the same bits for the same profiles
 
 __all__ = [
     "ROWS_VERSION",
@@ -52,7 +44,13 @@ __all__ = [
 ]
 
 
-def profile(table: Any, *, key: str | None = None, cursor: str | None = None) -> Profile:
+def profile(
+    table: Any,
+    *,
+    key: str | None = None,
+    cursor: str | None = None,
+    window: tuple[datetime | None, datetime | None] | None = None,
+) -> Profile:
     """What a snapshot looks like: a few kilobytes a column that no longer need the rows.
 
     `table` is a `pyarrow.Table`, or several of one schema that are its parts; `key` names the
@@ -60,10 +58,16 @@ def profile(table: Any, *, key: str | None = None, cursor: str | None = None) ->
     rows nor how they are parted matters. Profiles of parts can be merged. What has more than 16,384
     rows is measured on a sample of that size, chosen by content; row count, nulls, extremes,
     duplicates and the digest are always of all rows.
+
+    `window` is the stretch of the cursor (after, up to) whose rows were extracted and had not been
+    before; None for an end that is not known. Where the scorer knows it, rows are judged by what
+    was asked for, and a run that came late, too early or not at all is no fault of theirs.
     """
     from wfops_pipelines.anomaly._profile import profile_parts
 
-    return profile_parts([table] if hasattr(table, "num_rows") else table, key, cursor)
+    after, upto = (None if end is None else end.timestamp() for end in window or (None, None))
+    parts = [table] if hasattr(table, "num_rows") else table
+    return profile_parts(parts, key, cursor, None if window is None else (after, upto))
 
 
 def score_snapshot(

@@ -11,7 +11,9 @@ from wfops_pipelines.anomaly import _compared, _measured, _timed
 from wfops_pipelines.anomaly._features import Feature, middle, share, volume
 from wfops_pipelines.anomaly._floods import floods
 from wfops_pipelines.anomaly._novel import novelties
+from wfops_pipelines.anomaly._ranged import ranged
 from wfops_pipelines.anomaly._sides import Bools
+from wfops_pipelines.anomaly._window import Windows, windows
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
 
 Columns = Sequence[ColumnProfile | None]
@@ -32,19 +34,29 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
     """Features that vary at all, and the weekday of each snapshot."""
     columns = by_column(profiles)
     clock, late = _timed.newest(profiles, columns)
-    found = list(_table(profiles))
+    asked = windows(profiles, columns[clock] if clock else [None] * len(profiles), allowed)
+    found = list(_table(profiles, asked))
     for name, one in columns.items():
-        is_key = name == profiles[-1].key
-        found += _column(name, one, allowed, None if name == clock else late, is_key)
-    found += _pairs(profiles)
+        found += _column(name, one, allowed, name == profiles[-1].key)
+        if _timed.is_timed(one):
+            found += _times(name, one, None if name == clock else late, asked)
+    found += _pairs(profiles, None if asked.usual else clock)
     found += _spans(profiles, clock)
     found.append(novelties(found, len(profiles)))
     return [f for f in found if _varies(f)], _timed.weekdays(late)
 
 
-def _table(profiles: Sequence[Profile]) -> Iterator[Feature]:
+def _times(name: str, columns: Columns, late: Floats | None, asked: Windows) -> Iterator[Feature]:
+    yield from _timed.times(name, columns, late, asked)
+    if asked.known and late is None:
+        yield from _compared.clocked(name, columns, asked.hours())
+    elif asked.usual:
+        yield from _compared.clocked(name, columns)
+
+
+def _table(profiles: Sequence[Profile], asked: Windows) -> Iterator[Feature]:
     rows = np.array([float(p.rows) for p in profiles])
-    yield volume(None, "rows", rows)
+    yield volume(None, "rows", rows, asked.expected() if asked.known else None)
     repeats = np.array([float(p.duplicates) for p in profiles])
     yield share(None, "repeated rows", "duplicates", repeats, rows)
     entries = _compared.Entries.of([p.row_sketch for p in profiles])
@@ -61,9 +73,7 @@ def _table(profiles: Sequence[Profile]) -> Iterator[Feature]:
         yield _compared.distance(None, what, "missing", patterns.table())
 
 
-def _column(
-    name: str, columns: Columns, allowed: Bools, late: Floats | None, is_key: bool
-) -> Iterator[Feature]:
+def _column(name: str, columns: Columns, allowed: Bools, is_key: bool) -> Iterator[Feature]:
     """Features of one column; that keys get longer as they are counted up is no sign."""
     filler = {"nines"} if is_key else set()  # 9999 is a key like any other
     yield from (f for f in _measured.missing(name, columns) if f.statistic not in filler)
@@ -78,15 +88,15 @@ def _column(
             yield from _measured.sizes(name, columns, lengths=True)
         yield from _compared.textual(name, columns, is_key)
     if _timed.is_timed(columns):
-        yield from _timed.times(name, columns, late)
-        yield from _compared.clocked(name, columns)
-    elif any(c is not None and c.points for c in columns):
+        return
+    if any(c is not None and c.points for c in columns):
         yield from _measured.sizes(name, columns, lengths=False)
         yield from _measured.density(name, columns)
-        yield from _compared.ranged(name, columns, allowed)
+        yield from ranged(name, columns, allowed)
 
 
-def _pairs(profiles: Sequence[Profile]) -> Iterator[Feature]:
+def _pairs(profiles: Sequence[Profile], unlike: str | None) -> Iterator[Feature]:
+    """Relations of two columns. How things rise with a clock of `unlike` length says nothing."""
     new = profiles[-1]
     same = all(p.schema == new.schema for p in profiles)
     for pair in new.pairs:
@@ -95,7 +105,7 @@ def _pairs(profiles: Sequence[Profile]) -> Iterator[Feature]:
         if same and new.key not in (a, b):  # the order of a growing key flips some day
             yield share(a, f"below {b}", "relations", counts[1], counts[0])
             yield share(a, f"equal to {b}", "relations", counts[2], counts[0])
-        if same:
+        if same and unlike not in (a, b):
             yield _ranked(a, b, [p.ranks.get(pair, (np.nan, 0)) for p in profiles])
 
 

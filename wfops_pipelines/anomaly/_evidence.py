@@ -17,6 +17,7 @@ import numpy.typing as npt
 from wfops_pipelines.anomaly._features import Feature
 from wfops_pipelines.anomaly._rare import limits
 from wfops_pipelines.anomaly._sides import Bools, predictors, product
+from wfops_pipelines.anomaly._window import slopes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -54,7 +55,7 @@ def evidence(
     noise = _even(np.array([f.noise for f in features]))
     absent = ~np.isfinite(x)
     x = np.where(absent, _row_means(x)[:, None], x)
-    predicted, ratio = _predict(x, noise, allowed, weekdays)
+    predicted, ratio = _predict(x, noise, allowed, weekdays, _stretches(features, x, allowed))
     ratio, family = np.where(absent, 0.0, ratio), _numbered([(f.kind, f.unit) for f in features])
     sided = np.array([f.kind in _AMOUNTS for f in features])
     dispersion, degrees = _dispersion(ratio, ~absent, family, sided)
@@ -94,8 +95,36 @@ def _row_means(x: Floats) -> Floats:
     return np.asarray(sums / np.maximum(there.sum(1), 1))
 
 
+def _stretches(features: Sequence[Feature], x: Floats, allowed: Bools) -> list[_Stretch]:
+    return [
+        _Stretch(at, f.expected, *slopes(x[at], f.expected, allowed))
+        for at, f in enumerate(features)
+        if f.expected is not None
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Of feature `at`: what should be, and how much of it the feature may follow."""
+
+    at: int
+    expected: Floats
+    low: Floats
+    high: Floats
+
+    def room(self, weights: Floats) -> tuple[Floats, Floats]:
+        """How far below and above a prediction by these weights each snapshot may well be."""
+        more = np.diagonal(self.expected) - (weights * self.expected).sum(1)
+        ends = self.low * more, self.high * more
+        return np.minimum(*ends), np.maximum(*ends)
+
+
 def _predict(
-    x: Floats, noise: Floats, allowed: Bools, days: Sequence[int]
+    x: Floats,
+    noise: Floats,
+    allowed: Bools,
+    days: Sequence[int],
+    stretches: Sequence[_Stretch],
 ) -> tuple[Floats, Floats]:
     """Prediction and standardised error of each feature by its best predictor.
 
@@ -105,6 +134,8 @@ def _predict(
     predicted, ratio = np.zeros_like(x), np.zeros_like(x)
     for name, weights in predictors(allowed, days).items():
         guess = product(x, weights)
+        for one in stretches:
+            guess[one.at] += np.clip(x[one.at] - guess[one.at], *one.room(weights))
         error = (x - guess) / np.sqrt(noise + product(noise, weights**2))
         own = 0.5 * np.log(error**2 + 0.5)
         own[:, -1] = 0.0

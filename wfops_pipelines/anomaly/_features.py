@@ -22,7 +22,8 @@ class Feature:
     the variance that the number of rows alone gives `x`. Absent: NaN in all three. `one_sided`
     statistics are unusual only when they are larger than predicted. `most` is the evidence (in
     decades) that the statistic cannot exceed, however far it jumped. `of` is the number of things
-    that a share is of.
+    that a share is of. `expected[i, k]`: the log of what snapshot `k` should be by what snapshot
+    `i` knows of how long it was asked for.
     """
 
     column: str | None
@@ -35,6 +36,7 @@ class Feature:
     one_sided: bool = False
     most: Floats | None = None
     of: Floats | None = None
+    expected: Floats | None = None
 
 
 def share(
@@ -49,11 +51,12 @@ def share(
     return Feature(column, statistic, kind, "%", raw, x, noise, one_sided, of=of)
 
 
-def volume(column: str | None, statistic: str, rows: Floats) -> Feature:
+def volume(
+    column: str | None, statistic: str, rows: Floats, expected: Floats | None = None
+) -> Feature:
     """A number of rows, on the log scale."""
-    return Feature(
-        column, statistic, "volume", "rows", rows, np.log(rows + 1.0), 1.0 / (rows + 1.0)
-    )
+    x, noise = np.log(rows + 1.0), 1.0 / (rows + 1.0)
+    return Feature(column, statistic, "volume", "rows", rows, x, noise, expected=expected)
 
 
 def quantiles(points: Floats, at: Sequence[float]) -> Floats:
@@ -90,6 +93,14 @@ def crossing(rows: Sequence[Floats], level: float, usual: float, count: Floats) 
     middle_of = np.arcsin(np.sqrt(level))
     z = 2.0 * np.sqrt(count) * np.maximum(np.maximum(middle_of - upto, below - middle_of), 0.0)
     return np.asarray(-log_ndtr(-z) / np.log(10.0) + _SLACK)
+
+
+def steadied(noise: Floats, count: Floats) -> Floats:
+    """The noise of each snapshot, and at least what its number of rows makes of the usual one.
+
+    A few rows may lie close together by chance; nobody knows their mean the better for that.
+    """
+    return np.asarray(np.fmax(noise, middle((noise * count)[:-1]) / count))
 
 
 def middle(values: Floats) -> float:

@@ -14,6 +14,7 @@ from wfops_pipelines.anomaly._features import (
     quantile_noise,
     quantiles,
     share,
+    steadied,
 )
 from wfops_pipelines.anomaly._sketches import LARGEST
 from wfops_pipelines.anomaly.nouns import ColumnProfile
@@ -47,6 +48,7 @@ _SHARES = (
 _CLASSES = ("lower", "upper", "digits", "spaces", "wide", "control", "marks")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _FEW = 120
+_ALIKE = 3.0  # times the usual number of rows
 _UNIQUE, _FILLED = 0.9, 0.02
 _SMALLEST = 1e-100
 
@@ -62,6 +64,8 @@ def missing(name: str, columns: Columns) -> Iterator[Feature]:
     present = counted(columns, "present")
     for statistic, kind, _ in _SHARES:
         hits = counted(columns, statistic)
+        if statistic == "most":
+            hits = np.maximum(hits - 1.0, 0.0)  # of what never repeats, it is 1 in however many
         if np.isfinite(hits).any():
             yield share(name, statistic, kind, hits, present)
 
@@ -76,10 +80,15 @@ def spelling(name: str, columns: Columns) -> Iterator[Feature]:
 
 
 def variety(name: str, columns: Columns) -> Iterator[Feature]:
-    """Number of different values where it does not grow with the rows, else their share of them."""
+    """Number of different values where it does not grow with the rows, else their share of them.
+
+    Of far more rows than usual, or far fewer, neither can be compared.
+    """
     present = counted(columns, "present")
-    held = counted(columns, "distinct")
-    if np.nanmax(held[:-1], initial=0.0) <= _FEW < np.nanmedian(present):
+    usual = middle(present[:-1])
+    alike = (present * _ALIKE > usual) & (present < _ALIKE * usual)
+    present, held = (np.where(alike, v, np.nan) for v in (present, counted(columns, "distinct")))
+    if np.nanmax(held[:-1], initial=0.0) <= _FEW < middle(present):
         noise = 0.3 / np.maximum(held, 1.0) ** 2
         yield Feature(name, "distinct", "values", "count", held, np.log(held + 1.0), noise)
     else:
@@ -131,6 +140,7 @@ def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
         label = "median" if level == 0.5 else f"{level:.0%} quantile"
         x = np.arcsinh((q[:, at] - centre) / scale)
         most = crossing(rows, level, middle(q[:-1, at]), count)
+        noise = steadied(noise, count)
         yield Feature(name, prefix + label, kind, unit, q[:, at], x, noise, most=most)
     yield from _moments(name, prefix, kind, unit, even, rows, count)
     if not lengths:
@@ -160,11 +170,12 @@ def _moments(
     count: Floats,
 ) -> Iterator[Feature]:
     mean = np.array([r.mean() if len(r) else np.nan for r in even])
-    spread = np.array([r.std() if len(r) else np.nan for r in even])
+    spread = np.array([r.std() if len(r) > 1 else np.nan for r in even])
     raw_mean = np.array([r.mean() if len(r) else np.nan for r in rows])
-    raw_spread = np.array([r.std() if len(r) else np.nan for r in rows])
+    raw_spread = np.array([r.std() if len(r) > 1 else np.nan for r in rows])
     floor = max(middle(spread[:-1]), 1e-6)
-    yield Feature(name, prefix + "mean", kind, unit, raw_mean, mean, (spread**2 + 1e-9) / count)
+    noise = steadied((np.nan_to_num(spread) ** 2 + 1e-9) / count, count)
+    yield Feature(name, prefix + "mean", kind, unit, raw_mean, mean, noise)
     x, wild = np.log(spread + 0.05 * floor), np.maximum((_tailed(even) - 1.0) / 4.0, 0.7)
     yield Feature(name, prefix + "spread", kind, unit, raw_spread, x, wild / count)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wfops_pipelines.anomaly._columns import LABELS, LIMITS
-from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH
+from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH, Window
 from wfops_pipelines.anomaly._sketches import distinct, merge_points, merge_sketches, unpack
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 from wfops_pipelines.errors import SchemaRefused
@@ -28,7 +28,17 @@ def merge(a: Profile, b: Profile) -> Profile:
         null_patterns=_patterns(a.null_patterns, b.null_patterns),
         key=a.key,
         cursor=a.cursor,
+        window=_window(a.window, b.window),
     )
+
+
+def _window(a: Window | None, b: Window | None) -> Window | None:
+    """From the earlier start to the later end; not known where one of the two is not."""
+    if a is None or b is None:
+        return None
+    starts, ends = (a[0], b[0]), (a[1], b[1])
+    start = None if None in starts else min(s for s in starts if s is not None)
+    return start, None if None in ends else max(e for e in ends if e is not None)
 
 
 def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -26,17 +26,20 @@ NULL_PATTERNS = 64
 MAX_PAIRS = 48
 MAX_SPANS, SPAN_POINTS = 12, 256
 
+Window = tuple[float | None, float | None]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def profile_parts(parts: Iterable[Any], key: str | None, cursor: str | None) -> Profile:
+def profile_parts(
+    parts: Iterable[Any], key: str | None, cursor: str | None, window: Window | None = None
+) -> Profile:
     """The profile of all rows of tables of one schema, the same bits however they are parted."""
     with ThreadPoolExecutor(2) as pool:
         found = _Gathered(pool)
         for part in parts:
             found.add(part, key)
-        return found.profile(key, cursor)
+        return found.profile(key, cursor, window)
 
 
 class _Gathered:
@@ -71,7 +74,7 @@ class _Gathered:
         if key in self.names:
             self.keys.append(hashes[self.names.index(key)])
 
-    def profile(self, key: str | None, cursor: str | None) -> Profile:
+    def profile(self, key: str | None, cursor: str | None, window: Window | None) -> Profile:
         sample = self.sample
         rows = np.concatenate(self.rows) if self.rows else np.zeros(0, np.uint64)
 
@@ -96,6 +99,7 @@ class _Gathered:
             null_patterns=_null_patterns(self.names, plains, len(sample.rows)),
             key=key,
             cursor=cursor,
+            window=window,
         )
 
 

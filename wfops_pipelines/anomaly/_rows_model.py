@@ -15,7 +15,7 @@ from wfops_pipelines.anomaly._rows_rules import Judge, Rules, calibrate, judge, 
 from wfops_pipelines.anomaly._rows_split import Split, split
 from wfops_pipelines.anomaly._rows_tables import Curve, Span, Tally
 from wfops_pipelines.anomaly._trees import Trees, path_scores
-from wfops_pipelines.anomaly.nouns import ROWS_VERSION, Packed, RowModel
+from wfops_pipelines.anomaly.row_nouns import ROWS_VERSION, Packed, RowModel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -19,7 +19,7 @@ from wfops_pipelines.anomaly._rows_model import (
     summarise,
     unpack,
 )
-from wfops_pipelines.anomaly.nouns import OddRows, RowModel, RowReason, RowScores
+from wfops_pipelines.anomaly.row_nouns import OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.errors import SchemaRefused
 
 Floats = npt.NDArray[np.float64]

@@ -28,12 +28,22 @@ def gross(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
         return []
     profiles = [*history, new]
     rows = np.array([float(p.rows) for p in profiles])
-    far = _far(rows, ROWS_FACTOR, TINY)
+    far = _far(rows, ROWS_FACTOR, TINY) and not _explained(profiles, rows)
     found = [_finding(None, "rows", "volume", "rows", rows)] if far else []
     for name, columns in by_column(profiles).items():
         if all(column is not None for column in columns):
             found += _column(name, [c for c in columns if c is not None])
     return found
+
+
+def _explained(profiles: Sequence[Profile], rows: Floats) -> bool:
+    """Is it no other number of rows than usual for so long a time?"""
+    ends = np.array([p.window or (None, None) for p in profiles], np.float64)
+    length = ends[:, 1] - ends[:, 0]
+    known = np.isfinite(length) & (length > 0)
+    if not (known[-1] and known[:-1].any()):
+        return False
+    return not _far(rows[known] / length[known], ROWS_FACTOR)
 
 
 def _column(name: str, columns: Sequence[ColumnProfile]) -> Iterator[SnapshotFinding]:

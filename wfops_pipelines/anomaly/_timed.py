@@ -7,7 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature, crossing, middle, quantile_noise, quantiles
+from wfops_pipelines.anomaly._features import (
+    Feature,
+    crossing,
+    middle,
+    quantile_noise,
+    quantiles,
+    share,
+    steadied,
+)
+from wfops_pipelines.anomaly._window import Windows
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Span
 
 Floats = npt.NDArray[np.float64]
@@ -16,6 +25,12 @@ Columns = Sequence[ColumnProfile | None]
 _CLOSE = 1e-6
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
+_IN_STRETCH = (
+    "early end after what was asked for begins",
+    "median after what was asked for begins",
+    "late end before what was asked for ends",
+)
+_EULER, _GUMBEL = 0.577, 1.283  # of the largest of many waiting times: mean, deviation
 
 
 def is_timed(columns: Columns) -> bool:
@@ -31,29 +46,98 @@ def _seconds(columns: Columns) -> list[Floats]:
     return [np.zeros(0) if c is None else np.frombuffer(c.points, np.float64) for c in columns]
 
 
-def times(name: str, columns: Columns, anchor: Floats | None) -> Iterator[Feature]:
-    """Ends and middle of the times: on the calendar, and behind the newest time of the cursor."""
-    q, rows = time_quantiles(columns), _seconds(columns)
-    width = middle((q[:, 2] - q[:, 0])[:-1])
-    step = middle(np.abs(np.diff(q[:-1, 1]))) if len(q) > 2 else 0.0
-    unit = max(width, step, 1.0)
+def times(name: str, columns: Columns, anchor: Floats | None, asked: Windows) -> Iterator[Feature]:
+    """Ends and middle of the times: in the stretch that was asked for, where that is known.
+
+    Else on the calendar. A column that is not the clock also: behind the newest time of the clock,
+    the `anchor`.
+    """
+    rows = _seconds(columns)
     count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
+    q = time_quantiles(columns)
+    exact = np.array([_exact(rows, level, count) for level in _LEVELS])
+    if anchor is None and asked.known:
+        yield from _in_stretch(name, rows, count, asked)
+    if not asked.ends_known:
+        yield from _on_calendar(name, q, exact)
+    if anchor is None and asked.ends_known and (asked.regular or not asked.known):
+        yield from _behind(name, "when it was taken", asked.end, q, exact)
+    elif anchor is not None and asked.usual:
+        yield from _behind(name, "the newest", anchor, q, exact)
+
+
+def _exact(rows: Sequence[Floats], level: float, count: Floats) -> Floats:
+    noise = [quantile_noise(r, level, n) for r, n in zip(rows, count, strict=True)]
+    return steadied(np.array(noise), count)
+
+
+def _on_calendar(name: str, q: Floats, exact: Floats) -> Iterator[Feature]:
+    step = middle(np.abs(np.diff(q[:-1, 1]))) if len(q) > 2 else 0.0
+    unit = max(_width(q), step, 1.0)
     for at, label in enumerate(_NAMES):
-        exact = np.array(
-            [quantile_noise(r, _LEVELS[at], n) for r, n in zip(rows, count, strict=True)]
-        )
-        noise = exact / unit**2 + _CLOSE
+        noise = exact[at] / unit**2 + _CLOSE
         yield Feature(name, label, "times", "time", q[:, at], q[:, at] / unit, noise)
-        if anchor is not None:
-            behind = anchor - q[:, at]
-            even, wide = np.arcsinh(behind / max(width, 60.0)), exact / max(width, 60.0) ** 2
-            yield Feature(
-                name, f"{label} behind the newest", "times", "duration", behind, even, wide + _CLOSE
-            )
-    before = np.concatenate([[np.nan], q[:-1, 2]])
+    before, noise = np.concatenate([[np.nan], q[:-1, 2]]), exact[2] / unit**2 + _CLOSE
     for at, label in ((0, "gap since the last snapshot"), (2, "step since the last snapshot")):
         gap = q[:, at] - before
         yield Feature(name, label, "times", "duration", gap, np.arcsinh(gap / unit), noise)
+
+
+def _behind(name: str, what: str, anchor: Floats, q: Floats, exact: Floats) -> Iterator[Feature]:
+    width = max(_width(q), 60.0)
+    for at, label in enumerate(_NAMES):
+        raw, noise = anchor - q[:, at], exact[at] / width**2 + _CLOSE
+        said = f"{label} behind {what}"
+        yield Feature(name, said, "times", "duration", raw, np.arcsinh(raw / width), noise)
+
+
+def _width(q: Floats) -> float:
+    return middle((q[:, 2] - q[:, 0])[:-1])
+
+
+def _in_stretch(name: str, rows: list[Floats], count: Floats, asked: Windows) -> Iterator[Feature]:
+    """Whether the rows of a stretch begin, lie and end where its rows usually do."""
+    there = np.array([len(r) > 0 for r in rows]) & np.isfinite(asked.start)
+    of = np.where(there, count, np.nan)
+    place = [
+        asked.place(i, r) if t else r[:0] for i, (r, t) in enumerate(zip(rows, there, strict=True))
+    ]
+    clock = [_stretched(r, *ends) for r, *ends in zip(rows, asked.start, asked.end, strict=True)]
+    for label, level in zip(_IN_STRETCH, _LEVELS, strict=True):
+        part = np.array([quantiles(_ended(p), (level,))[0] for p in place])
+        at = np.where(there, [quantiles(c, (level,))[0] for c in clock], np.nan)
+        raw = asked.end - at if level > 0.5 else at - asked.start
+        x = np.where(there, np.arcsin(np.sqrt(part)), np.nan)
+        yield Feature(name, label, "times", "duration", raw, x, 1.0 / (4.0 * of + 2.0))
+    yield _hole(name, clock, place, of)
+    early = np.array(
+        [(r <= s).sum() / max(len(r), 1) for r, s in zip(rows, asked.start, strict=True)]
+    )
+    late = np.array([(r > e).sum() / max(len(r), 1) for r, e in zip(rows, asked.end, strict=True)])
+    yield share(name, "before what was asked for", "times", early * of, of)
+    yield share(name, "after what was asked for", "times", late * of, of)
+
+
+def _ended(place: Floats) -> Floats:
+    """Places with the stretch's ends: the quantiles of few of them are unbiased then."""
+    return np.concatenate([[0.0], place, [1.0]])
+
+
+def _stretched(at: Floats, start: float, end: float) -> Floats:
+    """Times with the ends of their stretch, which reaches to rows outside of it."""
+    return np.concatenate([[min(start, *at[:1])], at, [max(end, *at[-1:])]])
+
+
+def _hole(name: str, clock: list[Floats], place: list[Floats], of: Floats) -> Feature:
+    """The longest part of the stretch without rows, against what chance leaves."""
+    raw, x, noise = (np.full(len(place), np.nan) for _ in range(3))
+    for i in np.flatnonzero(np.isfinite(of)):
+        gaps = np.diff(_ended(place[i]))
+        chance = (np.log(len(gaps)) + _EULER) / len(gaps)
+        raw[i] = np.diff(clock[i])[np.argmax(gaps)]
+        x[i] = np.log(gaps.max() / chance)
+        noise[i] = (_GUMBEL / len(gaps) / chance) ** 2
+    return Feature(name, "longest stretch without rows", "times", "duration", raw, x, noise, True)
 
 
 def between(name: str, label: str, spans: Sequence[Span | None]) -> Iterator[Feature]:
@@ -69,7 +153,7 @@ def between(name: str, label: str, spans: Sequence[Span | None]) -> Iterator[Fea
     centre, unit = middle(q[:-1, 1]), max(middle((q[:, 2] - q[:, 0])[:-1]), 60.0)
     even = [np.arcsinh((r - centre) / unit) for r in rows]
     for at, level in enumerate(_LEVELS):
-        noise = np.array([quantile_noise(r, level, n) for r, n in zip(even, count, strict=True)])
+        noise = _exact(even, level, count)
         x = np.arcsinh((q[:, at] - centre) / unit)
         most = crossing(rows, level, middle(q[:-1, at]), count)
         said = f"{'median' if level == 0.5 else f'{level:.0%} quantile'} of the time {label}"

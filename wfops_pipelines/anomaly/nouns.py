@@ -1,4 +1,4 @@
-"""What the scorer speaks in: profiles of snapshots, scores and the findings that explain them.
+"""What the scorer says of snapshots: profiles, scores and the findings that explain them.
 
 A profile is made of whole-number counts and of sorted samples, so that it does not depend on the
 order of the rows. Arrays are kept as little-endian bytes: no framework is needed to hold, store
@@ -9,23 +9,16 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.errors import SnapshotDamaged
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-FloatArray: TypeAlias = "npt.NDArray[np.float64]"
-
-PROFILE_VERSION = 4
-_READABLE = (1, 2, 3, 4)  # 1 knew no null patterns and no ranks, 2 no decimals, 3 no spans
+PROFILE_VERSION = 5
+_READABLE = (1, 2, 3, 4, 5)  # 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: window
 Span: TypeAlias = tuple[int, bytes]  # rows, and seconds between two times as float64 points
-ROWS_VERSION = 3  # of row models: the same version gives the same bits for the same rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +98,8 @@ class Profile:
     comparable columns, how often both are there, the first is smaller, and they are equal;
     `ranks` their rank correlation (-1 to 1) and the rows it is of; `spans`, for two columns of
     times, the rows with both and the seconds from one to the other. `null_patterns` counts
-    which columns are null together.
+    which columns are null together. `window` is the stretch of the cursor that the rows were
+    extracted for (seconds since 1970 UTC), as far as it is known.
     """
 
     rows: int
@@ -121,6 +115,7 @@ class Profile:
     null_patterns: Sketch | None = None
     key: str | None = None
     cursor: str | None = None
+    window: tuple[float | None, float | None] | None = None
     version: int = PROFILE_VERSION
 
     @property
@@ -152,6 +147,7 @@ class Profile:
                 "digest": self.digest,
                 "key": self.key,
                 "cursor": self.cursor,
+                "window": self.window,
                 "pairs": {name: list(counts) for name, counts in self.pairs.items()},
                 "ranks": {name: list(found) for name, found in self.ranks.items()},
                 "spans": {n: [rows, b64encode(p).decode()] for n, (rows, p) in self.spans.items()},
@@ -178,6 +174,9 @@ class Profile:
             body["ranks"] = {name: tuple(found) for name, found in body.get("ranks", {}).items()}
             spans = body.get("spans", {}).items()
             body["spans"] = {name: (int(rows), b64decode(p)) for name, (rows, p) in spans}
+            if body.get("window") is not None:
+                start, end = body["window"]
+                body["window"] = (start, end)
             body["row_sketch"] = Sketch.from_json(body["row_sketch"])
             nulls = body.get("null_patterns")
             body["null_patterns"] = nulls and Sketch.from_json(nulls)
@@ -221,98 +220,3 @@ class SnapshotScore:
     score: float
     findings: tuple[SnapshotFinding, ...]
     basis: str
-
-
-@dataclass(frozen=True, slots=True)
-class RowReason:
-    """Why one row is unusual: the column, its share of the evidence, and a sentence."""
-
-    column: str
-    contribution: float
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A numpy array as bytes: little-endian `dtype` text, `shape`, content."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RowModel:
-    """What published rows of one sync look like; fitted by `fit_rows`, used by `score_rows`.
-
-    Self-contained: scoring needs no scikit-learn, and the same model gives the same bits in
-    every process. `meta` is JSON, `arrays` are the tables, curves and trees.
-    """
-
-    meta: Mapping[str, Any]
-    arrays: Mapping[str, Packed]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that a table must have to be scored."""
-        return tuple(str(column["name"]) for column in self.meta["columns"])
-
-    def to_json(self) -> str:
-        """A line of JSON; `RowModel.from_json` gives an equal model back."""
-        arrays = {
-            n: [a.dtype, list(a.shape), b64encode(a.data).decode()] for n, a in self.arrays.items()
-        }
-        return json.dumps({"meta": dict(self.meta), "arrays": arrays}, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> RowModel:
-        """The model that `to_json` wrote.
-
-        Raises:
-            SnapshotDamaged: the text is no row model, or one of another version.
-        """
-        try:
-            body = json.loads(text)
-            if body["meta"]["version"] != ROWS_VERSION:
-                raise SnapshotDamaged(f"row model version {body['meta']['version']}: fit it again")
-            arrays = {
-                n: Packed(d, tuple(s), b64decode(b)) for n, (d, s, b) in body["arrays"].items()
-            }
-            return cls(body["meta"], arrays)
-        except (KeyError, TypeError, ValueError) as error:
-            raise SnapshotDamaged(f"not a row model ({error}): fit it again") from error
-
-
-@dataclass(frozen=True, slots=True)
-class RowScores:
-    """Scores of a table's rows, in its order. Larger `score` is stranger.
-
-    `p_value[i]` is the share of published rows expected to look at least as unusual as row `i`:
-    holding the rows with `p_value <= budget` holds about that share of clean rows.
-    """
-
-    score: FloatArray
-    p_value: FloatArray
-    explain: Callable[[int, int], tuple[RowReason, ...]] = field(repr=False, compare=False)
-
-    def reasons(self, i: int, top: int = 3) -> tuple[RowReason, ...]:
-        """The columns that make row `i` unusual, strongest first; shares of its score."""
-        return self.explain(i, top)
-
-
-@dataclass(frozen=True, slots=True)
-class OddRows:
-    """The rows of a table whose p-value is within a limit.
-
-    numbers: which rows, ascending. columns: of each, the column that makes it odd most of all;
-    None where no single one does. score: as `RowScores` has it.
-    """
-
-    numbers: tuple[int, ...]
-    columns: tuple[str | None, ...]
-    score: FloatArray
-    explain: Callable[[int, int], tuple[RowReason, ...]] = field(repr=False, compare=False)
-
-    def reasons(self, i: int, top: int = 3) -> tuple[RowReason, ...]:
-        """Why the `i`-th of these rows is odd, as `RowScores.reasons` says it."""
-        return self.explain(i, top)

@@ -43,9 +43,11 @@ class Snapshot:
     An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
     (row key, column, old, new). `partition` is the day it is about, as "2026-05-01", of a sync
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
-    (row key, the cursor of the version that came before, as an ISO time). `contradicted` are cells
-    in which two versions of a row with the same time differ, in one extraction; what came last now
-    is the row. `reread_by` is who had the source read from a date (`wfops run --since`).
+    (row key, the cursor of the version that came before, as an ISO time). `asked` is the stretch of
+    the cursor (after, up to) that no extraction had been asked for before, as far as it is known.
+    `contradicted` are cells in which two versions of a row with the same time differ, in one
+    extraction; what came last now is the row. `reread_by` is who had the source read from a date
+    (`wfops run --since`).
     """
 
     sync: str
@@ -63,6 +65,7 @@ class Snapshot:
     edits: tuple[Cell, ...] = ()
     partition: str | None = None
     doubted: tuple[tuple[str, str], ...] = ()
+    asked: tuple[datetime | None, datetime | None] | None = None
     contradicted: tuple[Cell, ...] = ()
     reread_by: str | None = None
 

@@ -79,6 +79,8 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             edits=[list(e) for e in snapshot.edits] or None,
             partition=snapshot.partition,
             doubted=[list(d) for d in snapshot.doubted] or None,
+            asked_after=snapshot.asked and snapshot.asked[0],
+            asked_upto=snapshot.asked and snapshot.asked[1],
             reread_by=snapshot.reread_by,
             contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
@@ -254,6 +256,7 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         edits=tuple((k, c, old, new) for k, c, old, new in row.edits or ()),
         partition=row.partition,
         doubted=tuple((key, before) for key, before in row.doubted or ()),
+        asked=(row.asked_after, row.asked_upto) if row.asked_upto else None,
         reread_by=row.reread_by,
         contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )

@@ -67,6 +67,8 @@ snapshots = Table(
     Column("contradicted", JSONB(none_as_null=True)),  # [key, column, what went, what stays]
     Column("reread_by", Text),  # who had the source read from a date
     Column("partition", Text),
+    _time("asked_after"),  # the stretch of the cursor that was new to this extraction
+    _time("asked_upto"),
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows

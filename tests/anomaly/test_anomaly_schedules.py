@@ -1,0 +1,163 @@
+"""A schedule that was off is no fault of the data; data that is missing from its stretch is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from wfops_pipelines.anomaly import Profile, SnapshotScore, profile, score_snapshot
+
+HISTORY = 20
+HOUR, MICROS = 3_600.0, 1_000_000
+START = 1_735_689_600.0
+FIRST = START + 48 * HOUR
+LENGTH = 4 * HOUR
+
+
+@cache
+def log(seed: int) -> pa.Table:
+    """Ten days of tickets, fewer at night."""
+    rng = np.random.default_rng([seed, 5])
+    hours = np.arange(10 * 24)
+    rows = rng.poisson(np.where(hours % 24 < 6, 90, 270))
+    at = START + np.sort(np.repeat(hours, rows) + rng.random(rows.sum())) * HOUR
+    opened = at - rng.exponential(30 * HOUR, len(at))
+    ids = rng.permutation(10 * len(at))[: len(at)]
+    return pa.table(
+        {
+            "id": [f"t{i}" for i in ids],
+            "status": rng.choice(["new", "open", "solved"], len(at), p=[0.2, 0.5, 0.3]).tolist(),
+            "amount": np.round(rng.lognormal(4, 1, len(at)), 2),
+            "opened": pa.array((opened * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
+            "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
+        }
+    )
+
+
+def rows_of(seed: int, after: float, upto: float) -> pa.Table:
+    at = pc.cast(log(seed)["updated"], pa.int64())
+    ends = int(after * MICROS), int(upto * MICROS)
+    return log(seed).filter(pc.and_(pc.greater(at, ends[0]), pc.less_equal(at, ends[1])))
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def examined(rows: pa.Table, after: float, upto: float) -> Profile:
+    return profile(rows, key="id", cursor="updated", window=(moment(after), moment(upto)))
+
+
+def usual(seed: int, runs: list[float]) -> list[Profile]:
+    return [examined(rows_of(seed, a, b), a, b) for a, b in pairwise(runs)]
+
+
+@cache
+def past(seed: int) -> tuple[tuple[Profile, ...], float]:
+    """Twenty runs, one each four hours, and when the last one was."""
+    runs = [FIRST + at * LENGTH for at in range(HISTORY + 1)]
+    return tuple(usual(seed, runs)), runs[-1]
+
+
+def next_run(seed: int, hours: float, damage: object = None) -> SnapshotScore:
+    history, last = past(seed)
+    upto = last + hours * HOUR
+    rows = rows_of(seed, last, upto)
+    rows = rows if damage is None else damage(rows)  # type: ignore[operator]
+    return score_snapshot(history, examined(rows, last, upto))
+
+
+seeds = pytest.mark.parametrize("seed", [1, 2, 3])
+
+
+@seeds
+@pytest.mark.parametrize("hours", [8.0, 5.2, 28.0, 0.3], ids=["skipped", "late", "a day", "early"])
+def test_a_run_that_came_at_another_time_is_not_held(seed: int, hours: float) -> None:
+    assert not next_run(seed, hours).held
+
+
+@seeds
+def test_runs_by_hand_and_then_a_pause_are_not_held(seed: int) -> None:
+    """Eight runs in two minutes, then none for six."""
+    by_hand = [FIRST + 9 * HOUR + 15 * at for at in range(9)]
+    history = [p for p in usual(seed, by_hand) if p.rows]
+    runs = [by_hand[0] + (at - 8) * LENGTH for at in range(9)]
+    history = [*usual(seed, runs), *history]
+    after, upto = by_hand[-1], by_hand[-1] + 360
+    rows = rows_of(seed, after, upto)
+    assert rows.num_rows
+    assert not score_snapshot(history, examined(rows, after, upto)).held
+
+
+def test_a_burst_of_runs_alone_and_then_a_pause_is_not_held() -> None:
+    for seed in (1, 2, 3):
+        runs = [FIRST + 9 * HOUR + 240 * at for at in range(9)]
+        after, upto = runs[-1], runs[-1] + 2 * HOUR
+        rows = rows_of(seed, after, upto)
+        assert not score_snapshot(usual(seed, runs), examined(rows, after, upto)).held
+
+
+@seeds
+def test_a_first_page_that_is_missing_is_held(seed: int) -> None:
+    found = next_run(seed, 4, lambda rows: rows.slice(int(rows.num_rows * 0.4)))
+    assert found.held
+    assert "updated" in {f.column for f in found.findings[:3]}
+
+
+@seeds
+def test_a_first_page_of_twice_the_time_is_missed_as_well(seed: int) -> None:
+    found = next_run(seed, 8, lambda rows: rows.slice(int(rows.num_rows * 0.4)))
+    assert found.held
+
+
+@seeds
+def test_half_of_the_rows_missing_from_the_usual_time_is_held(seed: int) -> None:
+    found = next_run(seed, 4, lambda rows: rows.take(pa.array(np.arange(0, rows.num_rows, 2))))
+    assert found.held
+    assert "rows" in {f.statistic for f in found.findings}
+
+
+@seeds
+def test_an_end_that_came_early_is_held(seed: int) -> None:
+    assert next_run(seed, 4, lambda rows: rows.slice(0, int(rows.num_rows * 0.6))).held
+
+
+@seeds
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_another_time_zone_is_held(seed: int, hours: int) -> None:
+    def moved(rows: pa.Table) -> pa.Table:
+        at = rows.column_names.index("updated")
+        ticks = pc.add(rows["updated"].cast(pa.int64()), int(hours * HOUR) * MICROS)
+        return rows.set_column(at, "updated", ticks.cast(rows.schema.field("updated").type))
+
+    found = next_run(seed, 4, moved)
+    assert found.held
+    assert "updated" in {f.column for f in found.findings[:3]}
+
+
+def test_a_window_is_kept_and_added_up() -> None:
+    first, second = past(1)[0][:2]
+    assert Profile.from_json(first.to_json()) == first
+    merged = first.merge(second)
+    assert merged.window == (FIRST, FIRST + 2 * LENGTH)
+    assert first.merge(replace(second, window=None)).window is None
+
+
+def test_a_history_of_profiles_that_knew_no_window_still_judges() -> None:
+    history, last = past(1)
+    old = []
+    for one in history:
+        body = json.loads(one.to_json())
+        del body["window"]
+        old.append(Profile.from_json(json.dumps({**body, "version": 4})))
+    now = examined(rows_of(1, last, last + LENGTH), last, last + LENGTH)
+    assert not score_snapshot(old, now).held
+    assert not score_snapshot([*old[:8], *history[8:]], now).held
