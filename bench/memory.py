@@ -63,11 +63,13 @@ def write_rows(path: Path, rows: int, text: int) -> int:
 
 def measure(url: str, folder: Path, rows: int, at_once: int, to: str) -> dict[str, Any]:
     """The steps of one sync, in this process."""
-    from wfops_pipelines import editing, flow, proving, publishing
+    from wfops_pipelines import flow, publishing
     from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb
+    from wfops_pipelines.deciding import editing
     from wfops_pipelines.destinations import file_table
-    from wfops_pipelines.extraction import stage
+    from wfops_pipelines.reconciling import proving
     from wfops_pipelines.sources import files
+    from wfops_pipelines.staging.extraction import stage
     from wfops_pipelines.store import files as store
 
     run = flow.Run(Actor("bench", "machine"))

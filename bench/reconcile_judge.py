@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from bench.reconcile_life import LIMIT, OVERLAP, Life
 from bench.reconcile_source import Version
 from bench.reconcile_world import ident
-from wfops_pipelines import fates, proving
 from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.reconciling import fates, proving
 
 KINDS = ("lost", "doubled", "stale", "leaked", "miscounted", "out of turn", "broken")
 

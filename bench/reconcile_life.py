@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.reconcile_source import KEYS, Moods, Moody
 from bench.reconcile_world import Crash, Ground, crash
-from wfops_pipelines import Above, Policy, deadlines, flow, gate, publishing, steering, undoing
+from wfops_pipelines import Above, Policy, flow, publishing, undoing
 from wfops_pipelines.core.reviews import (
     HOLDS,
     REFUSED,
@@ -24,7 +24,8 @@ from wfops_pipelines.core.reviews import (
     ReviewState,
     Verb,
 )
-from wfops_pipelines.editing import held_rows
+from wfops_pipelines.deciding import deadlines, gate, steering
+from wfops_pipelines.deciding.editing import held_rows
 from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.project import Project

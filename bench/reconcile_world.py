@@ -13,10 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.reconcile_source import ENVIRON, Moody
-from wfops_pipelines import Policy, flow, history, scoring, sync, table
+from wfops_pipelines import Policy, flow, sync, table
 from wfops_pipelines.checks.suite import Suite, read_suite
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.examining import history, scoring
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings

@@ -189,7 +189,7 @@ def _measured(
     project: Any, sync: Any, services: Any, run: Any, kind: str, rows: int
 ) -> dict[str, Any]:
     from wfops_pipelines import flow, publishing
-    from wfops_pipelines.extraction import stage
+    from wfops_pipelines.staging.extraction import stage
 
     if kind != "http":
         sync = replace(sync, source=_lake())
@@ -217,8 +217,9 @@ def _measured(
 
 def _approved(project: Any, sync: Any, services: Any, review: Any) -> Any:
     """What a person's answer sets in motion, without the person's time."""
-    from wfops_pipelines import gate, publishing
+    from wfops_pipelines import publishing
     from wfops_pipelines.core.reviews import Actor, Decision, Verb
+    from wfops_pipelines.deciding import gate
 
     said = Decision(review.id, review.evidence_hash, Verb.APPROVE, "a bench", Actor("ana"))
     taken = gate.decide(said, project, services, "bench")
@@ -392,7 +393,7 @@ def extract_only(url: str, folder: Path, rows: int, kind: str) -> dict[str, Any]
     """JSON pages from the local server to a staged snapshot, without the rest."""
     from wfops_pipelines import flow
     from wfops_pipelines.core.reviews import Actor
-    from wfops_pipelines.extraction import stage
+    from wfops_pipelines.staging.extraction import stage
 
     _warm(url, folder, "extract", flow.Run(Actor("bench", "machine")))
     _, sync, services = _product(url, folder, "extract")

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wfops_pipelines import Policy, flow, gate, publishing, sync, table
+from wfops_pipelines import Policy, flow, publishing, sync, table
 from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, Decision, Review, Verb
+from wfops_pipelines.deciding import gate
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings

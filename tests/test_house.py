@@ -18,17 +18,13 @@ COMPONENTS = {
     "sandbox", "dev",
 }  # fmt: skip
 BELOW = {"core", "errors", "apis", "postgres"}
+STEPS = ["examining", "staging", "deciding", "flow"]  # each may use those before it
 SHELL = {
     "__main__",
     "orchestration",
     "web",
     "cli",
-    "audit_cli",
-    "waivers_cli",
-    "deliveries_cli",
-    "failure_cli",
-    "reconcile_cli",
-    "terminal",
+    "commands",
     "serve",
     "demonstration",
     "definitions",
@@ -82,6 +78,8 @@ def test_imports_go_one_way(path):
             assert there in {here, *BELOW}, f"{here} imports {name}"
         elif here not in SHELL:
             assert there not in SHELL, f"{here} imports {name}"
+        if here in STEPS and there in STEPS:
+            assert STEPS.index(there) <= STEPS.index(here), f"{here} imports {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfops_pipelines import failure_cli
-from wfops_pipelines.audit_cli import audit_app
+from wfops_pipelines.commands import failures
+from wfops_pipelines.commands.audit import audit_app
+from wfops_pipelines.commands.deliveries import deliveries
+from wfops_pipelines.commands.reconcile import reconcile
+from wfops_pipelines.commands.terminal import me as _me
+from wfops_pipelines.commands.terminal import open_all as _open
+from wfops_pipelines.commands.terminal import progress_told, tell_judged, tell_waiting
+from wfops_pipelines.commands.terminal import sign as _sign
+from wfops_pipelines.commands.waivers import waivers_app
 from wfops_pipelines.core.findings import counted_rows
-from wfops_pipelines.deliveries_cli import deliveries
 from wfops_pipelines.errors import ProjectError, WfopsError
-from wfops_pipelines.reconcile_cli import reconcile
 from wfops_pipelines.settings import Settings, read_settings
-from wfops_pipelines.terminal import me as _me
-from wfops_pipelines.terminal import open_all as _open
-from wfops_pipelines.terminal import progress_told, tell_judged, tell_waiting
-from wfops_pipelines.terminal import sign as _sign
-from wfops_pipelines.waivers_cli import waivers_app
 
 if TYPE_CHECKING:
     from wfops_pipelines.project import Project
@@ -128,7 +128,7 @@ def run(
     _sign(services)
     if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")
-    failure_cli.tell(tried, services, quiet=True)
+    failures.tell(tried, services, quiet=True)
 
 
 @app.command()
@@ -148,7 +148,7 @@ def reviews(
         what = f"{review.sync} #{review.seq}" if review.seq else review.sync
         typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
         if review.kind is ReviewKind.FAILURE and review.state is ReviewState.PENDING:
-            failure_cli.show_choices(review, services)
+            failures.show_choices(review, services)
 
 
 @app.command()
@@ -171,7 +171,7 @@ def decide(
     ] = False,
 ) -> None:
     """Answer a review request, as the development user, and act on it."""
-    from wfops_pipelines import flow, gate, publishing
+    from wfops_pipelines import flow, publishing
     from wfops_pipelines.core.reviews import (
         Actor,
         Decision,
@@ -179,6 +179,7 @@ def decide(
         parse_edits,
         parse_verb,
     )
+    from wfops_pipelines.deciding import gate
     from wfops_pipelines.errors import BadDecision
     from wfops_pipelines.store import reviews as store
 
@@ -216,14 +217,14 @@ def decide(
     else:
         _sign(services)  # what comes now may fail
         with progress_told():
-            failure_cli.act(found, taken, sync, project, services)
+            failures.act(found, taken, sync, project, services)
     _sign(services)
 
 
 @app.command()
 def pause(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reason) -> None:
     """Stop publishing of one sync, or of all, until `wfops resume`."""
-    from wfops_pipelines import steering
+    from wfops_pipelines.deciding import steering
 
     _, project, services = _open()
     typer.echo(steering.pause(name, reason, _me(services), project, services))
@@ -233,7 +234,7 @@ def pause(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reas
 @app.command()
 def resume(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Reason) -> None:
     """Let a paused sync, or all, publish again."""
-    from wfops_pipelines import steering
+    from wfops_pipelines.deciding import steering
 
     _, project, services = _open()
     typer.echo(steering.resume(name, reason, _me(services), project, services))
@@ -243,7 +244,7 @@ def resume(name: Annotated[str, typer.Argument(metavar="SYNC|all")], reason: Rea
 @app.command()
 def comment(review: ReviewId, text: Annotated[str, typer.Argument(metavar="TEXT")]) -> None:
     """Put a remark into the trail of a review request."""
-    from wfops_pipelines import steering
+    from wfops_pipelines.deciding import steering
 
     _, _, services = _open()
     found = steering.comment(review, text, _me(services), services)
@@ -258,7 +259,7 @@ def assign(
     reason: Reason,
 ) -> None:
     """Say who looks at a review request."""
-    from wfops_pipelines import steering
+    from wfops_pipelines.deciding import steering
 
     _, _, services = _open()
     found = steering.assign(review, to, reason, _me(services), services)
@@ -282,7 +283,7 @@ def route(
     review: ReviewId, to: Annotated[str, typer.Argument(metavar="GROUP")], reason: Reason
 ) -> None:
     """Let another group of the sync's policy decide."""
-    from wfops_pipelines import steering
+    from wfops_pipelines.deciding import steering
 
     _, project, services = _open()
     found = steering.route(review, to, reason, _me(services), project, services)
@@ -308,7 +309,7 @@ def label(
 @app.command()
 def reopen(review: ReviewId, reason: Reason) -> None:
     """Ask again about rows that were rejected."""
-    from wfops_pipelines import steering
+    from wfops_pipelines.deciding import steering
 
     _, _, services = _open()
     new = steering.reopen(review, reason, _me(services), services)

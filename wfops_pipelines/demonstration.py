@@ -7,11 +7,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from wfops_pipelines import flow, gate, publishing
+from wfops_pipelines import flow, publishing
 from wfops_pipelines.core import links
 from wfops_pipelines.core.reviews import OUTCOME_OF, Actor, Decision, Review, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.dagster_client import DagsterClient
+from wfops_pipelines.deciding import gate
 from wfops_pipelines.dev.ports import free_port
 from wfops_pipelines.dev.service import Service
 from wfops_pipelines.identity import developer

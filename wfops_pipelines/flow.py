@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from wfops_pipelines import confident, gate, mending, publishing
+from wfops_pipelines import mending, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.causes import cause_of_findings
 from wfops_pipelines.core.findings import Finding
@@ -20,13 +20,14 @@ from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.core.veiled import veiled
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
+from wfops_pipelines.deciding import confident, gate
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
-from wfops_pipelines.examination import Examined, examine
-from wfops_pipelines.extraction import stage, stage_again
-from wfops_pipelines.history import read_held, read_past, read_there
+from wfops_pipelines.examining.examination import Examined, examine
+from wfops_pipelines.examining.history import read_held, read_past, read_there
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging.extraction import stage, stage_again
 from wfops_pipelines.store import audit, database, reviews, row_models, snapshots
 from wfops_pipelines.superseding import lock_older, supersede
 from wfops_pipelines.sync import Day, Sync

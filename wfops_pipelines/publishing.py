@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
 
-from wfops_pipelines import failing, leaving, mending, undoing
+from wfops_pipelines import failing, mending, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import holds
+from wfops_pipelines.deciding import leaving
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,

@@ -14,8 +14,8 @@ from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication, publications_since
 from wfops_pipelines.project import Project
 from wfops_pipelines.publishing import OutOfTurn, Paused
-from wfops_pipelines.rereading import read_since
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging.rereading import read_since
 from wfops_pipelines.store import database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Day, Sync

@@ -17,7 +17,7 @@ from wfops_pipelines.checks.suite import Suite, read_suite
 from wfops_pipelines.checks.words import columns_named, in_words
 from wfops_pipelines.core.findings import Outcome
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.history import published_tables
+from wfops_pipelines.examining.history import published_tables
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.sync import Sync

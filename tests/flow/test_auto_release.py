@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from wfops_pipelines import Above, Policy, publishing
-from wfops_pipelines.confident import FEWEST, further
 from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.deciding.confident import FEWEST, further
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, learning, reviews
 
 pytestmark = pytest.mark.components

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from wfops_pipelines import Policy, sync, table
-from wfops_pipelines.contradictions import contradicted_findings
 from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import ReviewKind
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.gathering import gather
+from wfops_pipelines.examining.contradictions import contradicted_findings
+from wfops_pipelines.staging.gathering import gather
 from wfops_pipelines.store.remembered import Came
 from wfops_pipelines.testing import FakeSource
 

@@ -9,9 +9,9 @@ from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.core.reviews import ReviewKind, Verb
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.extraction import stage
 from wfops_pipelines.publishing import publish_cleared
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.staging.extraction import stage
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.sync import Day, read_day
 
@@ -93,7 +93,7 @@ def test_a_queue_is_one_for_each_day(make_bench):
 
 def test_runs_of_two_days_at_once_lose_nothing(bench, monkeypatch):
     """The second run stages between the first one's look at the stream and its transaction."""
-    import wfops_pipelines.extraction as extraction
+    import wfops_pipelines.staging.extraction as extraction
 
     gather, done = extraction.gather, []
 
@@ -115,7 +115,7 @@ def test_runs_of_two_days_at_once_lose_nothing(bench, monkeypatch):
 
 
 def test_the_same_day_twice_at_once_is_staged_once(bench, monkeypatch):
-    import wfops_pipelines.extraction as extraction
+    import wfops_pipelines.staging.extraction as extraction
 
     gather, done = extraction.gather, []
 

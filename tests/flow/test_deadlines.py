@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wfops_pipelines import Policy, deadlines, steering
+from wfops_pipelines import Policy
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
+from wfops_pipelines.deciding import deadlines, steering
 from wfops_pipelines.errors import AlreadyDecided, NotAllowed
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = pytest.mark.components

@@ -10,10 +10,10 @@ import pytest
 from tests.conftest import MACHINE
 from wfops_pipelines import Always, Policy, flow, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
+from wfops_pipelines.deciding.steering import reopen
 from wfops_pipelines.errors import BadDecision, SchemaRefused
-from wfops_pipelines.proving import prove
-from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.steering import reopen
+from wfops_pipelines.reconciling.proving import prove
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, snapshots
 from wfops_pipelines.sync import Day
 

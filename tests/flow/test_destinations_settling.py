@@ -6,15 +6,16 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
-from wfops_pipelines import Policy, rest_destination, settling
+from wfops_pipelines import Policy, rest_destination
 from wfops_pipelines.cli import app
 from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.deciding import settling
 from wfops_pipelines.errors import (
     BadDecision,
     DestinationRefused,
     NotAllowed,
 )
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit
 
 pytestmark = pytest.mark.components
@@ -89,10 +90,11 @@ def test_only_a_person_of_the_group_with_a_reason_and_once(bench, api):
 def test_the_command_lists_and_settles(bench, api, monkeypatch):
     lost(bench, api)
     monkeypatch.setattr(
-        "wfops_pipelines.deliveries_cli.open_all", lambda: (None, bench.project, bench.services)
+        "wfops_pipelines.commands.deliveries.open_all",
+        lambda: (None, bench.project, bench.services),
     )
-    monkeypatch.setattr("wfops_pipelines.deliveries_cli.sign", lambda _: None)
-    monkeypatch.setattr("wfops_pipelines.deliveries_cli.me", lambda _: ANA)
+    monkeypatch.setattr("wfops_pipelines.commands.deliveries.sign", lambda _: None)
+    monkeypatch.setattr("wfops_pipelines.commands.deliveries.me", lambda _: ANA)
 
     def wfops(*words):
         done = CliRunner().invoke(app, ["deliveries", "things", *words])

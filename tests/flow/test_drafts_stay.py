@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines import Policy, deadlines, flow, publishing, steering, undoing, waiving
+from wfops_pipelines import Policy, flow, publishing, undoing
 from wfops_pipelines.assist import draft, duplicates, tidy
 from wfops_pipelines.core.reviews import Actor, Edit, Review, ReviewState, Verb
+from wfops_pipelines.deciding import deadlines, steering, waiving
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import reviews
 

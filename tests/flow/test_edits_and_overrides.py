@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wfops_pipelines import Above, Policy, steering
+from wfops_pipelines import Above, Policy
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.flow import Run, judge_staged
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb
-from wfops_pipelines.editing import edited
+from wfops_pipelines.deciding.editing import edited
 from wfops_pipelines.errors import BadDecision
 
 SYNC = SimpleNamespace(key="id", cursor="at")

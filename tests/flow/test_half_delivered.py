@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.destinations.contacts_api import contacts_api
-from wfops_pipelines import Policy, mending, proving, rest_destination, retrying, steering
+from wfops_pipelines import Policy, mending, rest_destination, retrying
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import DestinationRefused, SourceRefused
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
+from wfops_pipelines.reconciling import proving
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = pytest.mark.components

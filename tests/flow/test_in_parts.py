@@ -11,10 +11,10 @@ import pytest
 from wfops_pipelines import Above, Always, NewRow, Policy
 from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.reviews import Verb
-from wfops_pipelines.examination import examine
-from wfops_pipelines.extraction import stage
-from wfops_pipelines.history import read_past, read_there
+from wfops_pipelines.examining.examination import examine
+from wfops_pipelines.examining.history import read_past, read_there
 from wfops_pipelines.publishing import publish_cleared
+from wfops_pipelines.staging.extraction import stage
 from wfops_pipelines.store import files
 from wfops_pipelines.testing import FrozenClock
 

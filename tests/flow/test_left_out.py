@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
-from wfops_pipelines import Policy, cli, proving, publishing, rest_destination, retrying, undoing
+from wfops_pipelines import Policy, cli, publishing, rest_destination, retrying, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.deciding.settling import settle
 from wfops_pipelines.destinations.deliveries import of_snapshot
 from wfops_pipelines.errors import (
     AlreadyDecided,
@@ -16,9 +17,9 @@ from wfops_pipelines.errors import (
     EvidenceChanged,
     NotAllowed,
 )
-from wfops_pipelines.fates import versions_of
 from wfops_pipelines.flow import Run
-from wfops_pipelines.settling import settle
+from wfops_pipelines.reconciling import proving
+from wfops_pipelines.reconciling.fates import versions_of
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
@@ -282,8 +283,8 @@ def shell(bench, monkeypatch):
     opened = None, bench.project, bench.services
     monkeypatch.setattr(cli, "_open", lambda: opened)
     monkeypatch.setattr(cli, "_sign", lambda services: None)
-    for module in ("reconcile_cli", "deliveries_cli"):
-        monkeypatch.setattr(f"wfops_pipelines.{module}.open_all", lambda: opened)
+    for module in ("reconcile", "deliveries"):
+        monkeypatch.setattr(f"wfops_pipelines.commands.{module}.open_all", lambda: opened)
     bench.services.environ["WFOPS_DEVELOPER"] = "ana"
 
     def run(*words):

@@ -18,7 +18,7 @@ from wfops_pipelines.errors import (
     SourceMalformed,
 )
 from wfops_pipelines.publishing import OutOfTurn, Paused
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components
@@ -260,7 +260,7 @@ def test_an_examiner_that_crashes_holds(bench, monkeypatch):
     def crash(*_, **__):
         raise MemoryError("too big")
 
-    monkeypatch.setattr("wfops_pipelines.scoring.score", crash)
+    monkeypatch.setattr("wfops_pipelines.examining.scoring.score", crash)
     review = bench.held([row("1")])
     assert review.kind is ReviewKind.WHOLE
     assert "the examiner 'anomaly' failed" in review.summary
@@ -271,7 +271,7 @@ def test_a_history_or_a_destination_that_cannot_be_read_holds(bench, monkeypatch
     def crash(*_, **__):
         raise ConnectionError("gone")
 
-    monkeypatch.setattr(f"wfops_pipelines.history.{broken}", crash)
+    monkeypatch.setattr(f"wfops_pipelines.examining.history.{broken}", crash)
     assert f"the examiner '{said}' failed" in bench.held([row("1")]).summary
 
 

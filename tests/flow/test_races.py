@@ -13,7 +13,7 @@ from wfops_pipelines import Always, Policy
 from wfops_pipelines.core.audit import Action
 from wfops_pipelines.core.reviews import ReviewState, Verb
 from wfops_pipelines.errors import AlreadyDecided
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]

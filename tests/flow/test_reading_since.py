@@ -9,8 +9,8 @@ from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.errors import SettingsError, SourceRefused
-from wfops_pipelines.reconciliation import reconcile
-from wfops_pipelines.rereading import read_since
+from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.staging.rereading import read_since
 from wfops_pipelines.store import audit, snapshots
 from wfops_pipelines.testing import FakeSource
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from tests.conftest import ROOT
-from wfops_pipelines import flow, gate, publishing
+from wfops_pipelines import flow, publishing
 from wfops_pipelines.core.reviews import Actor, Decision, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
+from wfops_pipelines.deciding import gate
 from wfops_pipelines.demonstration import TODAY
 from wfops_pipelines.project import load_project
 from wfops_pipelines.sandbox import sandbox_thread

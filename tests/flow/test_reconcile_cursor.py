@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from bench.reconcile_life import MACHINE, Life
 from bench.reconcile_source import Moods, Moody
 from bench.reconcile_world import Crash, ground, quick
-from wfops_pipelines import Above, Policy, flow, steering
+from wfops_pipelines import Above, Policy, flow
 from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewState, Verb
-from wfops_pipelines.proving import prove
+from wfops_pipelines.deciding import steering
+from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.testing import FrozenClock
 

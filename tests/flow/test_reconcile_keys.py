@@ -6,12 +6,13 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from wfops_pipelines import Policy, cli, steering, undoing
+from wfops_pipelines import Policy, cli, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.fates import Fate, versions_of
-from wfops_pipelines.proving import prove
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.fates import Fate, versions_of
+from wfops_pipelines.reconciling.proving import prove
+from wfops_pipelines.reconciling.reconciliation import reconcile
 
 pytestmark = pytest.mark.components
 
@@ -160,7 +161,7 @@ def test_neither_values_nor_masked_keys_are_said(make_bench):
 
 def test_the_command_exits_with_1_and_names_the_keys(bench, monkeypatch):
     opened = (None, bench.project, bench.services)
-    monkeypatch.setattr("wfops_pipelines.reconcile_cli.open_all", lambda: opened)
+    monkeypatch.setattr("wfops_pipelines.commands.reconcile.open_all", lambda: opened)
     bench.run([row("1"), row("2")])
     fine = CliRunner().invoke(cli.app, ["reconcile", "things"])
     assert (fine.exit_code, "every row of 2 keys is accounted for" in fine.output) == (0, True)

@@ -11,8 +11,11 @@ import pytest
 
 from bench.reconcile import live, lives
 from bench.reconcile_world import ground, quick
-from wfops_pipelines import examination, extraction, publishing, reconciliation
+from wfops_pipelines import publishing
 from wfops_pipelines.destinations import staging
+from wfops_pipelines.examining import examination
+from wfops_pipelines.reconciling import reconciliation
+from wfops_pipelines.staging import extraction
 from wfops_pipelines.store import remembered, snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]

@@ -15,7 +15,7 @@ from wfops_pipelines.errors import (
     DestinationUnreachable,
     SettingsError,
 )
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.validation import problems
 

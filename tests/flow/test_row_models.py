@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wfops_pipelines import anomaly, history
+from wfops_pipelines import anomaly
 from wfops_pipelines.core.reviews import ReviewKind, Verb
-from wfops_pipelines.history import serves, sources
+from wfops_pipelines.examining import history
+from wfops_pipelines.examining.history import serves, sources
 from wfops_pipelines.store import row_models, snapshots
 from wfops_pipelines.store.row_models import Source, Stored
 

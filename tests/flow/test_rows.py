@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines import instant, table, telling
+from wfops_pipelines import instant, table
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.sources.answers import parse
+from wfops_pipelines.staging import telling
 from wfops_pipelines.store import rows
 from wfops_pipelines.sync import Sync, sync
 from wfops_pipelines.testing import FakeSource

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from wfops_pipelines import Policy, cli
 from wfops_pipelines.core.progress import LOGGER
 from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.steering import pause, resume
+from wfops_pipelines.deciding.steering import pause, resume
 
 pytestmark = pytest.mark.components
 
@@ -32,7 +32,7 @@ def shell(make_bench, monkeypatch):
     opened = None, bench.project, bench.services
     monkeypatch.setattr(cli, "_open", lambda: opened)
     monkeypatch.setattr(cli, "_sign", lambda services: None)
-    monkeypatch.setattr("wfops_pipelines.reconcile_cli.open_all", lambda: opened)
+    monkeypatch.setattr("wfops_pipelines.commands.reconcile.open_all", lambda: opened)
 
     def run(*words, pages=()):
         if pages:

@@ -25,13 +25,14 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Bench
-from wfops_pipelines import Policy, auditing, deadlines, publishing, steering
+from wfops_pipelines import Policy, auditing, publishing
 from wfops_pipelines.core.reviews import REFUSED, Actor, Edit, Review, ReviewState, Verb
+from wfops_pipelines.deciding import deadlines, steering
 from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
-from wfops_pipelines.extraction import stage
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run, judge_staged
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.staging.extraction import stage
 from wfops_pipelines.store import reviews, snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from wfops_pipelines import Policy, Route, steering, workbench
+from wfops_pipelines import Policy, Route, workbench
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import BadDecision, NotAllowed, WfopsError
 from wfops_pipelines.orchestration.identity import IDENTITY_TAG, sign
 from wfops_pipelines.orchestration.steering_jobs import steering_jobs
 from wfops_pipelines.publishing import Paused
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, controls, reviews
 
 pytestmark = pytest.mark.components

@@ -10,7 +10,7 @@ from tests.peers.localstripe import TOKEN, localstripe
 from wfops_pipelines import Policy, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.errors import DestinationRefused
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.validation import problems
 
 pytestmark = pytest.mark.components

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines import Policy, publishing, rest_destination, steering, undoing
+from wfops_pipelines import Policy, publishing, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.destinations import database_table
 from wfops_pipelines.destinations.table import TableDestination
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, DestinationRefused, NotAllowed
-from wfops_pipelines.history import published_tables
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.examining.history import published_tables
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components

@@ -8,7 +8,7 @@ from tests.destinations.contacts_api import contacts_api
 from wfops_pipelines import Policy, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
 from wfops_pipelines.errors import BadDecision, DestinationRefused, NotAllowed
-from wfops_pipelines.reconciliation import reconcile
+from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit
 
 pytestmark = pytest.mark.components

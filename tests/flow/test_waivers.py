@@ -11,16 +11,17 @@ import pytest
 import yaml
 
 from tests.conftest import EXPECTED
-from wfops_pipelines import Policy, reports, waiving, workbench
+from wfops_pipelines import Policy, reports, workbench
 from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.deciding import waiving
+from wfops_pipelines.deciding.waiving import Asked
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
 from wfops_pipelines.orchestration.identity import IDENTITY_TAG, sign
 from wfops_pipelines.orchestration.steering_jobs import steering_jobs
 from wfops_pipelines.report import failing_rows_csv, render_report
 from wfops_pipelines.store import audit, snapshots
-from wfops_pipelines.waiving import Asked
 
 pytestmark = pytest.mark.components
 

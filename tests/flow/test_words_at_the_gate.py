@@ -9,12 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import MACHINE
-from wfops_pipelines import Policy, flow, settling
+from wfops_pipelines import Policy, flow
 from wfops_pipelines.cli import app
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.core.verdict import Publish
+from wfops_pipelines.deciding import settling
 from wfops_pipelines.errors import BadDecision, FailureKind, SchemaRefused
 from wfops_pipelines.store import controls, snapshots
 
@@ -72,7 +73,8 @@ def test_a_source_that_marks_deleted_rows_only_goes_on_once_it_has_marked_one(be
 def test_a_table_has_no_deliveries_and_says_where_to_look(bench, monkeypatch):
     bench.run([row("1")])
     monkeypatch.setattr(
-        "wfops_pipelines.deliveries_cli.open_all", lambda: (None, bench.project, bench.services)
+        "wfops_pipelines.commands.deliveries.open_all",
+        lambda: (None, bench.project, bench.services),
     )
     with pytest.raises(BadDecision, match=r"table shop\.things.*`wfops reconcile things`"):
         settling.unsettled("things", bench.project, bench.services)

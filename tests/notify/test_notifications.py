@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.notify.receivers import mailbox, webhook
-from wfops_pipelines import Policy, deadlines, notifying, steering
+from wfops_pipelines import Policy, notifying
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.deciding import deadlines, steering
 from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.notify import Item, compose
 from wfops_pipelines.store import audit

@@ -8,10 +8,10 @@ import pytest
 from wfops_pipelines import workbench
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.errors import SourceRefused
-from wfops_pipelines.extraction import stage
 from wfops_pipelines.orchestration import approval_gate_requests
 from wfops_pipelines.orchestration.assemble import assemble
 from wfops_pipelines.orchestration.since import asked_since, run_config
+from wfops_pipelines.staging.extraction import stage
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = pytest.mark.components

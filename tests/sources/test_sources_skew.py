@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import MACHINE
 from tests.sources.scripted import QUICK, as_json
 from wfops_pipelines import Policy, instant, sync, table
-from wfops_pipelines.extraction import stage
 from wfops_pipelines.sources import SinglePage, rest_api
+from wfops_pipelines.staging.extraction import stage
 
 SOURCE = rest_api(
     "shop", "/things", records="", paging=SinglePage(), updated_after="from",

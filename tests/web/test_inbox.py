@@ -9,10 +9,11 @@ import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from wfops_pipelines import steering, workbench
+from wfops_pipelines import workbench
 from wfops_pipelines.core import links
 from wfops_pipelines.core.confidence import Record
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.store import reviews
 from wfops_pipelines.web.inbox import MOST, age, causes, choices, due, narrow, ordered
 from wfops_pipelines.web.pages import routes

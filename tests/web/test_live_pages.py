@@ -6,8 +6,8 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import expect
 
-from wfops_pipelines import steering
 from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.deciding import steering
 
 pytestmark = pytest.mark.components
 

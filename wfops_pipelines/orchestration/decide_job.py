@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import flow, gate, publishing, retrying, workbench
+from wfops_pipelines import flow, publishing, retrying, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb, parse_verb
+from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting

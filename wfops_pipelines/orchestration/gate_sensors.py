@@ -8,7 +8,8 @@ from datetime import date, timedelta
 import dagster as dg
 from sqlalchemy import Connection
 
-from wfops_pipelines import deadlines, notifying, workbench
+from wfops_pipelines import notifying, workbench
+from wfops_pipelines.deciding import deadlines
 from wfops_pipelines.failing import known, report_failure
 from wfops_pipelines.orchestration.since import asked_since, run_config
 from wfops_pipelines.publishing import may_release

@@ -9,8 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import failing, steering, undoing, waiving, workbench
+from wfops_pipelines import failing, undoing, workbench
 from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.deciding import steering, waiving
 from wfops_pipelines.errors import NotAllowed, WfopsError
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity

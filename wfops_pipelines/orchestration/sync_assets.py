@@ -17,7 +17,7 @@ from wfops_pipelines.orchestration.identity import actor_of
 from wfops_pipelines.orchestration.progress import progress_logged
 from wfops_pipelines.orchestration.since import op_name
 from wfops_pipelines.project import Project
-from wfops_pipelines.rereading import read_since
+from wfops_pipelines.staging.rereading import read_since
 from wfops_pipelines.store import database, reviews, snapshots
 from wfops_pipelines.sync import Sync
 

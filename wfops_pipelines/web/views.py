@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines import row_outcomes
 from wfops_pipelines.core import links
 from wfops_pipelines.core.answers import answers
 from wfops_pipelines.core.findings import Finding, Severity
@@ -17,6 +16,7 @@ from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.row_confidence import RowRecord
 from wfops_pipelines.core.veiled import harmless, veiled
+from wfops_pipelines.deciding import row_outcomes
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project

@@ -35,7 +35,7 @@ from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.core.texts import shortened, visible
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.history import published_tables
+from wfops_pipelines.examining.history import published_tables
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts
 from wfops_pipelines.store.lookups import matching

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from wfops_pipelines import assisting, failing, leaving, row_outcomes
+from wfops_pipelines import failing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 from wfops_pipelines.core.people import Role
@@ -28,10 +28,12 @@ from wfops_pipelines.core.reviews import (
 )
 from wfops_pipelines.core.verdict import overridden
 from wfops_pipelines.core.waivers import set_aside
-from wfops_pipelines.editing import held_rows, stage_edited
+from wfops_pipelines.deciding import leaving, row_outcomes
+from wfops_pipelines.deciding.editing import held_rows, stage_edited
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging import assisting
 from wfops_pipelines.store import audit, database, reviews, snapshots, waivers
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync

@@ -13,8 +13,8 @@ from wfops_pipelines.assist.declared import Classify, Drafting
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged
-from wfops_pipelines.gathering import identify
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging.gathering import identify
 from wfops_pipelines.store import audit, database, remembered, snapshots
 from wfops_pipelines.sync import Sync
 

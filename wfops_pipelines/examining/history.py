@@ -12,7 +12,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Existing, can_list
-from wfops_pipelines.examination import Past, There
+from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers

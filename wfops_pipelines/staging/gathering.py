@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wfops_pipelines import telling
-from wfops_pipelines.contradictions import contradicted
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.progress import Progress
 from wfops_pipelines.core.snapshot import DELETED, Cell
 from wfops_pipelines.errors import SchemaRefused
-from wfops_pipelines.newest import Marks
+from wfops_pipelines.examining.contradictions import contradicted
+from wfops_pipelines.staging import telling
+from wfops_pipelines.staging.newest import Marks
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.remembered import NO_KEY, Came, identities

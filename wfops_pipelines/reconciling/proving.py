@@ -21,16 +21,16 @@ from wfops_pipelines.destinations import Existing, deliveries, existing_in_parts
 from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.fates import Fate, Fates, read_written
 from wfops_pipelines.ledger import parcel_of
 from wfops_pipelines.masking import named
-from wfops_pipelines.reconciliation import Account, count
+from wfops_pipelines.reconciling.fates import Fate, Fates, read_written
+from wfops_pipelines.reconciling.reconciliation import Account, count
+from wfops_pipelines.reconciling.walked import Walked
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
-from wfops_pipelines.walked import Walked
 
 if TYPE_CHECKING:
     import pyarrow as pa

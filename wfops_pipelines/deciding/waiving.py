@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from wfops_pipelines import gate
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Outcome, Severity
@@ -23,6 +22,7 @@ from wfops_pipelines.core.reviews import (
     check_reason,
 )
 from wfops_pipelines.core.waivers import Waiver, last_moment
+from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services

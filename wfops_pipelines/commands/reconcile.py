@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfops_pipelines.terminal import open_all
+from wfops_pipelines.commands.terminal import open_all
 
 if TYPE_CHECKING:
-    from wfops_pipelines.fates import Version
-    from wfops_pipelines.proving import Proof
+    from wfops_pipelines.reconciling.fates import Version
+    from wfops_pipelines.reconciling.proving import Proof
 
 
 def reconcile(
@@ -21,7 +21,7 @@ def reconcile(
     ] = None,
 ) -> None:
     """Account for every extracted row, by count and by key, against the destination."""
-    from wfops_pipelines import fates, proving
+    from wfops_pipelines.reconciling import fates, proving
 
     _, project, services = open_all()
     sync = project.find(name)

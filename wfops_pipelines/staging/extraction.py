@@ -8,20 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from wfops_pipelines import rereading
-from wfops_pipelines.assisting import Assisted, assist
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SettingsError
-from wfops_pipelines.gathering import Between, Gathered, Recall, gather
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
+from wfops_pipelines.staging import rereading
+from wfops_pipelines.staging.assisting import Assisted, assist
+from wfops_pipelines.staging.gathering import Between, Gathered, Recall, gather
+from wfops_pipelines.staging.vanished import with_vanished
 from wfops_pipelines.store import audit, database, drafts, files, remembered, rows, snapshots
 from wfops_pipelines.sync import Day, Sync
-from wfops_pipelines.vanished import with_vanished
 
 REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times the overlap
 

@@ -12,7 +12,7 @@ from wfops_pipelines.core.findings import counted_rows
 
 if TYPE_CHECKING:
     from wfops_pipelines.core.reviews import Review
-    from wfops_pipelines.gate import Taken
+    from wfops_pipelines.deciding.gate import Taken
     from wfops_pipelines.project import Project
     from wfops_pipelines.retrying import Tried
     from wfops_pipelines.services import Services
@@ -62,8 +62,8 @@ def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
 
     `quiet`: of a run, which says by itself that nothing was new.
     """
+    from wfops_pipelines.commands.terminal import tell_judged
     from wfops_pipelines.errors import SettingsError
-    from wfops_pipelines.terminal import tell_judged
 
     out = {p.seq: p for p in tried.publications}
     known = {one.snapshot.seq for one in tried.judged}
@@ -92,7 +92,7 @@ def _take_up(taken: Taken, services: Services) -> None:
 
 
 def _tell_left_out(sync: Sync, taken: Taken, services: Services) -> None:
-    from wfops_pipelines.leaving import left_out_by
+    from wfops_pipelines.deciding.leaving import left_out_by
     from wfops_pipelines.masking import named
 
     with services.engine.connect() as conn:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wfops_pipelines.terminal import me, open_all, sign, tell_waiting
+from wfops_pipelines.commands.terminal import me, open_all, sign, tell_waiting
 
 waivers_app = typer.Typer(
     help="Failing expectations that do not hold some rows, for a while.", no_args_is_help=True
@@ -53,7 +53,7 @@ def ask(
     ] = None,
 ) -> None:
     """Waive a failing expectation for some rows; somebody else grants a critical one's."""
-    from wfops_pipelines import waiving
+    from wfops_pipelines.deciding import waiving
     from wfops_pipelines.store import snapshots
 
     _, project, services = open_all()
@@ -74,7 +74,7 @@ def end(
     waiver: Annotated[str, typer.Argument(metavar="WAIVER", help="as wv-01J…")], reason: Reason
 ) -> None:
     """End a waiver before its day."""
-    from wfops_pipelines import waiving
+    from wfops_pipelines.deciding import waiving
 
     _, _, services = open_all()
     ended = waiving.end(waiver, reason, me(services), services)

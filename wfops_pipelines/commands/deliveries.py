@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wfops_pipelines.terminal import me, open_all, sign
+from wfops_pipelines.commands.terminal import me, open_all, sign
 
 
 def deliveries(
@@ -28,7 +28,7 @@ def deliveries(
 
     A row that was left out is listed until a newer version of it has arrived.
     """
-    from wfops_pipelines import settling
+    from wfops_pipelines.deciding import settling
     from wfops_pipelines.errors import BadDecision
 
     _, project, services = open_all()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wfops_pipelines.contradictions import contradicted_findings
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
 from wfops_pipelines.core.parts import Rows
@@ -14,7 +13,8 @@ from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing
-from wfops_pipelines.impact import critical_changes, deletions, high_impact, unsendable
+from wfops_pipelines.examining.contradictions import contradicted_findings
+from wfops_pipelines.examining.impact import critical_changes, deletions, high_impact, unsendable
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
@@ -109,7 +109,7 @@ def examine(
 
     def anomalies() -> Iterable[Finding]:
         nonlocal anomaly, profile, model
-        from wfops_pipelines.scoring import score
+        from wfops_pipelines.examining.scoring import score
 
         if not alive.num_rows and sync.cursor is not None:
             return ()  # nothing but deletions: there is no row to score

@@ -1,0 +1,1 @@
+"""What a snapshot is judged by: every examiner, what they measure against, and their findings."""

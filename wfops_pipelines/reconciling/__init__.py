@@ -1,0 +1,1 @@
+"""Where every extracted row is, by count and by key."""

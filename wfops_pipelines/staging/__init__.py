@@ -1,0 +1,1 @@
+"""From a source's pages to one immutable snapshot."""
