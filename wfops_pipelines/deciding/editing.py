@@ -39,7 +39,7 @@ def stage_edited(
 ) -> Snapshot:
     """Stage the held rows with the edits, in the caller's transaction.
 
-    The new snapshot keeps the place of its origin in the source's order. Raises BadDecision for an
+    The new snapshot keeps the place of its origin in the source's order, and its day. Raises BadDecision for an
     edit that cannot be, SnapshotDamaged when the staged file is not what it was.
     """
     assert review.seq is not None
@@ -57,6 +57,7 @@ def stage_edited(
         origin=parent.rank,
         edited_by=decision.actor.name,
         edits=changes,
+        partition=parent.partition,
     )
     new = snapshots.Head(head.cursor, snapshot.seq, head.types)
     snapshots.move_head(conn, sync.name, head, new)
