@@ -93,6 +93,27 @@ def test_what_was_rejected_and_is_as_it_was_is_not_asked_again(rejected):
     assert read(rejected, [wrong]).judged == ()
 
 
+@pytest.mark.parametrize("moment", ["gather", "_recall"])
+def test_a_run_that_stages_meanwhile_makes_it_forget_nothing(rejected, monkeypatch, moment):
+    """An ordinary run forgets what no overlap reaches, which was remembered again just now."""
+    import wfops_pipelines.staging.extraction as extraction
+
+    wrong = row("1", amount=-1, at=FIRST + timedelta(hours=1))
+    real, done = getattr(extraction, moment), []
+
+    def meanwhile(*args, **more):
+        if not done:
+            done.append(True)
+            rejected.source.answer([wrong, row("11", at=LATER + timedelta(minutes=5))])
+            extraction.stage(rejected.sync, rejected.services, MACHINE.actor, None)
+        return real(*args, **more)
+
+    monkeypatch.setattr(extraction, moment, meanwhile)
+    passed = read(rejected, [row("0"), wrong, row("2")])
+    assert [j.snapshot.reread_by for j in passed.judged] == [None]
+    assert ("1", "a name", -1) not in rejected.rows()
+
+
 def test_an_answer_of_a_copy_that_lags_puts_nothing_old_over_what_is_newer(rejected):
     newer = row("2", amount=20, at=FIRST + timedelta(hours=2))
     read(rejected, [newer])
