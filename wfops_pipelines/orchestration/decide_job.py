@@ -213,12 +213,13 @@ def _tell(
     with workbench.services().engine.connect() as conn:
         pending = reviews.holding(conn, sync)
         partition = snapshots.get(conn, sync, done.seq).partition
+        mine = reporting.of_day(conn, pending, partition)
     reporting.log_approval(context, workbench.project().syncs[sync], pending)
     yield dg.AssetMaterialization(
         dg.AssetKey([sync, "published"]),
         partition=partition,
         description=f"released snapshot #{done.seq}",
-        metadata=reporting.publication_metadata([done], pending),
+        metadata=reporting.publication_metadata([done], mine),
     )
 
 
