@@ -36,6 +36,7 @@ from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
 
 GATE = Actor("gate", "machine")
+READING = ("extraction", "run")  # what only a run from the same date has done again
 
 
 def report_failure(
@@ -90,7 +91,8 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, likely, *_of(day.name if day else since or None)])
+        of_which = day.name if day else (since if step in READING else "") or None
+        fingerprint = "/".join([step, likely, *_of(of_which)])
         if rows:
             _replace_outdated(conn, review, rows[0].seq, fingerprint, services)
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):

@@ -39,8 +39,8 @@ def stage_edited(
 ) -> Snapshot:
     """Stage the held rows with the edits, in the caller's transaction.
 
-    The new snapshot keeps the place of its origin in the source's order, and its day. Raises BadDecision for an
-    edit that cannot be, SnapshotDamaged when the staged file is not what it was.
+    The new snapshot keeps the place of its origin in the source's order, and its day. Raises
+    BadDecision for an edit that cannot be, SnapshotDamaged when the staged file is not what it was.
     """
     assert review.seq is not None
     parent = snapshots.get(conn, sync.name, review.seq)

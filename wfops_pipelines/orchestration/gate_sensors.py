@@ -35,9 +35,7 @@ def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
     yield from runs or requests[:1] or [dg.SkipReason("every decision has been acted on")]
 
 
-def _request(
-    conn: Connection, sync: Sync, errand: reviews.Errand
-) -> dg.RunRequest | dg.SkipReason:
+def _request(conn: Connection, sync: Sync, errand: reviews.Errand) -> dg.RunRequest | dg.SkipReason:
     """A day that the sync has no longer waits: Dagster would refuse all other requests with it."""
     key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
     if errand.seq is None:  # a failure, to be retried
