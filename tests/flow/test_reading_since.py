@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.assist import tidy
-from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.errors import DestinationRefused, SettingsError, SourceRefused
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -125,6 +125,15 @@ def test_an_answer_of_a_copy_that_lags_puts_nothing_old_over_what_is_newer(rejec
     passed = read(rejected, [row("2", amount=11, at=FIRST + timedelta(hours=1))])
     assert passed.judged[0].review is not None  # a person must tell
     assert ("2", "a name", 20) in rejected.rows()
+
+
+def test_who_approves_an_edit_still_reads_that_nobody_knows_which_row_is_newer(rejected):
+    read(rejected, [row("2", amount=20, at=FIRST + timedelta(hours=2))])
+    passed = read(rejected, [row("2", amount=11, at=FIRST + timedelta(hours=1))])
+    edits = (Edit("2", {"name": "other"}),)
+    rejected.decide(passed.judged[0].review, Verb.APPROVE, edits=edits)
+    (edited,) = flow.judge_staged(rejected.project, rejected.sync, rejected.services, MACHINE)
+    assert {f.check for f in edited.evidence.findings} >= {"edited", "order"}
 
 
 def test_a_row_of_an_extraction_that_saw_only_the_future_is_known_again(bench):
