@@ -176,6 +176,22 @@ def test_an_edit_of_a_held_day_is_released_as_that_day(bench, instance, gate):
     assert partitions(instance, "things", "published") == {"2026-05-02"}
 
 
+def test_what_queued_behind_a_held_day_goes_with_its_release(bench, instance, gate):
+    """The schedule does not run an old day again, and nothing else would publish it."""
+    policy = replace(bench.sync.policy, while_held="queue")
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    for rows in ([row("1", 1, amount=-1)], [row("2", 1)], [row("3", 2, amount=-1)]):
+        bench.source.answer(rows)
+        bench.clock.advance(minutes=15)
+        materialize(bench, instance, f"2026-05-0{rows[0]['updated_at'].day}")
+    held = next(r for r in pending(bench) if r.seq == 1)
+    bench.decide(held, Verb.REJECT)
+    (request,) = gate()
+    assert carried_out(bench, instance, request).success
+    assert [r[0] for r in bench.rows("id")] == ["2"]
+    assert partitions(instance, "things", "published") == {"2026-05-01"}
+
+
 def test_what_waits_of_one_day_is_not_said_of_another(bench, instance):
     bench.source.answer([row("1", 1, amount=-1)])
     materialize(bench, instance, "2026-05-01")
