@@ -83,17 +83,22 @@ def auc(clean: np.ndarray, bad: np.ndarray) -> float:
 
 
 def compared(cases: list[Case]) -> None:
-    print(f"\n{'history':>7}  {'scorer':24}{'AUC':>7}{'at 5 %':>8}{'at 1 %':>8}")
+    streams = sorted({c.stream for c in cases})
+    print(
+        f"\n{'history':>7}  {'scorer':24}{'AUC':>7}{'at 5 %':>8}{'at 1 %':>8}   AUC of each stream"
+    )
     for history in HISTORIES:
         for scorer in cases[0].scores:
             rows = []
-            for stream in sorted({c.stream for c in cases}):
+            for stream in streams:
                 of = [c for c in cases if c.stream == stream and c.history == history]
                 clean = np.array([c.scores[scorer] for c in of if c.fault == "clean"])
                 bad = np.array([c.scores[scorer] for c in of if c.fault != "clean"])
                 cut = [(bad > np.quantile(clean, 1 - b)).mean() for b in (0.05, 0.01)]
                 rows.append([auc(clean, bad), *cut])
-            print(f"{history:>7}  {scorer:24}" + "".join(f"{v:>7.3f} " for v in np.mean(rows, 0)))
+            means = "".join(f"{v:>7.3f} " for v in np.mean(rows, 0))
+            each = ", ".join(f"{s} {r[0]:.3f}" for s, r in zip(streams, rows, strict=True))
+            print(f"{history:>7}  {scorer:24}{means}  {each}")
 
 
 def promised(cases: list[Case]) -> None:
