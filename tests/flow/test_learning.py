@@ -61,7 +61,12 @@ def test_a_score_can_be_computed_again_to_the_bit_from_what_the_evidence_says(he
     assert kept["scorer"] == anomaly.VERSION
     again = anomaly.score_snapshot(
         [Profile.from_json(known[seq]) for seq in kept["snapshots"]],
-        anomaly.profile(bench.services.rows(snapshot).whole(), key="id", cursor="updated_at"),
+        anomaly.profile(
+            bench.services.rows(snapshot).whole(),
+            key="id",
+            cursor="updated_at",
+            window=snapshot.asked,
+        ),
         false_holds=kept["false_holds"],
         weights=kept["weights"],
     )

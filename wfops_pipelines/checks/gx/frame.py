@@ -78,7 +78,9 @@ def _integers(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
 
     if reading in (Reading.COMPARED, Reading.AVERAGED):
         if not _within(column, EXACT_IN_A_FLOAT):
-            return pd.Series(column.to_pylist(), dtype=object)
+            # a None compares with nothing, and what GX compares in pairs may miss one of the two
+            values = [float("nan") if v is None else v for v in column.to_pylist()]
+            return pd.Series(values, dtype=object)
         wide = pa.float64() if column.null_count else pa.int64()
         return pd.Series(column.cast(wide).to_numpy(), copy=False)
     if not column.null_count:
