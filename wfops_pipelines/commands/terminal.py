@@ -63,7 +63,7 @@ def tell_waiting(review: Review, services: Services) -> None:
 
     first, *others = answers(review)
     typer.echo(f"  {_who(review, services)}: {first.command}")
-    typer.echo(f"    which {first.does}; or")
+    typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:
         typer.echo(f"    {other.command}  # {other.does}")
     if base := services.environ.get("WFOPS_PUBLIC_URL"):
