@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 
 def open_all() -> tuple[Settings, Project, Services]:
+    """A suite that is broken is told, and stops no other sync."""
+    import typer
+
     from wfops_pipelines.project import load_project
     from wfops_pipelines.services import open_services
 
     settings = read_settings()
-    project = load_project(settings.root)
+    project = load_project(settings.root, lenient=True)
+    for problem in project.broken.values():
+        typer.echo(str(problem), err=True)
     return settings, project, open_services(settings, project.people)
 
 
