@@ -1,6 +1,7 @@
 """`wfops judge` as somebody uses it, in a process of its own on the real database."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,29 @@ def test_a_table_is_judged_and_a_failure_is_the_exit_code(database_url, tmp_path
         conn.execute(sa.text("delete from copies.contacts where email is null"))
     assert judge("crm_contacts", "copies.contacts").returncode == 0
     assert "name one: schema.table" in judge("support_replies").stderr.lower()
+
+
+def test_a_broken_suite_is_told_in_one_line_and_stops_its_own_sync_alone(database_url, tmp_path):
+    for room in ("assets", "expectations"):
+        shutil.copytree(ROOT / room, tmp_path / room)
+    for file in ("reviewers.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path)
+    broken = tmp_path / "expectations" / "crm_contacts.json"
+    broken.write_text("{,", "utf-8")
+    state = str(tmp_path / "state")
+    env = {**os.environ, "WFOPS_POSTGRES_URL": database_url, "WFOPS_STATE": state}
+
+    def wfops(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "wfops_pipelines", *words],
+            capture_output=True, text=True, cwd=tmp_path, env=env,
+        )  # fmt: skip
+
+    listed = wfops("reviews")
+    assert listed.returncode == 0, listed.stderr
+    (line,) = listed.stderr.splitlines()
+    assert "crm_contacts.json" in line
+    run = wfops("run", "crm_contacts")
+    assert run.returncode == 1
+    assert "crm_contacts.json" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -37,6 +37,19 @@ def test_this_project_is_sound(project):
     ]
 
 
+def test_a_broken_suite_stops_its_own_sync_alone_where_one_is_asked_for(project):
+    edit(project, SUITE, "{", "{,")
+    with pytest.raises(ProjectError, match=r"crm_contacts\.json"):
+        load_project(project)
+    opened = load_project(project, lenient=True)
+    assert opened.suite("billing_invoices").expectations
+    with pytest.raises(ProjectError, match=r"crm_contacts\.json"):
+        opened.suite("crm_contacts")
+    edit(project, "assets/billing_invoices.py", "Policy(", "Policy(deadline_hours='4h', ")
+    with pytest.raises(ProjectError, match="hours above 0"):
+        load_project(project, lenient=True)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [

@@ -121,6 +121,7 @@ def run(
 
     _, project, services = _open()
     sync, actor = project.find(name), Actor("cli", "machine")
+    project.suite(name)  # what is broken is told before anything is read
     which = read_day(sync, day, services.clock())
     by = flow.Run(_me(services) if since else actor)
     with progress_told():

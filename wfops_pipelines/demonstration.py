@@ -11,7 +11,7 @@ from wfops_pipelines import flow, publishing
 from wfops_pipelines.core import links
 from wfops_pipelines.core.reviews import OUTCOME_OF, Actor, Decision, Review, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
-from wfops_pipelines.dagster_client import DagsterClient
+from wfops_pipelines.dagster_client import DagsterClient, LaunchRefused
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.dev.ports import free_port
 from wfops_pipelines.dev.service import Service
@@ -139,8 +139,11 @@ class _Demo:
 
     def _launch(self, name: str, words: str = "") -> None:
         _say(f"Dagster runs {name}{words}")
-        run = self.dagster.launch(name)
-        self.dagster.wait(run)
+        try:
+            self.dagster.wait(self.dagster.launch(name))
+        except LaunchRefused:
+            load_project(self.running.settings.root)  # what broke meanwhile is told in one line
+            raise
 
     def _newest(self, name: str) -> int:
         with self.services.engine.connect() as conn:

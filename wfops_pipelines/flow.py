@@ -125,7 +125,7 @@ def judge(project: Project, sync: Sync, snapshot: Snapshot, services: Services, 
     with ThreadPoolExecutor(1, "destination") as aside:  # it compares while we score
         there = aside.submit(read_there, sync, snapshot, rows, services)
         past = read_past(sync, snapshot, services)
-        suite = project.suites[sync.name]
+        suite = project.suite(sync.name)
         examined = examine(sync, suite, snapshot, rows, past, there.result)
     _refuse_blind(snapshot, there.exception())
     verdict = decide(examined.evidence.findings, examined.evidence.rows, sync.policy)

@@ -24,4 +24,4 @@ def judge_table(
         raise WfopsError(f"{sync.name} writes to {own.words}, no table. Name one: schema.table.")
     name = table or f"{own.schema}.{own.name}"  # type: ignore[attr-defined]
     url = services.engine.url.render_as_string(hide_password=False)
-    return name, run_suite_by_sql(project.suites[sync.name], url, name, key=sync.key)
+    return name, run_suite_by_sql(project.suite(sync.name), url, name, key=sync.key)

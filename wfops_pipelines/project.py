@@ -27,7 +27,8 @@ class Project:
     """Everything that the rooms of one project declare.
 
     syncs and suites are keyed by the sync's name; sensors are the modules of `sensors/`;
-    people are the reviewer groups and roles.
+    people are the reviewer groups and roles. broken: what is wrong with the suite of a sync, in a
+    project that was opened for one of the others.
     """
 
     root: Path
@@ -35,6 +36,7 @@ class Project:
     suites: Mapping[str, Suite]
     people: People
     sensors: tuple[types.ModuleType, ...] = field(default=())
+    broken: Mapping[str, ProjectError] = field(default_factory=dict)
 
     @property
     def groups(self) -> Mapping[str, frozenset[str]]:
@@ -50,26 +52,43 @@ class Project:
             raise WfopsError(f"no sync is called {name!r}. {hint}")
         return self.syncs[name]
 
+    def suite(self, name: str) -> Suite:
+        """What is expected of a sync's rows. Raises the ProjectError of a suite that is broken."""
+        if name in self.broken:
+            raise self.broken[name]
+        return self.suites[name]
+
     def members(self, group: str) -> frozenset[str]:
         return self.people.members(group)
 
 
-def load_project(root: Path) -> Project:
-    """Import the rooms under `root`. Raises the first ProjectError that `problems` finds."""
+def load_project(root: Path, *, lenient: bool = False) -> Project:
+    """Import the rooms under `root`. Raises the first ProjectError that `problems` finds.
+
+    `lenient`: a suite that cannot be read stops its own sync alone, when it is asked for.
+    """
     from wfops_pipelines.validation import problems
 
-    project = open_project(root)
+    project = open_project(root, lenient=lenient)
     for problem in problems(project):
         raise problem
     return project
 
 
-def open_project(root: Path) -> Project:
+def open_project(root: Path, *, lenient: bool = False) -> Project:
     """Import the rooms without judging how they fit together. Raises ProjectError."""
     _mount(root)
     syncs = {s.name: s for s in _syncs(root)}
-    suites = {n: _suite(root, n) for n in syncs if _suite_file(root, n).exists()}
-    return Project(root, syncs, suites, read_people(root / "reviewers.yaml"), _sensors(root))
+    suites, broken = {}, {}
+    for name in (n for n in syncs if _suite_file(root, n).exists()):
+        try:
+            suites[name] = _suite(root, name)
+        except ProjectError as error:
+            if not lenient:
+                raise
+            broken[name] = error
+    people = read_people(root / "reviewers.yaml")
+    return Project(root, syncs, suites, people, _sensors(root), broken)
 
 
 def _mount(root: Path) -> None:

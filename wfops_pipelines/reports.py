@@ -56,7 +56,7 @@ def report(
     if declared is None or not judged or judged[-1][0].seq != seq:
         return None
     snapshot, evidence = judged[-1]
-    suite = project.suites[sync]
+    suite = project.suite(sync)
     judges = {e.name: e.columns for e in suite.expectations}
     waived = _waived(conn, sync, services)
     found = Report(
@@ -126,7 +126,7 @@ def history(
     newest = [r for r in judged[-1][1].results if name in (None, r.name)]
     if not newest:
         return None
-    judges = {e.name: e.columns for e in project.suites[sync].expectations}
+    judges = {e.name: e.columns for e in project.suite(sync).expectations}
     return History(
         sync=sync,
         trends=tuple(

@@ -59,7 +59,7 @@ class Suggestion:
 def suggest(sync: Sync, project: Project, services: Services) -> Suggestion:
     """Raises WfopsError while there are too few published snapshots. Writes nothing."""
     tables = _tables(sync, services)
-    suite = project.suites[sync.name]
+    suite = project.suite(sync.name)
     masked = frozenset(sync.policy.masked)
     trial = tried(tables, key=sync.key, masked=masked)
     before = suite.file.read_text("utf-8")

@@ -62,7 +62,7 @@ def _empty(project: Project) -> Iterator[ProjectError]:
 
 
 def _suite(project: Project, sync: Sync) -> Iterator[ProjectError]:
-    if sync.name not in project.suites:
+    if sync.name not in {*project.suites, *project.broken}:
         path = project.root / "expectations" / f"{sync.name}.json"
         repair = (
             f'write the suite: {{"name": "{sync.name}", "expectations": []}} and what you expect'

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from wfops_pipelines.core.answers import answers
+from wfops_pipelines.core.causes import cause_of_findings
+from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
 
 HELD = Review(
@@ -29,6 +31,17 @@ def test_of_held_rows_it_says_how_many_would_go():
     one, two = (replace(HELD, kind=ReviewKind.ROWS, keys=keys) for keys in (("1",), ("1", "2")))
     assert answers(one)[0].does == "publishes the 1 held row as it is"
     assert answers(two)[0].does == "publishes the 2 held rows as they are"
+
+
+def test_where_the_key_names_no_row_only_a_rejection_is_offered():
+    found = (Finding("key", Severity.CRITICAL, "there is no key column 'uid'", "uid", 0, 0),)
+    others = tuple(Finding(f"a{n}", Severity.CRITICAL, "", "c") for n in range(20))
+    held = replace(HELD, cause=cause_of_findings((*others, *found)))
+    (reject,) = answers(held)
+    assert reject.command == "wfops decide rv-1 reject --reason …"
+    assert "then `wfops run things --since DATE` brings its rows" in reject.does
+    some = (replace(found[0], details={"nameless": True}),)
+    assert len(answers(replace(HELD, cause=cause_of_findings(some)))) == 4
 
 
 @pytest.mark.parametrize("kind", ReviewKind)

@@ -71,6 +71,17 @@ def test_each_row_says_why_in_words(make_bench, review_page):
     assert "amount is at least 0" in why
 
 
+def test_where_no_row_has_a_key_the_page_offers_a_rejection_only(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team"))
+    bench.project.syncs["things"] = replace(bench.sync, key="uid")
+    page = review_page(bench, bench.held(day(0, 3)))
+    assert "there is no key column" in page
+    assert re.findall(r'<a class="button[^>]*>([^<]+)</a>', page)[0] == "Reject"
+    assert "wfops decide" in page
+    assert "approve --reason" not in page
+    assert "--set KEY.COLUMN" not in page
+
+
 def test_masked_columns_give_no_reason_away(make_bench, review_page):
     policy = Policy(reviewers="team", hold_rows_up_to=0.9, masked=("amount",))
     bench = make_bench(policy)

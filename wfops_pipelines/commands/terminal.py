@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 
 def open_all() -> tuple[Settings, Project, Services]:
+    """A suite that is broken is told, and stops no other sync."""
+    import typer
+
     from wfops_pipelines.project import load_project
     from wfops_pipelines.services import open_services
 
     settings = read_settings()
-    project = load_project(settings.root)
+    project = load_project(settings.root, lenient=True)
+    for problem in project.broken.values():
+        typer.echo(str(problem), err=True)
     return settings, project, open_services(settings, project.people)
 
 
@@ -63,7 +68,7 @@ def tell_waiting(review: Review, services: Services) -> None:
 
     first, *others = answers(review)
     typer.echo(f"  {_who(review, services)}: {first.command}")
-    typer.echo(f"    which {first.does}; or")
+    typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:
         typer.echo(f"    {other.command}  # {other.does}")
     if base := services.environ.get("WFOPS_PUBLIC_URL"):

@@ -40,14 +40,24 @@ def answers(review: Review) -> tuple[Answer, ...]:
     """All that this request can be answered with, the one that lets go first."""
     found = [
         Answer(verb.value.replace("_", " "), _does(review, verb), _command(review, verb))
-        for verb in review.verbs
+        for verb in review.offered
     ]
-    if review.kind in HOLDS:
+    if review.kind in HOLDS and not review.hopeless:
         found.insert(-1, _edit(review))
     return tuple(found)
 
 
+def after_mending(sync: str) -> str:
+    """How the rows come that a wrong key held, for whoever does not know how the sync reads."""
+    return (
+        f"mend the sync's key or its function; then `wfops run {sync} --since DATE` brings its "
+        "rows (where a run cannot begin at a date, the next one does)"
+    )
+
+
 def _does(review: Review, verb: Verb) -> str:
+    if review.hopeless and verb is Verb.REJECT:
+        return f"publishes none of it: the key names no row; {after_mending(review.sync)}"
     if (review.kind, verb) in _DOES:
         return _DOES[review.kind, verb] + _together(review, verb)
     if review.kind is ReviewKind.ROWS and verb is Verb.APPROVE:

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Finding
 
+NAMES_NONE = "key (names no row)"  # the kind of what nobody can approve; it comes first
 MOST = 8  # kinds that are spelled out; the rest is named by its digest
 
 
 def cause_of_findings(reasons: Iterable[Finding]) -> str:
     """The kinds of all holding findings, in order. No value and no key of any row is in it."""
-    kinds = sorted({kind_of(f) for f in reasons})
+    kinds = sorted({kind_of(f) for f in reasons}, key=lambda k: (NAMES_NONE not in k, k))
     if len(kinds) <= MOST:
         return "; ".join(kinds)
     rest = digest(canonical([*kinds[MOST:]]))[:8]
@@ -24,6 +25,8 @@ def kind_of(finding: Finding) -> str:
     check = finding.check.removeprefix("expectation:")
     if finding.details.get("crashed"):
         return f"{check} crashed"
+    if finding.names_none:
+        return f"{NAMES_NONE}: {finding.column}"
     if finding.details.get("fallbacks"):
         return f"{check}: {finding.column} (instead of a provider)"
     if finding.check != check:

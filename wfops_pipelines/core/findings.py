@@ -52,6 +52,15 @@ class Finding:
     def about_rows(self) -> bool:
         return bool(self.keys)
 
+    @property
+    def names_none(self) -> bool:
+        """Whether it says that the key names no row, so that no approval can let any of them go.
+
+        Rows that have no key beside others that have one can be left out.
+        """
+        crashed, some = self.details.get("crashed"), self.details.get("nameless")
+        return self.check == "key" and not crashed and not some
+
     def reasons_of(self, key: str, masked: Collection[str] = ()) -> list[tuple[str, str]]:
         """What is told of one row beside the sentence, as (column, words); often nothing.
 

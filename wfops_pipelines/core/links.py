@@ -39,7 +39,7 @@ def decide_launchpad(review: Review, verb: Verb | None = None, exclude: Sequence
     are left out, of which a person may take some away.
     """
     rows = f"# these rows are left out\nexclude: {json.dumps([*exclude])}\n" if exclude else ""
-    choices = " | ".join(v.value for v in review.verbs)
+    choices = " | ".join(v.value for v in review.offered)
     config = (
         f"review: {review.id}\n"
         f"evidence: {review.evidence_hash}\n"
@@ -88,7 +88,7 @@ def leave_out_launchpad(review: Review, keys: Sequence[str]) -> str:
 def decide_many_launchpad(reviews: Sequence[Review]) -> str:
     """The Launchpad of the job `decide_many` for review requests with one cause."""
     listed = "".join(f"- {{review: {r.id}, evidence: {r.evidence_hash}}}\n" for r in reviews)
-    choices = " | ".join(v.value for v in reviews[0].verbs)
+    choices = " | ".join(v.value for v in reviews[0].offered)
     config = (
         f"reviews:\n{listed}# {choices}\ndecision: \n# why; the audit trail keeps it\nreason: \n"
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from wfops_pipelines.core.causes import NAMES_NONE
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, EvidenceChanged, NotAllowed
 
 
@@ -118,6 +119,16 @@ class Review:
     def verbs(self) -> tuple[Verb, ...]:
         leaves = self.kind is ReviewKind.FAILURE and bool(self.keys)
         return (Verb.RETRY, Verb.LEAVE_OUT, Verb.REJECT) if leaves else VERBS_OF[self.kind]
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether an approval is always refused: the key names none of the held rows."""
+        return self.kind in HOLDS and self.cause.startswith(NAMES_NONE)
+
+    @property
+    def offered(self) -> tuple[Verb, ...]:
+        """Of `verbs`, what is worth saying; the gate tells whoever says another one why not."""
+        return (Verb.REJECT,) if self.hopeless else self.verbs
 
 
 @dataclass(frozen=True, slots=True)

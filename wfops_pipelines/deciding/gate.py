@@ -34,6 +34,7 @@ from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging import assisting
+from wfops_pipelines.staging.rereading import way
 from wfops_pipelines.store import audit, database, reviews, snapshots, waivers
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
@@ -114,7 +115,7 @@ def _override(
         return ()
     found = snapshots.evidence(conn, review.sync, review.seq)
     findings = _not_waived(conn, found[1], review.sync, services) if found else ()
-    _refuse_nameless(decision, findings)
+    _refuse_nameless(decision, findings, sync)
     clean_only = decision.verb is Verb.APPROVE_CLEAN
     left_out = frozenset(decision.exclude)
     checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
@@ -124,19 +125,17 @@ def _override(
     return () if decision.edits else checks
 
 
-def _refuse_nameless(decision: Decision, findings: Sequence[Finding]) -> None:
+def _refuse_nameless(decision: Decision, findings: Sequence[Finding], sync: Sync) -> None:
     """No destination takes a row without a key, so approving it would wait for ever."""
-    if decision.edits:  # the edited snapshot is examined again
-        return
     for finding in (f for f in findings if f.check == "key" and not f.details.get("crashed")):
-        nameless = bool(finding.details.get("nameless"))
-        if nameless and NAMELESS in decision.exclude:
-            continue
+        nameless = not finding.names_none
+        if nameless and (decision.edits or NAMELESS in decision.exclude):
+            continue  # an edited snapshot is examined again
         leave = f"approve the others with `exclude: [{NAMELESS}]`, or " if nameless else ""
         raise BadDecision(
             f"decision: {finding.sentence}, and a row that its key does not name can be published "
             f"nowhere, so {decision.verb.value} would wait for ever. Repair: {leave}reject, and "
-            "mend the sync's key or its function."
+            f"mend the sync's key or its function; {way(sync)}."
         )
 
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, delete
 
+from wfops_pipelines.core.answers import after_mending
 from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
     HOLDS,
@@ -104,6 +106,7 @@ def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:
         check_member(actor.name, old.group, services.people.members(old.group))
         if old.kind not in HOLDS or old.state not in REFUSED or old.seq is None:
             raise BadDecision(f"review: {old.id} is {old.state.value}; only a rejection re-opens.")
+        _refuse_hopeless(conn, old)
         if reviews.undone(conn, old.id):
             raise BadDecision(f"review: the rejection of {old.id} is being acted on. Try again.")
         if not _leave_quarantine(conn, old):
@@ -148,6 +151,17 @@ def _require_known(actor: Actor, services: Services, act: str) -> None:
             f"you may not: {act} is for whom reviewers.yaml names in a group or a role, and "
             f"{actor.name} is in none."
         )
+
+
+def _refuse_hopeless(conn: Connection, old: Review) -> None:
+    """What was found stays, also where the key was mended since."""
+    found = snapshots.evidence(conn, old.sync, old.seq) if old.seq else None
+    for finding in map(Finding.from_json, found[1]["findings"] if found else ()):
+        if finding.names_none:
+            raise BadDecision(
+                f"review: nobody could approve {old.id}: {finding.sentence}. Instead, "
+                f"{after_mending(old.sync)}."
+            )
 
 
 def _again(old: Review, actor: Actor, services: Services) -> Review:

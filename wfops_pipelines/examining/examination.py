@@ -166,9 +166,8 @@ def key_findings(rows: Rows, key: str) -> list[Finding]:
     nulls, twice = counted_keys(rows, key)
     found = []
     if nulls:
-        found.append(
-            _key(key, f"{nulls:,} of {rows.num_rows:,} rows have no {key}", nulls, nameless=True)
-        )
+        said, some = f"{nulls:,} of {rows.num_rows:,} rows have no {key}", nulls < rows.num_rows
+        found.append(_key(key, said, nulls, nameless=some))
     if twice:
         found.append(_key(key, f"{twice:,} rows repeat the {key} of another row", twice))
     return found

@@ -27,7 +27,7 @@ from wfops_pipelines.reconciling.fates import Fate, Fates, read_written
 from wfops_pipelines.reconciling.reconciliation import Account, count
 from wfops_pipelines.reconciling.walked import Walked
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import database
+from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
@@ -66,6 +66,7 @@ class _Pass:
     """One pass over the files, the newest rank first.
 
     sent: what was sent to an API of the snapshot that is looked at, before it was published.
+    unnamed: the snapshots that were held because the key before this one named none of their rows.
     """
 
     sync: Sync
@@ -75,6 +76,7 @@ class _Pass:
     fates: Counter[Fate] = field(default_factory=Counter)
     sent: Mapping[str, Delivery] = field(default_factory=dict)
     misfits: list[Misfit] = field(default_factory=list)
+    unnamed: frozenset[int] = frozenset()
 
     def say(self, key: str, seq: int, words: str) -> None:
         self.misfits.append(Misfit(key if key == "*" else named(self.sync, key), seq, words))
@@ -90,7 +92,8 @@ def prove(sync: Sync, services: Services) -> Proof:
     """
     with database.still(services.engine) as conn:
         written = read_written(conn, sync.name)
-        walk = _Pass(sync, services, conn, Walked.begin(conn))
+        unnamed = snapshots.unnamed(conn, sync.name, sync.key)
+        walk = _Pass(sync, services, conn, Walked.begin(conn), unnamed=unnamed)
         remembered = _remembered(conn, sync.name)
         seq, cursors = next(remembered, _NOTHING)
         for snapshot in sorted(
@@ -118,7 +121,7 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
     seq = fates.snapshot.seq
     if rows.num_rows != fates.snapshot.rows:
         walk.say("*", seq, f"the file holds {rows.num_rows} rows, not {fates.snapshot.rows}")
-    if walk.sync.key not in rows.column_names:
+    if walk.sync.key not in rows.column_names or seq in walk.unnamed:
         _tally(walk, fates, Counter({fates.tell("None").fate: rows.num_rows}))
         return
     timed = _look(walk, fates, rows)

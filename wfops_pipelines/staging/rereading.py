@@ -50,6 +50,15 @@ def read_since(sync: Sync, text: str, services: Services) -> datetime | None:
     return since
 
 
+def way(sync: Sync) -> str:
+    """How rows come that were held and rejected for their key, once that is mended."""
+    if sync.days_from is not None:
+        return f"`wfops run {sync.name} --day DAY` brings its rows then"
+    if sync.cursor is None or not sync.source.windowed:
+        return "the next run brings its rows then"
+    return f"`wfops run {sync.name} --since DATE` brings its rows dated since then"
+
+
 def begins(sync: Sync, services: Services) -> datetime | None:
     """Where the next ordinary extraction starts to read; None: at the beginning."""
     with services.engine.connect() as conn:
@@ -68,11 +77,13 @@ def note(sync: Sync, since: datetime, services: Services, actor: Actor, run: str
 def recall(sync: Sync, since: datetime, services: Services) -> None:
     """Remember again all rows dated since then, out of the snapshots that hold them.
 
-    A snapshot whose file is lost cannot say what it held: its rows are staged again.
+    A snapshot whose file is lost cannot say what it held: its rows are staged again. So are those
+    of one that was held because another key, before it was mended, named none of them.
     """
     with services.engine.connect() as conn:
         found = snapshots.reaching(conn, sync.name, since)
-    for snapshot in found:
+        unnamed = snapshots.unnamed(conn, sync.name, sync.key)
+    for snapshot in (s for s in found if s.seq not in unnamed):
         try:
             staged = services.rows(snapshot)
         except SnapshotDamaged:

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from wfops_pipelines.core.reviews import HOLDS, ReviewState
+from wfops_pipelines.core.findings import Finding
+from wfops_pipelines.core.reviews import HOLDS, ReviewKind, ReviewState
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import tables as t
@@ -131,6 +132,20 @@ def reaching(conn: Connection, sync: str, since: datetime) -> list[Snapshot]:
     may = (c.cursor_to >= since) | (c.staged_at >= since)
     query = select(t.snapshots).where(c.sync == sync, c.origin.is_(None), may)
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
+
+
+def unnamed(conn: Connection, sync: str, key: str) -> frozenset[int]:
+    """The numbers of held snapshots none of whose rows another key than `key` could name."""
+    e, r = t.evidence.c, t.reviews.c
+    whole = r.kind == ReviewKind.WHOLE.value
+    held = exists().where(r.sync == e.sync, r.seq == e.seq, whole)
+    query = select(e.seq, e.body).where(e.sync == sync, held, e.body.contains('"check":"key"'))
+    return frozenset(
+        int(row.seq)
+        for row in conn.execute(query)
+        for finding in map(Finding.from_json, json.loads(row.body)["findings"])
+        if finding.names_none and finding.column != key
+    )
 
 
 def digests(conn: Connection) -> list[tuple[str, int, str]]:

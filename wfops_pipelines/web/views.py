@@ -65,13 +65,13 @@ def review_view(
         "review": review,
         "pending": review.state is ReviewState.PENDING,
         "decide": links.decide_launchpad(review),
-        "answers": [(v.value, _answer(project, review, v)) for v in review.verbs],
+        "answers": [(v.value, _answer(project, review, v)) for v in review.offered],
         "can": answers(review),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
         "reopen": links.act_launchpad("reopen", review.id, "reason")
-        if review.kind in HOLDS and review.state in REFUSED
+        if review.kind in HOLDS and review.state in REFUSED and not review.hopeless
         else None,
         "decisions": reviews.decisions_on(conn, review.id),
         "run": links.run_page(review.run_id) if review.run_id else None,
