@@ -25,7 +25,7 @@ from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import row_outcomes as outcomes
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
-from wfops_pipelines.web.drafted import drafts_view, leave_out_link, repairs_link
+from wfops_pipelines.web.drafted import became, drafts_view, leave_out_link, repairs_link
 from wfops_pipelines.web.plots import plot
 
 MASK = "•••"
@@ -95,7 +95,9 @@ def review_view(
     seq = seen["snapshot"].rank if seen else review.seq
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
-    return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
+    said = became(review, reviews.decisions_on(conn, review.id), seen.get("publications", ()))
+    drafted = {"drafts": proposed, "became": said, "repairs": repairs, "twice": twice}
+    return {**common, **drafted, **seen}
 
 
 def _answer(project: Project, review: Review, verb: Verb) -> str:
