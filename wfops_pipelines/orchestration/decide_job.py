@@ -11,6 +11,7 @@ from wfops_pipelines import flow, publishing, retrying, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb, parse_verb
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -129,8 +130,13 @@ def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
     project, services = workbench.project(), workbench.services()
     sync = gate.sync_of(project, taken.review)
     run = flow.Run(Actor("gate", "machine"), context.run_id)
-    for judged in flow.judge_staged(project, sync, services, run):
-        context.log.info(f"{judged.snapshot.name}: {reporting.verdict_words(judged)}")
+    try:
+        judged = flow.judge_staged(project, sync, services, run)
+    except Exception as error:
+        report_failure(sync, "extraction", error, services, context.run_id)
+        raise
+    for one in judged:
+        context.log.info(f"{one.snapshot.name}: {reporting.verdict_words(one)}")
     _observe(context, sync.name)
 
 
