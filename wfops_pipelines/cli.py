@@ -171,7 +171,7 @@ def decide(
     ] = False,
 ) -> None:
     """Answer a review request, as the development user, and act on it."""
-    from wfops_pipelines import flow, publishing
+    from wfops_pipelines import flow, publishing, retrying
     from wfops_pipelines.core.reviews import (
         Actor,
         Decision,
@@ -214,6 +214,8 @@ def decide(
         typer.echo(
             f"published {counted_rows(done.rows)}" if done else "quarantined; nothing was published"
         )
+        by = flow.Run(Actor("gate", "machine"))
+        failures.tell(retrying.behind(sync, found.seq, services, by), services, quiet=True)
     else:
         _sign(services)  # what comes now may fail
         with progress_told():

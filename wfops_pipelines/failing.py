@@ -36,6 +36,7 @@ from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
 
 GATE = Actor("gate", "machine")
+READING = ("extraction", "run")  # what only a run from the same date has done again
 
 
 def report_failure(
@@ -90,9 +91,10 @@ def report_failure(
         run_id=run_id,
     )
     with database.transaction(services.engine) as conn:
-        fingerprint = "/".join([step, likely, *_of(day.name if day else since or None)])
+        of_which = day.name if day else (since if step in READING else "") or None
+        fingerprint = "/".join([step, likely, *_of(of_which)])
         if rows:
-            _replace_outdated(conn, review, fingerprint, services)
+            _replace_outdated(conn, review, rows[0].seq, fingerprint, services)
         if not reviews.open_review(conn, review, fingerprint, canonical(body).decode("ascii")):
             return None
         audit.append(conn, _failed(review, body, services))
@@ -111,11 +113,17 @@ def _requester(
 
 
 def _replace_outdated(
-    conn: Connection, review: Review, fingerprint: str, services: Services
+    conn: Connection, review: Review, seq: int, fingerprint: str, services: Services
 ) -> None:
-    """A pending request that shows other rows than were refused now makes room for this one."""
+    """A pending request that shows other rows than were refused now makes room for this one.
+
+    So does one about the same keys of another snapshot than `seq`.
+    """
     old = reviews.pending_failure(conn, review.sync, fingerprint)
-    if old is None or old.keys == review.keys:
+    if old is None:
+        return
+    told = reviews.failure_of(conn, old.id) or {}
+    if (old.keys, told.get("snapshot")) == (review.keys, seq):
         return
     at = services.clock()
     reviews.close(conn, old.id, ReviewState.SUPERSEDED, str(GATE), at)

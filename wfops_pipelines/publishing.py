@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
@@ -14,7 +16,7 @@ from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import holds
 from wfops_pipelines.deciding import leaving
-from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
@@ -202,7 +204,7 @@ def _publish(
     rows = select_rows(services.rows(snapshot), sync.key, only, away)
     old = undoing.needless_before(conn, sync, services.clock())
     parcel = parcel_of(sync, snapshot, rows, services, part, old)
-    with masking(sync, parcel):
+    with _numbered(snapshot), masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
     files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
     done = Publication(
@@ -220,6 +222,16 @@ def _publish(
     _forget_replaced(conn, sync, old)
     _enter(conn, done, decision, actor)
     return done
+
+
+@contextmanager
+def _numbered(snapshot: Snapshot) -> Iterator[None]:
+    """A destination knows a snapshot by its version, which an edit has from its origin."""
+    try:
+        yield
+    except DestinationRefused as error:
+        error.rows = tuple(replace(row, seq=snapshot.seq) for row in error.rows)
+        raise
 
 
 def _forget_replaced(conn: Connection, sync: Sync, old: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from wfops_pipelines import flow, publishing
@@ -47,8 +47,7 @@ def run(
 
     steps = {"extraction": stage, **_out(sync, services, by, day)}
     _try(sync, services, by, day, tried, steps, since)
-    with services.engine.connect() as conn:
-        tried.publications = publications_since(conn, sync.name, began)
+    tried.publications = _published(sync, services, began)
     if tried.error is None:
         flow.whole_run(sync, services, day, began)
     return tried
@@ -59,9 +58,27 @@ def go_on(sync: Sync, services: Services, by: flow.Run, day: Day | None = None) 
     tried, began = Tried(), services.clock()
     steps = _out(sync, services, by, day) | {"release": partial(_release_all, sync, services, by)}
     _try(sync, services, by, day, tried, steps)
-    with services.engine.connect() as conn:
-        tried.publications = publications_since(conn, sync.name, began)
+    tried.publications = _published(sync, services, began)
     return tried
+
+
+def behind(sync: Sync, seq: int, services: Services, by: flow.Run) -> Tried:
+    """Publish what kept its turn behind a snapshot: no later run would do so for an old day."""
+    tried, began = Tried(), services.clock()
+    if sync.policy.while_held != "queue":
+        return tried
+    with services.engine.connect() as conn:
+        partition = snapshots.get(conn, sync.name, seq).partition
+    day = Day(date.fromisoformat(partition)) if partition else None
+    before = _published(sync, services, began)
+    _try(sync, services, by, day, tried, _out(sync, services, by, day))
+    tried.publications = [p for p in _published(sync, services, began) if p not in before]
+    return tried
+
+
+def _published(sync: Sync, services: Services, began: datetime) -> list[Publication]:
+    with services.engine.connect() as conn:
+        return publications_since(conn, sync.name, began)
 
 
 def retry(

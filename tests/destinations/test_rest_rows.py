@@ -11,7 +11,8 @@ from tests.destinations.contacts_api import TOKEN, contacts_api
 from tests.destinations.delivery_child import contacts, many, people, publish
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations import Parcel, Written, rest_destination
-from wfops_pipelines.destinations.calls import fill
+from wfops_pipelines.destinations.calling import Caller, Manners
+from wfops_pipelines.destinations.calls import call, fill
 from wfops_pipelines.destinations.deliveries import of_snapshot, unsettled
 from wfops_pipelines.errors import (
     DestinationDenied,
@@ -21,7 +22,7 @@ from wfops_pipelines.errors import (
     FailureKind,
     SettingsError,
 )
-from wfops_pipelines.sources import api_key, basic
+from wfops_pipelines.sources import api_key, basic, no_auth
 
 pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
 
@@ -259,6 +260,16 @@ def test_values_become_json_and_odd_ones_are_refused():
 def test_the_ways_in_of_the_sources_work_here_too(auth):
     to = rest_destination("crm", "POST /x", auth=auth)
     assert to.manners.auth is auth
+
+
+def test_an_api_that_anybody_may_write_to_needs_no_token():
+    with contacts_api() as api:
+        api.takes = {""}
+        caller = Caller(
+            "crm", Manners(auth=no_auth), {"WFOPS_CRM_URL": api.environ["WFOPS_CRM_URL"]}
+        )
+        sent = caller.send(call("POST /contacts"), "/contacts", {"email": "a@x"}, "k1")
+        assert sent.status == 201
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wfops_pipelines import Policy, sync, table
+from tests.conftest import MACHINE
+from wfops_pipelines import Policy, flow, sync, table
 from wfops_pipelines.core.findings import Severity
-from wfops_pipelines.core.reviews import ReviewKind
+from wfops_pipelines.core.reviews import Edit, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.examining.contradictions import contradicted_findings
 from wfops_pipelines.staging.gathering import gather
@@ -118,6 +119,18 @@ def test_only_the_rows_in_question_wait(make_bench):
     review = bench.held([row("1", name="ann"), row("2"), row("1", name="bob"), row("3")])
     assert (review.kind, review.keys) == (ReviewKind.ROWS, ("1",))
     assert [r[0] for r in bench.rows()] == ["0", "2", "3"]
+
+
+@pytest.mark.components
+@pytest.mark.parametrize(("edit", "left"), [({"amount": 3}, {"name"}), ({"name": "bob"}, set())])
+def test_an_edit_answers_what_it_is_about_and_no_more(make_bench, edit, left):
+    bench = make_bench(POLICY)
+    bench.run([row("0")])
+    review = bench.held([row("1", name="bob"), row("2"), row("1", name="ann"), row("3")])
+    bench.decide(review, Verb.APPROVE, edits=(Edit("1", edit),))
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, MACHINE)
+    found = judged.evidence.findings
+    assert {f.column for f in found if f.check == "versions"} == left
 
 
 @pytest.mark.components

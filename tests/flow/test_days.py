@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
-from wfops_pipelines.core.reviews import ReviewKind, Verb
+from wfops_pipelines.core.reviews import Edit, ReviewKind, Verb
 from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.publishing import publish_cleared
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -89,6 +89,44 @@ def test_a_queue_is_one_for_each_day(make_bench):
     run(bench, FIRST, [row("1", amount=-1)])
     assert run(bench, SECOND, [row("2", SECOND)]).publications
     assert not run(bench, FIRST, [row("3", hours=4)]).publications
+
+
+def edit(bench, review, key, **values):
+    """The edited snapshot, and the request that it opens; a run of its day examines it."""
+    taken = bench.decide(review, Verb.APPROVE, edits=(Edit(key, values),))
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, MACHINE, FIRST)
+    assert judged.snapshot.seq == taken.edited
+    return judged
+
+
+def test_an_edit_of_a_held_day_is_of_that_day(bench):
+    """Without its day it would be older than all that the days have published."""
+    run(bench, FIRST, [row("1", amount=5)])
+    held = run(bench, FIRST, [row("1", amount=-1, hours=10)]).judged[0].review
+    judged = edit(bench, held, "1", amount=6)
+    assert judged.snapshot.partition == FIRST.name
+    bench.release(bench.decide(judged.review, Verb.APPROVE, "bob"))
+    assert bench.rows("id, amount") == [("1", 6)]
+    account = reconcile(bench.sync, bench.services)
+    assert (account.stale, account.missing) == (0, 0)
+
+
+def test_an_edit_of_an_old_day_overwrites_no_newer_day(bench):
+    held = run(bench, FIRST, [row("1", amount=-1)]).judged[0].review
+    run(bench, SECOND, [row("1", SECOND, amount=20)])
+    judged = edit(bench, held, "1", amount=6)
+    bench.release(bench.decide(judged.review, Verb.APPROVE, "bob"))
+    assert bench.rows("id, amount") == [("1", 20)]
+
+
+def test_the_queue_of_a_day_waits_for_its_edit(make_bench):
+    bench = make_bench(Policy(reviewers="team", while_held="queue"))
+    bench.project.syncs["things"] = replace(bench.sync, days_from=date(2026, 4, 1))
+    held = run(bench, FIRST, [row("1", amount=-1)]).judged[0].review
+    judged = edit(bench, held, "1", amount=6)
+    assert not run(bench, FIRST, [row("3", hours=10)]).publications
+    bench.release(bench.decide(judged.review, Verb.APPROVE, "bob"))
+    assert run(bench, FIRST).publications
 
 
 def test_runs_of_two_days_at_once_lose_nothing(bench, monkeypatch):

@@ -219,7 +219,7 @@ def test_two_approvals_must_be_of_the_same(make_bench):
 def test_a_sync_that_is_gone_from_the_project_is_named_before_anything_happens(bench):
     review = bench.held(PAGE)
     bench.project = replace(bench.project, syncs={})
-    with pytest.raises(BadDecision, match=r"Restore assets/things\.py"):
+    with pytest.raises(BadDecision, match=r"assets/things\.py is there, reload"):
         bench.decide(review, Verb.REJECT)
     assert bench.review(review.id).state is ReviewState.PENDING
 

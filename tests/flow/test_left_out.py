@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
-from wfops_pipelines import Policy, cli, publishing, rest_destination, retrying, undoing
-from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines import Policy, cli, flow, publishing, rest_destination, retrying, undoing
+from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding.settling import settle
 from wfops_pipelines.destinations.deliveries import of_snapshot
 from wfops_pipelines.errors import (
@@ -173,6 +173,49 @@ def test_rows_of_an_approved_hold_are_left_out_of_its_release(bench, api):
     assert [(p.part, p.rows) for p in done.publications] == [("held", 1)]
     assert emails(api) == {"1": "a@x"}
     assert account(bench).left_out == 1
+
+
+def test_a_row_that_a_person_edited_is_left_out_of_its_edit_by_another_one(bench, api):
+    """An edit has its origin's place in the ledger of deliveries, and a number of its own."""
+    held = bench.held([row("1", "a@x", amount=-1), row("2", "b@x", amount=-1)])
+    bench.decide(held, Verb.APPROVE, actor=ANA, edits=(Edit("2", {"name": "odd"}),))
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, Run(GATE))
+    taken = bench.decide(judged.review, Verb.APPROVE, actor=BOB)
+    with pytest.raises(DestinationRefused) as error:
+        bench.release(taken)
+    with bench.services.engine.connect() as conn:
+        errand = reviews.errand(conn, taken.id)
+    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    with pytest.raises(NotAllowed, match="four eyes"):
+        bench.decide(review, Verb.LEAVE_OUT, actor=ANA)
+    done = leave_out(bench, review, "cyd")
+    assert [(p.seq, p.rows) for p in done.publications] == [(2, 1)]
+    assert emails(api) == {"1": "a@x"}
+    found = account(bench)
+    assert (found.published, found.quarantined, found.left_out) == (1, 1, 1)
+
+
+def test_a_create_that_may_have_arrived_and_is_not_found_yet_is_not_left_out(make_bench, api):
+    """A search lags behind: it does not find the record, and the API says that it is there."""
+    found_by = crm(read="GET /contacts?ref={id}", record="results.0", idempotency=False)
+    bench = make_bench(LOOSE, found_by, api.environ)
+    api.faults = [None, None, "drop"]  # the comparison, a look ahead, the request itself
+    assert refused(bench, [row("1", "a@x")]).keys == ()
+    assert states(bench) == {"1": "unknown"}
+    api.faults = [None, ("before", 422, {})]
+    assert refused(bench).keys == ()
+    assert states(bench)["1"] == "sending"
+
+
+def test_the_same_row_of_a_later_snapshot_is_a_request_of_its_own(bench, api):
+    first = refused(bench, [row("2", "odd")])
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("update wfops.deliveries set state = 'delivered'")
+    second = refused(bench, [row("2", "odder", 30)])
+    assert second.keys == first.keys
+    assert bench.review(first.id).state is ReviewState.SUPERSEDED
+    leave_out(bench, second)
+    assert states(bench, 2) == {"2": "left_out"}
 
 
 def test_only_what_was_refused_for_good_can_be_left_out(bench, api, monkeypatch):

@@ -7,11 +7,13 @@ import pytest
 
 from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
-from wfops_pipelines.core.reviews import Actor, Verb
-from wfops_pipelines.errors import SettingsError, SourceRefused
+from wfops_pipelines.assist import tidy
+from wfops_pipelines.core.reviews import Actor, Edit, Verb
+from wfops_pipelines.errors import DestinationRefused, SettingsError, SourceRefused
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.staging.rereading import read_since
-from wfops_pipelines.store import audit, snapshots
+from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.testing import FakeSource
 
 pytestmark = pytest.mark.components
@@ -28,9 +30,12 @@ def row(id, amount=10, at=FIRST, name="a name"):
 class Timely(FakeSource):
     """Answers what lies in the window, as an API that can be asked for it."""
 
+    ends = True  # whether it knows an end, too
+
     def pages(self, window, connection):
         for page in super().pages(window, connection):
-            yield [r for r in page if (window.start or SINCE) <= r["updated_at"] < window.end]
+            begun = [r for r in page if (window.start or SINCE) <= r["updated_at"]]
+            yield [r for r in begun if not self.ends or r["updated_at"] < window.end]
 
 
 @pytest.fixture
@@ -93,12 +98,99 @@ def test_what_was_rejected_and_is_as_it_was_is_not_asked_again(rejected):
     assert read(rejected, [wrong]).judged == ()
 
 
+@pytest.mark.parametrize("moment", ["gather", "_recall"])
+def test_a_run_that_stages_meanwhile_makes_it_forget_nothing(rejected, monkeypatch, moment):
+    """An ordinary run forgets what no overlap reaches, which was remembered again just now."""
+    import wfops_pipelines.staging.extraction as extraction
+
+    wrong = row("1", amount=-1, at=FIRST + timedelta(hours=1))
+    real, done = getattr(extraction, moment), []
+
+    def meanwhile(*args, **more):
+        if not done:
+            done.append(True)
+            rejected.source.answer([wrong, row("11", at=LATER + timedelta(minutes=5))])
+            extraction.stage(rejected.sync, rejected.services, MACHINE.actor, None)
+        return real(*args, **more)
+
+    monkeypatch.setattr(extraction, moment, meanwhile)
+    passed = read(rejected, [row("0"), wrong, row("2")])
+    assert [j.snapshot.reread_by for j in passed.judged] == [None]
+    assert ("1", "a name", -1) not in rejected.rows()
+
+
 def test_an_answer_of_a_copy_that_lags_puts_nothing_old_over_what_is_newer(rejected):
     newer = row("2", amount=20, at=FIRST + timedelta(hours=2))
     read(rejected, [newer])
     passed = read(rejected, [row("2", amount=11, at=FIRST + timedelta(hours=1))])
     assert passed.judged[0].review is not None  # a person must tell
     assert ("2", "a name", 20) in rejected.rows()
+
+
+def test_who_approves_an_edit_still_reads_that_nobody_knows_which_row_is_newer(rejected):
+    read(rejected, [row("2", amount=20, at=FIRST + timedelta(hours=2))])
+    passed = read(rejected, [row("2", amount=11, at=FIRST + timedelta(hours=1))])
+    edits = (Edit("2", {"name": "other"}),)
+    rejected.decide(passed.judged[0].review, Verb.APPROVE, edits=edits)
+    (edited,) = flow.judge_staged(rejected.project, rejected.sync, rejected.services, MACHINE)
+    assert {f.check for f in edited.evidence.findings} >= {"edited", "order"}
+
+
+def test_a_row_of_an_extraction_that_saw_only_the_future_is_known_again(bench):
+    """A clock that is ahead: the cursor stays behind such rows, and a person rejected them."""
+    now = bench.clock()
+    bench.run([row("0", at=FIRST)])
+    bench.source.ends = False
+    ahead = row("1", amount=-1, at=bench.clock() + timedelta(minutes=40))
+    held = bench.held([ahead])
+    bench.release(bench.decide(held, Verb.REJECT))
+    for hours in (12, 24):
+        bench.clock.advance(hours=12)
+        bench.run([row(f"n{hours}", at=now + timedelta(hours=hours))])
+    assert read(bench, [ahead], since=now).judged == ()
+
+
+@pytest.mark.parametrize("standing", [True, False])
+def test_what_a_standing_rule_tidied_is_known_as_the_source_told_it(bench, standing):
+    assist = (tidy("name", "trim", standing=standing),)
+    bench.project.syncs["things"] = replace(bench.sync, assist=assist)
+    told = row("1", name=" a  name ", amount=-1, at=FIRST + timedelta(hours=1))
+    bench.run([row("0"), row("2")])
+    held = bench.held([told, row("3", name="so")])
+    bench.release(bench.decide(held, Verb.REJECT))
+    for _ in range(2):
+        bench.run([row("9", at=LATER)])
+    assert read(bench, [told, row("2")]).judged == ()
+
+
+ODD = [
+    {"id": "1", "n": None, "deep": {"a": [1, None], "b": None}, "list": [], "f": 1, "d": None},
+    {"id": "2", "n": None, "deep": {"a": [], "b": "x"}, "list": [{"k": 1}], "f": 2.5, "d": FIRST},
+    {"id": "3", "n": None, "deep": None, "list": None, "f": float("nan"), "d": None},
+    {"id": "4", "n": None, "deep": {}, "list": [{"k": None}], "f": None, "d": LATER},
+]
+
+
+def test_values_of_all_kinds_are_known_again(bench):
+    told = [{**row(r["id"], at=FIRST + timedelta(minutes=n)), **r} for n, r in enumerate(ODD)]
+    bench.run(told)
+    for _ in range(2):
+        bench.run([{**told[0], "id": "9", "updated_at": LATER}])
+    assert read(bench, told).judged == ()
+
+
+def test_a_publication_that_fails_asks_once_whichever_way_it_was_read(rejected):
+    error, services = DestinationRefused("no such column"), rejected.services
+    assert report_failure(rejected.sync, "publishing", error, services, None)
+    assert not report_failure(
+        rejected.sync, "publishing", error, services, None, since="2026-05-01"
+    )
+    for since in ("", "2026-05-01"):
+        report_failure(rejected.sync, "extraction", error, services, None, since=since)
+    rejected.run([row("11", at=LATER)])
+    with services.engine.connect() as conn:
+        waiting = [r.summary.split(" failed")[0] for r in reviews.listed(conn)]
+    assert waiting == ["extraction"]  # what was to be read from a date still is
 
 
 def test_who_asked_is_in_the_audit_trail_even_where_nothing_came(rejected):

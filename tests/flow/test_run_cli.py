@@ -48,6 +48,28 @@ def test_what_is_published_is_said_with_its_rows(shell):
     assert shell("run", "things", pages=[[row("1")]]) == "things #1: 1 row, published\n"
 
 
+def test_a_run_that_another_one_overtook_sends_nobody_to_the_reviews(shell, monkeypatch):
+    """It opened no request: run again, it goes on where the other one was."""
+    import wfops_pipelines.staging.extraction as extraction
+
+    bench, made, done = shell.bench, extraction._snapshot, []
+
+    def meanwhile(*args):
+        if not done:
+            done.append(True)
+            extraction.stage(bench.sync, bench.services, Actor("other", "machine"), None)
+        return made(*args)
+
+    monkeypatch.setattr(extraction, "_snapshot", meanwhile)
+    assert "wfops reviews" not in shell("run", "things", pages=[[row("1")]])
+    assert shell("run", "things") == "things #1: 1 row, published\n"
+
+
+def test_one_row_of_many_that_fails_is_said_as_a_sentence(shell):
+    pages = [[row("1", amount=-1), row("2"), row("3")]]
+    assert "1 of 3 rows fail" in shell("run", "things", pages=pages)
+
+
 def test_a_paused_sync_has_published_nothing(shell):
     bench = shell.bench
     pause("things", "an audit", Actor("ana"), bench.project, bench.services)

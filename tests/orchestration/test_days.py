@@ -2,19 +2,23 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from wfops_pipelines import workbench
-from wfops_pipelines.core.reviews import ReviewKind, Verb
+from wfops_pipelines.core.reviews import Edit, ReviewKind, Verb
 from wfops_pipelines.errors import DestinationRefused, SourceRefused
 from wfops_pipelines.orchestration import approval_gate_requests
 from wfops_pipelines.orchestration.assemble import assemble
 from wfops_pipelines.orchestration.decide_job import gate_jobs
+from wfops_pipelines.project import load_project
 from wfops_pipelines.store import reviews
 
 pytestmark = pytest.mark.components
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -73,6 +77,128 @@ def test_a_release_materializes_the_partition_that_was_held(bench, instance):
         resources={"io_manager": dg.mem_io_manager},
     )
     assert partitions(instance, "things", "published") == {"2026-05-02"}
+
+
+@pytest.fixture
+def gate(bench, instance):
+    """The requests of the approval gate's sensor, as the daemon evaluates it."""
+    sensors = load_project(ROOT).sensors
+
+    def ticked():
+        bench.clock.advance(minutes=30)
+        repository = assemble(replace(bench.project, sensors=sensors)).get_repository_def()
+        with dg.build_sensor_context(instance, repository_def=repository) as context:
+            return repository.get_sensor_def("approval_gate").evaluate_tick(context).run_requests
+
+    return ticked
+
+
+def carried_out(bench, instance, request):
+    """What Dagster does with a request."""
+    job = assemble(bench.project).resolve_job_def(request.job_name)
+    return job.execute_in_process(
+        run_config=request.run_config, instance=instance, tags=request.tags,
+        partition_key=request.partition_key, raise_on_error=False,
+    )  # fmt: skip
+
+
+def pending(bench):
+    """What waits for a person, but for a look afterwards at an override."""
+    with bench.services.engine.connect() as conn:
+        return [r for r in reviews.listed(conn) if r.kind is not ReviewKind.AFTER]
+
+
+def test_the_daemon_takes_releases_and_retries_of_days(bench, instance, gate):
+    bench.source.answer([row("1", 1, amount=-1), row("2", 2, amount=-1), row("3", 3)])
+    for day in ("2026-05-01", "2026-05-02", "2026-05-03"):
+        assert materialize(bench, instance, day).success
+    assert partitions(instance, "things", "published") == {"2026-05-03"}
+    bench.source.pages_, bench.source.error = (), SourceRefused("the token is wrong")
+    materialize(bench, instance, "2026-05-04")
+    bench.source.answer([row("4", 4)])
+    bench.source.error = None
+    for review in pending(bench):
+        failed = review.kind is ReviewKind.FAILURE
+        bench.decide(review, Verb.RETRY if failed else Verb.APPROVE)
+    asked = gate()
+    assert sorted((r.job_name, r.partition_key) for r in asked if r.partition_key) == [
+        ("things", "2026-05-04")
+    ]
+    for request in asked:
+        assert carried_out(bench, instance, request).success
+    days = {f"2026-05-0{n}" for n in range(1, 5)}
+    assert partitions(instance, "things", "published") == days
+    assert [r[0] for r in bench.rows("id")] == ["1", "2", "3", "4"]
+    assert gate() == []
+    assert pending(bench) == []
+
+
+@pytest.mark.parametrize(("now", "retries"), [(date(2026, 5, 20), 0), (None, 1)])
+def test_a_retry_of_a_day_that_the_sync_lost_stops_no_other_decision(
+    bench, instance, gate, now, retries
+):
+    bench.source.answer([row("1", 1, amount=-1)])
+    materialize(bench, instance, "2026-05-01")
+    (held,) = pending(bench)
+    bench.source.pages_, bench.source.error = (), SourceRefused("the token is wrong")
+    materialize(bench, instance, "2026-05-02")
+    (failed,) = [r for r in pending(bench) if r.kind is ReviewKind.FAILURE]
+    bench.decide(failed, Verb.RETRY)
+    bench.decide(held, Verb.APPROVE)
+    bench.project.syncs["things"] = replace(bench.sync, days_from=now)
+    asked = sorted((r.job_name, r.partition_key) for r in gate())
+    assert asked == [("release", None), ("things", None)][: 1 + retries]
+
+
+def test_a_failed_day_is_over_by_a_later_run_of_that_day_only(bench, instance):
+    bench.source.pages_, bench.source.error = (), SourceRefused("the token is wrong")
+    for day in ("2026-05-01", "2026-05-02"):
+        materialize(bench, instance, day)
+    bench.source.error = None
+    bench.source.answer([row("2", 2), row("3", 3)])
+    bench.clock.advance(minutes=15)
+    for day in ("2026-05-02", "2026-05-03"):
+        assert materialize(bench, instance, day).success
+    assert [r.summary.split(" failed")[0] for r in pending(bench)] == ["extraction of 2026-05-01"]
+
+
+def test_an_edit_of_a_held_day_is_released_as_that_day(bench, instance, gate):
+    bench.source.answer([row("1", 2, amount=-1)])
+    materialize(bench, instance, "2026-05-02")
+    bench.decide(pending(bench)[0], Verb.APPROVE, edits=(Edit("1", {"amount": 3}),))
+    bench.source.answer()
+    assert materialize(bench, instance, "2026-05-01").success
+    assert pending(bench) == []  # it is not this day's to examine
+    assert materialize(bench, instance, "2026-05-02").success
+    bench.decide(pending(bench)[0], Verb.APPROVE, "bob")
+    (request,) = gate()
+    assert carried_out(bench, instance, request).success
+    assert partitions(instance, "things", "published") == {"2026-05-02"}
+
+
+def test_what_queued_behind_a_held_day_goes_with_its_release(bench, instance, gate):
+    """The schedule does not run an old day again, and nothing else would publish it."""
+    policy = replace(bench.sync.policy, while_held="queue")
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    for rows in ([row("1", 1, amount=-1)], [row("2", 1)], [row("3", 2, amount=-1)]):
+        bench.source.answer(rows)
+        bench.clock.advance(minutes=15)
+        materialize(bench, instance, f"2026-05-0{rows[0]['updated_at'].day}")
+    held = next(r for r in pending(bench) if r.seq == 1)
+    bench.decide(held, Verb.REJECT)
+    (request,) = gate()
+    assert carried_out(bench, instance, request).success
+    assert [r[0] for r in bench.rows("id")] == ["2"]
+    assert partitions(instance, "things", "published") == {"2026-05-01"}
+
+
+def test_what_waits_of_one_day_is_not_said_of_another(bench, instance):
+    bench.source.answer([row("1", 1, amount=-1)])
+    materialize(bench, instance, "2026-05-01")
+    materialize(bench, instance, "2026-05-02")
+    key = dg.AssetKey(["things", "published"])
+    seen = instance.fetch_observations(key, 10).records
+    assert [r.asset_observation.partition for r in seen] == ["2026-05-01"]
 
 
 def test_a_failed_day_is_retried_as_that_day(bench, instance):

@@ -12,13 +12,20 @@ import pytest
 
 from tests.sources.scripted import QUICK, as_json
 from wfops_pipelines.apis import signing
-from wfops_pipelines.errors import SourceMalformed, SourceRefused, SourceUnreachable, SyncFailure
+from wfops_pipelines.errors import (
+    SettingsError,
+    SourceMalformed,
+    SourceRefused,
+    SourceUnreachable,
+    SyncFailure,
+)
 from wfops_pipelines.sandbox import NOW
 from wfops_pipelines.sources import (
     Connection,
     CursorPaging,
     Window,
     basic,
+    no_auth,
     oauth2,
     rest_api,
 )
@@ -73,6 +80,18 @@ def test_basic_sends_user_and_password(server):
         list(items(basic).pages(WINDOW, Connection(vendor.url, "ana:pass:word")))
     wanted = b64encode(b"ana:pass:word").decode()
     assert vendor.seen[0][1]["Authorization"] == f"Basic {wanted}"
+
+
+def test_an_api_that_anybody_may_ask_needs_no_token(server):
+    answers = [as_json({"data": [{"id": 1}], "next": None}), as_json("no such items", status=404)]
+    with server(lambda _: answers.pop(0)) as vendor:
+        opened = items(no_auth).connect({"WFOPS_ERP_URL": vendor.url})
+        assert list(items(no_auth).pages(WINDOW, opened)) == [[{"id": 1}]]
+        with pytest.raises(SourceMalformed, match="no such items"):
+            list(items(no_auth).pages(WINDOW, opened))
+    assert "Authorization" not in vendor.seen[0][1]
+    with pytest.raises(SettingsError, match="WFOPS_ERP_TOKEN is not set"):
+        items(basic).connect({"WFOPS_ERP_URL": vendor.url})
 
 
 def test_client_credentials_are_exchanged_once_for_all_pages(read):

@@ -13,6 +13,8 @@ from tests.flow.test_left_out import crm
 from tests.web.conftest import application
 from wfops_pipelines import Above, Always, Policy, retrying, workbench
 from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.errors import SettingsError, SourceRefused
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
 from wfops_pipelines.web.plots import HEIGHT, WIDTH, plot
 
@@ -191,3 +193,16 @@ def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, re
         ("1", "inserted"), ("1", "updated"), ("0", "unchanged"), ("0", "deleted"),
     ]  # fmt: skip
     assert "other" in panel
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SourceRefused("it said 404"), KeyError("id"), SettingsError("WFOPS_CRM_TOKEN is not set")],
+)
+def test_every_failure_has_a_page(make_bench, review_page, error):
+    bench = make_bench(Policy(reviewers="team"))
+    review = report_failure(bench.sync, "extraction", error, bench.services, "a run")
+    page = review_page(bench, review)
+    assert "What failed" in page
+    assert str(error) in page.replace("&#39;", "'")
+    assert f"wfops decide {review.id} retry --reason" in page

@@ -54,7 +54,7 @@ def _column(name: str, columns: Sequence[ColumnProfile]) -> Iterator[SnapshotFin
         points = [np.frombuffer(c.points, np.float64) for c in columns]
         middle = np.array([quantiles(np.sort(np.abs(p)), [0.5])[0] for p in points])
         if _far(middle, SIZE_FACTOR):
-            yield _finding(name, "median", "numbers", "number", middle)
+            yield _finding(name, "median size", "numbers", "number", middle)
 
 
 def _far(values: Floats, factor: float, least: float = 0.0) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from wfops_pipelines.errors import SettingsError
@@ -45,7 +45,16 @@ class OAuth2:
     scope: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NoAuth:
+    """Requests carry no token, and there is none; see `no_auth`."""
+
+
+Signing: TypeAlias = Auth | OAuth2 | NoAuth
+
 bearer = Auth()
+no_auth = NoAuth()
+"""For an API that anybody may ask."""
 basic = Auth(prefix="Basic ", encoded=True)
 """The token is `user:password`."""
 
@@ -84,8 +93,8 @@ def variables(system: str) -> tuple[str, str]:
     return f"WFOPS_{name}_URL", f"WFOPS_{name}_TOKEN"
 
 
-def connection_for(system: str, environ: Mapping[str, str]) -> Connection:
-    """Read `WFOPS_<SYSTEM>_URL` and `WFOPS_<SYSTEM>_TOKEN`.
+def connection_for(system: str, environ: Mapping[str, str], auth: Signing = bearer) -> Connection:
+    """Read `WFOPS_<SYSTEM>_URL` and, where there is one, `WFOPS_<SYSTEM>_TOKEN`.
 
     Raises:
         SettingsError: one is missing or cannot be used; names the variable and the repair.
@@ -98,6 +107,8 @@ def connection_for(system: str, environ: Mapping[str, str]) -> Connection:
             f"{url_name}: {problem}. Repair: set it to scheme and host (and port), "
             f"for example https://api.{system}.example"
         )
+    if isinstance(auth, NoAuth):
+        return Connection(url, "")
     token = _present(token_name, environ, "<the token>")
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise SettingsError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfops_pipelines.apis.behind import TRUST, distrusted
-from wfops_pipelines.apis.connection import Auth, Connection, OAuth2
+from wfops_pipelines.apis.connection import Auth, Connection, NoAuth, OAuth2, Signing
 from wfops_pipelines.apis.keeping import in_turn, keep, newest
 from wfops_pipelines.apis.late import expired
 
@@ -42,9 +42,7 @@ class Asked(Protocol):
 class Signer:
     """Signs requests; requests takes any callable. One for each extraction or publication."""
 
-    def __init__(
-        self, auth: Auth | OAuth2, connection: Connection, asked: Asked, post: Post
-    ) -> None:
+    def __init__(self, auth: Signing, connection: Connection, asked: Asked, post: Post) -> None:
         self._auth, self._connection = auth, connection
         self._asked, self._send = asked, post
         self._token, self._until = "", 0.0
@@ -63,6 +61,8 @@ class Signer:
             case OAuth2():
                 request.headers["Authorization"] = f"Bearer {self._access_token()}"
                 request.register_hook("response", self._again_with_a_new_token)
+            case NoAuth():
+                pass
         return request
 
     def _written(self, auth: Auth) -> str:

@@ -53,8 +53,8 @@ def _sentence(result: CheckResult) -> str:
     if result.outcome is Outcome.ERROR:
         return f"expected: {result.words}; it could not be told: {result.error}"
     if result.failed_rows:
-        fail = "row fails" if result.failed_rows == 1 else "rows fail"
-        return f"expected: {result.words}; {result.failed_rows:,} of {result.rows:,} {fail}"
+        failed = f"{result.failed_rows:,} of {result.rows:,} rows fail"
+        return f"expected: {result.words}; {failed}"
     return f"expected: {result.words}; measured: {result.measured}"
 
 

@@ -64,6 +64,7 @@ def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
     """
     from wfops_pipelines.commands.terminal import tell_judged
     from wfops_pipelines.errors import SettingsError
+    from wfops_pipelines.store.snapshots import HeadMoved
 
     out = {p.seq: p for p in tried.publications}
     known = {one.snapshot.seq for one in tried.judged}
@@ -75,7 +76,7 @@ def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
         if tried.review is not None:
             typer.echo(f"it failed: {tried.review.id}")
             show_choices(tried.review, services)
-        elif not isinstance(tried.error, SettingsError):
+        elif not isinstance(tried.error, SettingsError | HeadMoved):
             typer.echo("it failed; `wfops reviews` lists what waits for a person")
         raise tried.error
     if not (quiet or tried.judged or tried.publications):

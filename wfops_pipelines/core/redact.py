@@ -68,6 +68,6 @@ def _hides(name: str, value: Any) -> bool:
 
 def hide(text: str, secrets: Sequence[str]) -> str:
     """`text` without `secrets` (the longest first) and without passwords of addresses."""
-    for secret in secrets:
+    for secret in filter(None, secrets):
         text = text.replace(secret, HIDDEN)
     return _USERINFO.sub(rf"\1:{HIDDEN}@", text)

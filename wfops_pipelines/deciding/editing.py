@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Change = tuple[str, str, str | None, str | None]
+_Told = TypeVar("_Told", bound=tuple[str, Any] | tuple[str, Any, Any, Any])
 
 
 def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) -> Iterator[str]:
@@ -39,12 +40,14 @@ def stage_edited(
 ) -> Snapshot:
     """Stage the held rows with the edits, in the caller's transaction.
 
-    The new snapshot keeps the place of its origin in the source's order. Raises BadDecision for an
-    edit that cannot be, SnapshotDamaged when the staged file is not what it was.
+    The new snapshot keeps the place of its origin in the source's order, its day, and what is not
+    known of its rows. Raises BadDecision for an edit that cannot be, SnapshotDamaged when the
+    staged file is not what it was.
     """
     assert review.seq is not None
     parent = snapshots.get(conn, sync.name, review.seq)
     rows, changes = edited(_rows(conn, sync, review, services), sync, decision)
+    said = {change[:2] for change in changes}  # of these cells somebody says what is true
     head = snapshots.head(conn, sync.name, lock=True)
     snapshot = Snapshot(
         sync=sync.name,
@@ -57,6 +60,9 @@ def stage_edited(
         origin=parent.rank,
         edited_by=decision.actor.name,
         edits=changes,
+        partition=parent.partition,
+        doubted=_of_held(parent.doubted, review),
+        contradicted=_of_held([c for c in parent.contradicted if c[:2] not in said], review),
     )
     new = snapshots.Head(head.cursor, snapshot.seq, head.types)
     snapshots.move_head(conn, sync.name, head, new)
@@ -65,6 +71,14 @@ def stage_edited(
         snapshots.set_state(conn, sync.name, parent.seq, SnapshotState.SETTLED)
     audit.append(conn, _staged(snapshot, parent, decision))
     return snapshot
+
+
+def _of_held(cells: Sequence[_Told], review: Review) -> tuple[_Told, ...]:
+    """What is told of the rows, by their key, that the request holds."""
+    if review.kind is ReviewKind.WHOLE:
+        return tuple(cells)
+    held = frozenset(review.keys)
+    return tuple(cell for cell in cells if cell[0] in held)
 
 
 def edited(rows: Rows, sync: Sync, decision: Decision) -> tuple[Rows, tuple[Change, ...]]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.apis.behind import distrusted
-from wfops_pipelines.apis.connection import Auth, OAuth2, bearer, connection_for
+from wfops_pipelines.apis.connection import Signing, bearer, connection_for
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.destinations.calls import Call
 from wfops_pipelines.destinations.forms import pairs
@@ -37,7 +37,7 @@ class Manners:
     JSON.
     """
 
-    auth: Auth | OAuth2 = bearer
+    auth: Signing = bearer
     key_header: str | None = "Idempotency-Key"
     headers: tuple[tuple[str, str], ...] = ()
     deadline: float = 60.0
@@ -86,9 +86,9 @@ class Caller:
     def __init__(self, system: str, manners: Manners, environ: Mapping[str, str]) -> None:
         from wfops_pipelines.apis.signing import Signer
 
-        opened = connection_for(system, environ)
+        opened = connection_for(system, environ, manners.auth)
         self._url, self._key_header = opened.base_url, manners.key_header
-        self._told = Told(system, opened.base_url, {opened.token, *secrets_of(environ)})
+        self._told = Told(system, opened.base_url, {opened.token, *secrets_of(environ)} - {""})
         self._pace, self._broke = Pace(manners.per_second), _Broke()
         self.at_once, self._forms = manners.at_once, manners.form
         self._calm, self._careful = (

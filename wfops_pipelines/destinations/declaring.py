@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wfops_pipelines.apis.connection import Auth, OAuth2, bearer
+from wfops_pipelines.apis.connection import Signing, bearer
 from wfops_pipelines.destinations.calling import Manners
 from wfops_pipelines.destinations.calls import call
 from wfops_pipelines.destinations.forms import bracketed
@@ -30,7 +30,7 @@ def rest_destination(
     create_body: Mapping[str, Any] | None = None,
     record: str = "",
     form: bool = False,
-    auth: Auth | OAuth2 = bearer,
+    auth: Signing = bearer,
     headers: Mapping[str, str] | None = None,
     idempotency: bool | str = True,
     deadline: float = 60.0,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from wfops_pipelines.destinations.deliveries import Delivery, State
+from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.told import REPAIR, OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused, RefusedRow, RowRefused
 
@@ -81,11 +81,12 @@ def about_row(error: DestinationRefused) -> bool:
 def sent_fate(before: Delivery | None) -> Fate:
     """What is known of a row that was refused, which an earlier try left as `before`.
 
-    Refused for good is only what the API says no to, and of which no try may have arrived.
+    Refused for good is only what the API says no to, and of which no try may have arrived. That it
+    was not found since does not count: a search lags behind.
     """
 
     def fate(error: DestinationRefused) -> State:
-        if error.perhaps or (before is not None and before.state is State.SENDING):
+        if error.perhaps or (before is not None and before.state in OPEN):
             return State.SENDING
         return State.REFUSED if isinstance(error, RowRefused) else State.FAILED
 

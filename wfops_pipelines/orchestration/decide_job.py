@@ -182,20 +182,25 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
         _failed(context, errand, error)
         raise
     yield from _tell(context, errand.sync, done)
+    run = flow.Run(Actor("gate", "machine"), context.run_id)
     if errand.verb is Verb.LEAVE_OUT:
-        yield from _go_on(context, sync, errand)
+        yield from _told(context, sync, _go_on(sync, errand, run))
+    else:
+        yield from _told(context, sync, retrying.behind(sync, errand.seq, services, run))
 
 
-def _go_on(
-    context: dg.OpExecutionContext, sync: Sync, errand: reviews.Errand
-) -> Iterator[dg.AssetMaterialization]:
+def _go_on(sync: Sync, errand: reviews.Errand, run: flow.Run) -> retrying.Tried:
     """The rows beside those that were left out need not wait for the next run."""
     services = workbench.services()
     with services.engine.connect() as conn:
         name = (reviews.failure_of(conn, errand.review) or {}).get("day")
     day = Day(date.fromisoformat(name)) if name else None
-    run = flow.Run(Actor("gate", "machine"), context.run_id)
-    tried = retrying.go_on(sync, services, run, day)
+    return retrying.go_on(sync, services, run, day)
+
+
+def _told(
+    context: dg.OpExecutionContext, sync: Sync, tried: retrying.Tried
+) -> Iterator[dg.AssetMaterialization]:
     for done in tried.publications:
         yield from _tell(context, sync.name, done)
     if isinstance(tried.error, SyncFailure):
@@ -219,12 +224,13 @@ def _tell(
     with workbench.services().engine.connect() as conn:
         pending = reviews.holding(conn, sync)
         partition = snapshots.get(conn, sync, done.seq).partition
+        mine = reporting.of_day(conn, pending, partition)
     reporting.log_approval(context, workbench.project().syncs[sync], pending)
     yield dg.AssetMaterialization(
         dg.AssetKey([sync, "published"]),
         partition=partition,
         description=f"released snapshot #{done.seq}",
-        metadata=reporting.publication_metadata([done], pending),
+        metadata=reporting.publication_metadata([done], mine),
     )
 
 

@@ -14,7 +14,7 @@ from wfops_pipelines.failing import known, report_failure
 from wfops_pipelines.orchestration.since import asked_since, run_config
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
-from wfops_pipelines.sync import Day
+from wfops_pipelines.sync import Day, Sync
 
 HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
 DECISION_TAG = "wfops/decision"
@@ -30,19 +30,23 @@ def approval_gate_requests() -> Iterator[dg.RunRequest | dg.SkipReason]:
         for errand in reviews.waiting(conn, services.clock() - HEAD_START):
             sync = project.syncs.get(errand.sync)
             if sync is not None and may_release(conn, sync, errand, services.clock()):
-                requests.append(_request(conn, errand))
-    yield from requests or [dg.SkipReason("every decision has been acted on")]
+                requests.append(_request(conn, sync, errand))
+    runs = [r for r in requests if isinstance(r, dg.RunRequest)]
+    yield from runs or requests[:1] or [dg.SkipReason("every decision has been acted on")]
 
 
-def _request(conn: Connection, errand: reviews.Errand) -> dg.RunRequest:
+def _request(conn: Connection, sync: Sync, errand: reviews.Errand) -> dg.RunRequest | dg.SkipReason:
+    """A day that the sync has no longer waits: Dagster would refuse all other requests with it."""
     key, tags = f"{errand.decision}/{errand.attempts}", {DECISION_TAG: errand.decision}
     if errand.seq is None:  # a failure, to be retried
         failed = reviews.failure_of(conn, errand.review) or {}
         again = run_config(errand.sync, str(failed.get("since", "")))
+        day = failed.get("day") if sync.days_from else None
+        if sync.days_from and day and date.fromisoformat(day) < sync.days_from:
+            return dg.SkipReason(f"the retry of {day} waits: {sync.name} begins {sync.days_from}")
         return dg.RunRequest(
-            run_key=key, job_name=errand.sync, tags=tags, partition_key=failed.get("day"),
-            run_config=again,
-        )  # fmt: skip
+            run_key=key, job_name=errand.sync, tags=tags, partition_key=day, run_config=again
+        )
     config = {"ops": {"act_on_decision": {"inputs": {"decision": errand.decision}}}}
     return dg.RunRequest(run_key=key, job_name="release", run_config=config, tags=tags)
 

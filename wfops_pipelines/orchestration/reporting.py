@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
 from wfops_pipelines.core.findings import Outcome, Severity
@@ -15,7 +16,7 @@ from wfops_pipelines.errors import SyncFailure
 from wfops_pipelines.flow import Judged
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import reviews
+from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.sync import Sync
 
 INLINE = 900  # characters of Markdown that Dagster shows without a dialog
@@ -104,17 +105,25 @@ def published_events(
 ) -> Iterator[Any]:
     """The materialization of `published` where rows went, and where the gate stands."""
     published = dg.AssetKey([sync.name, "published"])
+    day = context.partition_key if context.has_partition_key else None
     with services.engine.connect() as conn:
         pending = reviews.holding(conn, sync.name)
+        mine = of_day(conn, pending, day)
     if done:
-        yield dg.MaterializeResult(
-            asset_key=published, metadata=publication_metadata(done, pending)
-        )
-    elif pending:
-        day = context.partition_key if context.has_partition_key else None
-        seen = dg.AssetObservation(published, metadata=gate_metadata(pending), partition=day)
+        yield dg.MaterializeResult(asset_key=published, metadata=publication_metadata(done, mine))
+    elif mine:
+        seen = dg.AssetObservation(published, metadata=gate_metadata(mine), partition=day)
         context.log_event(seen)
     yield approval_result(sync, pending)
+
+
+def of_day(conn: Connection, pending: Sequence[Review], day: str | None) -> list[Review]:
+    """Those of held requests that are about this partition; all where there is none."""
+    return [
+        r
+        for r in pending
+        if r.seq is not None and snapshots.get(conn, r.sync, r.seq).partition == day
+    ]
 
 
 def gate_metadata(pending: Sequence[Review]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from wfops_pipelines.apis.connection import (
     basic,
     bearer,
     connection_for,
+    no_auth,
     oauth2,
 )
 from wfops_pipelines.apis.window import TimeFormat, Window
@@ -62,6 +63,7 @@ __all__ = [
     "github",
     "hubspot",
     "hubspot_search",
+    "no_auth",
     "notion",
     "oauth2",
     "rest_api",

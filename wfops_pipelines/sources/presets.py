@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict, Unpack
 
-from wfops_pipelines.apis.connection import Auth, OAuth2
+from wfops_pipelines.apis.connection import Signing
 from wfops_pipelines.apis.window import TimeFormat
 from wfops_pipelines.sources.paging import CursorPaging, HeaderLinkPaging, LinkPaging
 from wfops_pipelines.sources.rest import RestSource, Retries, rest_api
@@ -20,7 +20,7 @@ _HUBSPOT = CursorPaging("paging.next.after", "after", announced="paging.next")
 class How(TypedDict, total=False):
     """What each of these takes as `rest_api` does: how to sign, to wait and to insist."""
 
-    auth: Auth | OAuth2
+    auth: Signing
     timeout: float
     deadline: float
     retries: Retries | None

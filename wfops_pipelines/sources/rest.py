@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from wfops_pipelines.apis.connection import Auth, Connection, OAuth2, bearer, connection_for
+from wfops_pipelines.apis.connection import Connection, Signing, bearer, connection_for
 from wfops_pipelines.apis.window import EPOCH, TimeFormat, Window
 from wfops_pipelines.sources.paging import (
     CursorPaging,
@@ -56,7 +56,7 @@ class RestSource:
     params: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
-    auth: Auth | OAuth2 = bearer
+    auth: Signing = bearer
     timeout: float = 30.0
     deadline: float = 300.0
     retries: Retries = field(default_factory=Retries)
@@ -75,7 +75,7 @@ class RestSource:
 
     def connect(self, environ: Mapping[str, str]) -> Connection:
         """Read the system's address and token. Raises SettingsError with the repair."""
-        return connection_for(self.system, environ)
+        return connection_for(self.system, environ, self.auth)
 
     def pages(self, window: Window, connection: Connection) -> Iterator[list[dict[str, Any]]]:
         """Yield the records updated in `window`, page by page, as the vendor sent them.
@@ -142,7 +142,7 @@ def rest_api(
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
-    auth: Auth | OAuth2 = bearer,
+    auth: Signing = bearer,
     timeout: float = 30.0,
     deadline: float = 300.0,
     retries: Retries | None = None,
@@ -169,7 +169,7 @@ def rest_api(
             text they are numbers where `times` are. What else goes with a request (the cursor or
             offset, the page size, `updated_after`) goes into the body as well, at a dotted path;
             `params` stay in the address. It must only read: it is repeated as a GET is.
-        auth: how the token is sent: `bearer`, `basic`, `api_key("X-Api-Key")`, or
+        auth: how the token is sent: `bearer`, `basic`, `no_auth`, `api_key("X-Api-Key")`, or
             `oauth2("/oauth/token")`.
         timeout: seconds to wait for the server to connect, or to go on.
         deadline: seconds that one answer may take in all, however it trickles in.

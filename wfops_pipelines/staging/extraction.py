@@ -82,7 +82,6 @@ def stage_again(
     The cursor stays where it is. Raises as `stage` does.
     """
     rereading.note(sync, since, services, actor, run_id)
-    rereading.recall(sync, since, services)
     while True:
         stretch = _behind(sync, services, since)
         try:
@@ -118,11 +117,13 @@ def _stage(
 
 
 def _behind(sync: Sync, services: Services, since: datetime) -> _Stretch | None:
+    """What lies behind the head, and is known again: whoever forgets it moves the head first."""
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
     end = _since(sync, head.cursor)
     if end is None or end <= since:
         return None
+    rereading.recall(sync, since, services)
     ahead = services.clock() + timedelta(minutes=sync.policy.overlap_minutes)
     came = _recall(sync, services, ahead, since)
     return _Stretch(Window(since, end), head, came, None, again=True)

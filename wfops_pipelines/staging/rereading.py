@@ -6,20 +6,27 @@ known again first, from the snapshots themselves: only what is new or was change
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from wfops_pipelines.assist.declared import Classify, Drafting
+from sqlalchemy import Connection
+
+from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
 from wfops_pipelines.core.audit import Action, AuditEvent
+from wfops_pipelines.core.drafts import DraftKind
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.gathering import identify
-from wfops_pipelines.store import audit, database, remembered, snapshots
+from wfops_pipelines.store import audit, database, drafts, remembered, snapshots
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_Cells: TypeAlias = "dict[tuple[str, str | None], str]"
 
 
 def read_since(sync: Sync, text: str, services: Services) -> datetime | None:
@@ -71,8 +78,34 @@ def recall(sync: Sync, since: datetime, services: Services) -> None:
         except SnapshotDamaged:
             continue
         with database.transaction(services.engine) as conn:
+            tidied = _tidied(conn, sync, snapshot.seq)
             for part in staged.parts():
-                remembered.recall(conn, sync.name, snapshot.seq, _identities(sync, part, since))
+                told = _as_told(part, sync.key, tidied)
+                remembered.recall(conn, sync.name, snapshot.seq, _identities(sync, told, since))
+
+
+def _tidied(conn: Connection, sync: Sync, seq: int) -> dict[str, _Cells]:
+    """By column, what standing rules wrote into a row's cell and what had been there."""
+    columns = {a.column for a in sync.assist if isinstance(a, Tidy) and a.standing}
+    found: dict[str, _Cells] = {}
+    for one in drafts.of_snapshot(conn, sync.name, seq) if columns else ():
+        if one.draft.kind is DraftKind.REPAIR and one.draft.column in columns and one.draft.sources:
+            cells = found.setdefault(one.draft.column, {})
+            cells[one.key, one.draft.value] = one.draft.sources[0][1]
+    return found
+
+
+def _as_told(part: pa.Table, key: str, tidied: Mapping[str, _Cells]) -> pa.Table:
+    """Rows as the source told them."""
+    import pyarrow as pa
+
+    for column, cells in tidied.items():
+        if key in part.column_names and column in part.column_names:
+            place, field = part.column_names.index(column), part.schema.field(column)
+            here = zip(keys_of(part[key]), part[column].to_pylist(), strict=True)
+            values = [cells.get(cell, cell[1]) for cell in here]
+            part = part.set_column(place, field, pa.array(values, field.type))
+    return part
 
 
 def _identities(sync: Sync, part: pa.Table, since: datetime) -> pa.Table:

@@ -123,9 +123,13 @@ def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
 
 
 def reaching(conn: Connection, sync: str, since: datetime) -> list[Snapshot]:
-    """The snapshots of the source that may hold rows dated since then, newest first."""
+    """The snapshots of the source that may hold rows dated since then, newest first.
+
+    A row from the future carried no cursor anywhere, so when it was staged counts as well.
+    """
     c = t.snapshots.c
-    query = select(t.snapshots).where(c.sync == sync, c.origin.is_(None), c.cursor_to >= since)
+    may = (c.cursor_to >= since) | (c.staged_at >= since)
+    query = select(t.snapshots).where(c.sync == sync, c.origin.is_(None), may)
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
 
