@@ -48,6 +48,8 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
         case Verb.RETRY:
             _take_up(taken, services)
             since = failed.get("since", "")
+            if since:
+                typer.echo(f"reads again what the source has since {since}")
             tell(retrying.retry(project, sync, services, asked, day, since), services)
         case Verb.LEAVE_OUT:
             publishing.release(sync, taken.id, services, gate)

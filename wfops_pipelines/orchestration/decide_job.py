@@ -133,11 +133,18 @@ def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
     try:
         judged = flow.judge_staged(project, sync, services, run)
     except Exception as error:
-        report_failure(sync, "extraction", error, services, context.run_id)
+        report_failure(sync, "extraction", error, services, context.run_id, _day(sync, taken))
         raise
     for one in judged:
         context.log.info(f"{one.snapshot.name}: {reporting.verdict_words(one)}")
     _observe(context, sync.name)
+
+
+def _day(sync: Sync, taken: gate.Taken) -> Day | None:
+    assert taken.edited is not None
+    with workbench.services().engine.connect() as conn:
+        name = snapshots.get(conn, sync.name, taken.edited).partition
+    return Day(date.fromisoformat(name)) if name else None
 
 
 @dg.op(name="act_on_decision")
