@@ -4,13 +4,16 @@ import re
 from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
+from tests.web.conftest import application
 from tests.web.test_review_page import day, review_page  # noqa: F401
-from wfops_pipelines import Policy
+from wfops_pipelines import Policy, undoing
 from wfops_pipelines.assist import draft
-from wfops_pipelines.core.reviews import Edit, Verb
+from wfops_pipelines.core.reviews import Actor, Edit, Verb
 
 pytestmark = pytest.mark.components
+BOB = Actor("bob", verified=True)
 
 
 @pytest.fixture
@@ -59,3 +62,44 @@ def test_drafts_that_were_edited_are_told_of_by_the_next_request(drafted, said):
     bench, review = drafted
     bench.decide(review, Verb.APPROVE, edits=(Edit("000-000", {"reply": "Dear Ann"}),))
     assert "an edit or a newer snapshot took its place" in said(bench, review)
+
+
+@pytest.fixture
+def report(drafted, review_page):  # noqa: F811
+    """The line at the top of the report that says what came of the verdict."""
+    bench, review = drafted
+
+    def read():
+        review_page(bench, review)  # it is served from this bench
+        text = TestClient(application()).get(f"/wfops/reports/things/{review.seq}").text
+        found = re.search(r'<p class="became">(.*?)</p>', text)
+        return found and found[1]
+
+    return read
+
+
+def test_a_report_says_who_decided_and_what_went_out(drafted, report):
+    bench, review = drafted
+    assert report() is None
+    taken = bench.decide(review, Verb.APPROVE)
+    assert "Approved by ana (unverified) on 20" in report()
+    assert "; not published yet<" in report()
+    bench.release(taken)
+    assert "; 3 rows (held) published on 20" in report()
+    assert "not published yet" not in report()
+    assert f'href="/wfops/r/{review.id}"' in report()
+
+
+def test_a_report_says_that_what_was_rejected_stays(drafted, report):
+    bench, review = drafted
+    bench.release(bench.decide(review, Verb.REJECT))
+    assert "Rejected by ana (unverified)" in report()
+    assert "; what was held stays in quarantine<" in report()
+
+
+def test_a_report_says_that_what_went_out_was_taken_back(drafted, report):
+    bench, review = drafted
+    bench.release(bench.decide(review, Verb.APPROVE))
+    asked = undoing.ask("things", 1, "wrong", BOB, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE))
+    assert ", and taken back on 20" in report()
