@@ -6,11 +6,14 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
+from tests.destinations.contacts_api import contacts_api
+from tests.flow.test_left_out import crm
 from tests.web.conftest import application
 from tests.web.test_review_page import day, review_page  # noqa: F401
-from wfops_pipelines import Policy, undoing
+from wfops_pipelines import Policy, retrying, undoing
 from wfops_pipelines.assist import draft
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
+from wfops_pipelines.flow import Run
 
 pytestmark = pytest.mark.components
 BOB = Actor("bob", verified=True)
@@ -103,3 +106,30 @@ def test_a_report_says_that_what_went_out_was_taken_back(drafted, report):
     asked = undoing.ask("things", 1, "wrong", BOB, bench.project, bench.services)
     bench.release(bench.decide(asked, Verb.APPROVE))
     assert ", and taken back on 20" in report()
+
+
+def test_the_page_of_a_revert_speaks_of_the_revert(drafted, review_page):  # noqa: F811
+    bench, review = drafted
+    bench.release(bench.decide(review, Verb.APPROVE))
+    asked = undoing.ask("things", 1, "wrong", BOB, bench.project, bench.services)
+    page = review_page(bench, asked)
+    assert "<h1>Revert things #1" in page
+    assert "What was found before it was published" in page
+    assert "The rows of this snapshot" in page
+    for old in ("Why it is held", "The held rows", "would change", "What was drafted"):
+        assert old not in page
+    listed = TestClient(application()).get("/wfops").text.partition("Decided lately")[2]
+    assert "some rows · by ana" in listed or "whole snapshot · by ana" in listed
+
+
+def test_lately_decided_failures_say_that_rows_were_left_out(make_bench, review_page):  # noqa: F811
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team"), crm(), api.environ)
+        bench.source.answer([{**day(0, 1)[0], "name": "odd"}])
+        by = Run(Actor("test", "machine"))
+        review = retrying.run(bench.project, bench.sync, bench.services, by).review
+        bench.decide(review, Verb.LEAVE_OUT)
+    review_page(bench, review)
+    listed = TestClient(application()).get("/wfops").text.partition("Decided lately")[2]
+    assert ">left out</span>" in listed
+    assert "failure · by ana" in listed

@@ -40,6 +40,11 @@ ADVICE = {
     "our_bug": "Read the run's log; it is a fault in the sync or in this program.",
 }
 
+LEAVE_OUT = (
+    "Look at the rows and at the destination's rules. Decide retry once they are mended over "
+    "there; else leave out the rows that were refused, and the others go on."
+)
+
 
 def review_json(review: Review) -> dict[str, Any]:
     return {
@@ -82,7 +87,7 @@ def review_view(
         kind = review.label or proposed.get("value") or failure.get("kind", "")
         told = {
             "failure": failure,
-            "advice": ADVICE.get(kind, ""),
+            "advice": LEAVE_OUT if review.keys else ADVICE.get(kind, ""),
             "proposed": proposed,
             "relabel": links.act_launchpad("label", review.id, "cause", "reason"),
         }
