@@ -197,30 +197,35 @@ def decide(
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
     typer.echo(f"{decision} recorded as {taken.id}")
-    if taken.edited is not None:
-        run_ = flow.Run(Actor("cli", "machine"))
-        tell_judged(flow.judge_staged(project, sync, services, run_), services)
-    elif not taken.final:
-        typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
-    elif found.kind is ReviewKind.AFTER:
-        typer.echo("nothing moves: the override was looked at")
-    elif found.kind is ReviewKind.REVERT:
-        publishing.release(sync, taken.id, services, Actor("gate", "machine"))
-        typer.echo("reverted" if taken.verb.value == "approve" else "it stays as it is")
-    elif found.kind is ReviewKind.WAIVER:
-        typer.echo("it counts from now on" if taken.verb.value == "approve" else "it never counts")
-    elif found.seq is not None:
-        with progress_told():
-            done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
-        typer.echo(
-            f"published {counted_rows(done.rows)}" if done else "quarantined; nothing was published"
-        )
-        by = flow.Run(Actor("gate", "machine"))
-        failures.tell(retrying.behind(sync, found.seq, services, by), services, quiet=True)
-    else:
-        _sign(services)  # what comes now may fail
-        with progress_told():
-            failures.act(found, taken, sync, project, services)
+    with failures.told_that_it_stands(taken, services):
+        if taken.edited is not None:
+            run_ = flow.Run(Actor("cli", "machine"))
+            tell_judged(flow.judge_staged(project, sync, services, run_), services)
+        elif not taken.final:
+            typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
+        elif found.kind is ReviewKind.AFTER:
+            typer.echo("nothing moves: the override was looked at")
+        elif found.kind is ReviewKind.REVERT:
+            publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+            typer.echo("reverted" if taken.verb.value == "approve" else "it stays as it is")
+        elif found.kind is ReviewKind.WAIVER:
+            typer.echo(
+                "it counts from now on" if taken.verb.value == "approve" else "it never counts"
+            )
+        elif found.seq is not None:
+            with progress_told():
+                done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+            typer.echo(
+                f"published {counted_rows(done.rows)}"
+                if done
+                else "quarantined; nothing was published"
+            )
+            by = flow.Run(Actor("gate", "machine"))
+            failures.tell(retrying.behind(sync, found.seq, services, by), services, quiet=True)
+        else:
+            _sign(services)  # what comes now may fail
+            with progress_told():
+                failures.act(found, taken, sync, project, services)
     _sign(services)
 
 

@@ -67,7 +67,7 @@ def report_failure(
         body["day"] = day.name
     if since:
         body["since"] = since
-    of = f" of {day.name}" if day else ""
+    of = f" of {day.name}" if day else f" since {since[:40]}" if since else ""
     summary = f"{step}{of} failed ({named}): {str(body['error'])[:400]}"
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)

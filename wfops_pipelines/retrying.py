@@ -90,7 +90,7 @@ def retry(
     A failure is always reported: the request that was answered with this is closed.
     """
     tried = run(project, sync, services, by, day, since)
-    if isinstance(tried.error, SettingsError):
+    if isinstance(tried.error, SettingsError) and tried.review is None:
         tried.review = report_failure(
             sync, "run", tried.error, services, by.run_id, day, since=since
         )
@@ -104,14 +104,18 @@ def retry(
 def note_failed(
     errand: Errand, sync: Sync, error: Exception, services: Services, run_id: str | None
 ) -> Review | None:
-    """Count one more failed try of a release; the request that is opened when it is for good."""
+    """Count one more failed try of a release; the request that is opened when it is for good.
+
+    A variable that is missing is for good: somebody sets it, and no further try brings it.
+    """
     assert errand.seq is not None  # a snapshot's rows were to be released
     with database.transaction(services.engine) as conn:
         reviews.failed(conn, errand.decision, str(error))
         partition = snapshots.get(conn, errand.sync, errand.seq).partition
         asked = reviews.get(conn, errand.review)
-    passing = not isinstance(error, SyncFailure) or error.transient
-    if passing and errand.attempts + 1 < MOST_ATTEMPTS:
+    lasting = isinstance(error, SettingsError)
+    lasting = lasting or (isinstance(error, SyncFailure) and not error.transient)
+    if not lasting and errand.attempts + 1 < MOST_ATTEMPTS:
         return None
     who = Actor(asked.requested_by, verified=True) if asked and asked.requested_by else None
     day = Day(date.fromisoformat(partition)) if partition else None
@@ -135,15 +139,22 @@ def _try(
         except _Told as told:
             tried.error, tried.review = told.error, told.review
             return
-        except (SettingsError, snapshots.HeadMoved) as error:
-            tried.error = error  # it is about this shell, or another run does it at this moment
+        except snapshots.HeadMoved as error:
+            tried.error = error  # another run does it at this moment
             return
         except Exception as error:
             tried.error = error
+            if _of_this_shell(error, by):
+                return
             tried.review = report_failure(
                 sync, step, error, services, by.run_id, day, by.actor, since
             )
             return
+
+
+def _of_this_shell(error: Exception, by: flow.Run) -> bool:
+    """A variable that only a shell lacks is told there; what a run of Dagster lacks, all do."""
+    return isinstance(error, SettingsError) and by.run_id is None
 
 
 class _Told(Exception):
@@ -165,6 +176,8 @@ def _release_all(sync: Sync, services: Services, by: flow.Run) -> None:
             publishing.release(sync, errand.decision, services, GATE)
         except (Paused, OutOfTurn):
             continue
-        except SyncFailure as error:
+        except (SyncFailure, SettingsError) as error:
+            if _of_this_shell(error, by):
+                raise
             review = note_failed(errand, sync, error, services, by.run_id)
             raise _Told(error, review) from error

@@ -341,6 +341,8 @@ def shell(bench, monkeypatch):
 def test_the_commands_show_the_rows_the_words_and_the_choices(bench, api, shell):
     bench.source.answer(BAD)
     said = shell("run", "things")
+    assert "things #1: 4 rows, cleared; 2 rows have arrived, 2 were refused\n" in said
+    assert "resume" not in said
     (review,) = [line.split()[-1] for line in said.splitlines() if line.startswith("it failed: ")]
     for told in (said, shell("reviews")):
         assert "create of 2: crm: POST /contacts was refused with 422" in told
@@ -357,6 +359,25 @@ def test_the_commands_show_the_rows_the_words_and_the_choices(bench, api, shell)
     counts = shell("reconcile", "things").splitlines()
     assert ["of", "these", "left", "out", "2"] in [line.split() for line in counts]
     assert "left out by ana (unverified)" in shell("reconcile", "things", "2")
+
+
+def test_a_decision_without_the_variables_stands_and_says_who_acts_on_it(bench, shell):
+    held = bench.held([row("1", "a@x", amount=-1), row("2", "b@x")])
+    token = bench.services.environ.pop("WFOPS_CRM_TOKEN")
+    said = shell("decide", held.id, "approve", "--reason", "fine")
+    assert "approve recorded as dc-" in said
+    assert "WFOPS_CRM_TOKEN is not set" in said
+    assert "the decision stands: the approval gate of a running Dagster acts on it" in said
+    assert bench.review(held.id).state is ReviewState.APPROVED
+    bench.services.environ["WFOPS_CRM_TOKEN"] = token
+
+
+def test_leaving_out_without_the_variables_says_that_it_is_done_and_the_others_wait(bench, shell):
+    review = refused(bench, BAD)
+    del bench.services.environ["WFOPS_CRM_TOKEN"]
+    said = shell("decide", review.id, "leave_out", "--reason", "no addresses")
+    assert "left out: 2, 4\n" in said
+    assert "the decision stands: the next run with the variable set goes on" in said
 
 
 def test_what_came_of_a_retry_is_told(bench, api, shell, monkeypatch):

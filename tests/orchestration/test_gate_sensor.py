@@ -11,8 +11,13 @@ from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_left_out import crm
 from wfops_pipelines import Policy, retrying, workbench
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
-from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
+from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines.errors import (
+    DestinationRefused,
+    DestinationUnreachable,
+    SettingsError,
+    SourceRefused,
+)
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
 from wfops_pipelines.orchestration import approval_gate_requests, review_crashed_run
@@ -173,6 +178,57 @@ def test_a_release_that_failed_for_good_is_tried_again_once_somebody_has_answere
     (request,) = ticks()
     assert run(request).success
     assert bench.rows("id, amount") == [("1", -5)]
+
+
+def run_release(request):
+    job = {j.name: j for j in gate_jobs(["team"])}[request.job_name]
+    job.execute_in_process(
+        run_config=request.run_config, resources={"io_manager": dg.mem_io_manager}
+    )
+
+
+@pytest.fixture
+def keyless(make_bench, monkeypatch):
+    """A bench that writes to an API, in a Dagster where its token was not set."""
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team"), crm(), api.environ)
+        monkeypatch.setattr(workbench, "services", lambda: bench.services)
+        monkeypatch.setattr(workbench, "project", lambda: bench.project)
+        bench.environ, bench.token = bench.services.environ, api.environ["WFOPS_CRM_TOKEN"]
+        yield bench
+
+
+def test_a_release_without_its_variable_asks_a_person_once_until_somebody_sets_it(keyless):
+    taken = keyless.decide(keyless.held([{**BAD[0], "name": "a@x"}]), Verb.APPROVE)
+    del keyless.environ["WFOPS_CRM_TOKEN"]
+    keyless.clock.advance(seconds=30)
+    with pytest.raises(SettingsError):
+        run_release(*requests())
+    (review,) = failures(keyless)
+    assert "release failed (auth): WFOPS_CRM_TOKEN is not set" in review.summary
+    keyless.clock.advance(hours=24)
+    assert requests() == []  # it waits for the answer, and asks no second time
+    keyless.environ["WFOPS_CRM_TOKEN"] = keyless.token
+    keyless.release(taken)
+    assert failures(keyless) == []
+    assert keyless.review(review.id).state is ReviewState.SUPERSEDED
+
+
+def test_the_others_of_rows_left_out_that_cannot_go_on_ask_a_person(keyless):
+    good = {**BAD[0], "amount": 1}
+    keyless.source.answer([good, {**good, "id": "2", "name": "b@x"}])
+    by = Run(Actor("test", "machine"))
+    review = retrying.run(keyless.project, keyless.sync, keyless.services, by).review
+    keyless.decide(review, Verb.LEAVE_OUT)
+    del keyless.environ["WFOPS_CRM_TOKEN"]
+    keyless.clock.advance(seconds=30)
+    with pytest.raises(SettingsError):
+        run_release(*requests())
+    (told,) = failures(keyless)
+    assert "publishing failed (auth): WFOPS_CRM_TOKEN is not set" in told.summary
+    keyless.environ["WFOPS_CRM_TOKEN"] = keyless.token
+    keyless.run([])
+    assert failures(keyless) == []
 
 
 def test_what_nobody_has_tried_yet_goes_past_a_failed_release(bench):

@@ -189,6 +189,7 @@ def test_a_failures_page_shows_the_refused_rows_and_a_way_out(make_bench, review
     assert "<b>" not in page
     assert ("000-000" in page, "odd" in page) == (not masked, not masked)
     assert "was refused with 422" in page
+    assert "else leave out the rows that were refused" in page
 
 
 def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, review_page):

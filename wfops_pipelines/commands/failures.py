@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
         case Verb.RETRY:
             _take_up(taken, services)
             since = failed.get("since", "")
+            if since:
+                typer.echo(f"reads again what the source has since {since}")
             tell(retrying.retry(project, sync, services, asked, day, since), services)
         case Verb.LEAVE_OUT:
             publishing.release(sync, taken.id, services, gate)
@@ -55,6 +58,27 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
             tell(retrying.go_on(sync, services, asked, day), services)
         case _:
             typer.echo("closed; nothing has changed, and the next run tries again")
+
+
+@contextmanager
+def told_that_it_stands(taken: Taken, services: Services) -> Iterator[None]:
+    """Where this shell lacks what carrying a decision out needs, say who does it instead."""
+    from wfops_pipelines.commands.terminal import sign
+    from wfops_pipelines.core.reviews import Verb
+    from wfops_pipelines.errors import SettingsError
+
+    try:
+        yield
+    except SettingsError:
+        who = "the approval gate of a running Dagster acts on it"
+        if taken.edited is not None:
+            who = "the next run with the variable set examines what was edited"
+        elif taken.verb is Verb.LEAVE_OUT:
+            who = "the next run with the variable set goes on"
+        if taken.verb is not Verb.RETRY:  # of which the new request was told
+            typer.echo(f"the decision stands: {who}")
+            sign(services)
+        raise
 
 
 def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
@@ -71,7 +95,7 @@ def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
     said = "published now: an earlier run had left them" if quiet else "published"
     for done in (p for p in tried.publications if p.seq not in known):
         typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, {said}")
-    tell_judged(tried.judged, services, out)
+    tell_judged(tried.judged, services, out, failed=tried.error is not None)
     if tried.error is not None:
         if tried.review is not None:
             typer.echo(f"it failed: {tried.review.id}")

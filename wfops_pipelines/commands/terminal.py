@@ -86,20 +86,61 @@ def _who(review: Review, services: Services) -> str:
 
 
 def tell_judged(
-    judged: Sequence[Judged], services: Services, published: Collection[int] = ()
+    judged: Sequence[Judged],
+    services: Services,
+    published: Collection[int] = (),
+    *,
+    failed: bool = False,
 ) -> None:
-    """What became of each snapshot; `published` are the numbers of those of which rows went."""
+    """What became of each snapshot; `published` are the numbers of those of which rows went.
+
+    `failed`: the run did, which is told after this.
+    """
     import typer
 
     for one in judged:
         went = one.snapshot.seq in published
-        typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {_became(one, went)}")
+        said = _became(one, went, services, failed=failed)
+        typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {said}")
         if one.review is not None:
             tell_waiting(one.review, services)
 
 
-def _became(one: Judged, went: bool) -> str:
+def _became(one: Judged, went: bool, services: Services, *, failed: bool) -> str:
     if one.review is not None:
         return f"held: {one.review.summary}" + ("; the others are published" if went else "")
-    paused = f"`wfops resume {one.snapshot.sync}` lets a paused sync go on"
-    return "published" if went else f"cleared, and not published yet: its turn comes; {paused}"
+    return "published" if went else f"cleared{_why_not(one, services, failed=failed)}"
+
+
+def _why_not(one: Judged, services: Services, *, failed: bool) -> str:
+    """Why what may go has not gone: some of it was refused, the sync is paused, or its turn."""
+    from wfops_pipelines.store import controls
+
+    sync = one.snapshot.sync
+    if said := _arrived(one, services):
+        return f"; {said}"
+    with services.engine.connect() as conn:
+        paused = controls.paused(conn, sync)
+    if paused:
+        why = f"it is paused ({paused}); `wfops resume {sync}` lets it go on"
+        return f", and not published yet: {why}"
+    return (
+        ", and not published, for the run failed"
+        if failed
+        else (", and not published yet: its turn comes")
+    )
+
+
+def _arrived(one: Judged, services: Services) -> str:
+    """How many rows an API has of a snapshot that is not published, if it was asked at all."""
+    from wfops_pipelines.destinations.deliveries import State, of_snapshot
+
+    with services.engine.connect() as conn:
+        states = [d.state for d in of_snapshot(conn, one.snapshot.sync, one.snapshot.seq).values()]
+    if not states:
+        return ""
+    arrived, refused = states.count(State.DELIVERED), states.count(State.REFUSED)
+    rest = one.snapshot.rows - arrived - refused
+    more = f", {rest:,} not settled yet" if rest else ""
+    have, were = ("has" if arrived == 1 else "have"), ("was" if refused == 1 else "were")
+    return f"{counted_rows(arrived)} {have} arrived, {refused:,} {were} refused{more}"

@@ -11,6 +11,7 @@ from wfops_pipelines import flow, publishing, retrying, workbench
 from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb, parse_verb
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
+from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -129,9 +130,21 @@ def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
     project, services = workbench.project(), workbench.services()
     sync = gate.sync_of(project, taken.review)
     run = flow.Run(Actor("gate", "machine"), context.run_id)
-    for judged in flow.judge_staged(project, sync, services, run):
-        context.log.info(f"{judged.snapshot.name}: {reporting.verdict_words(judged)}")
+    try:
+        judged = flow.judge_staged(project, sync, services, run)
+    except Exception as error:
+        report_failure(sync, "extraction", error, services, context.run_id, _day(sync, taken))
+        raise
+    for one in judged:
+        context.log.info(f"{one.snapshot.name}: {reporting.verdict_words(one)}")
     _observe(context, sync.name)
+
+
+def _day(sync: Sync, taken: gate.Taken) -> Day | None:
+    assert taken.edited is not None
+    with workbench.services().engine.connect() as conn:
+        name = snapshots.get(conn, sync.name, taken.edited).partition
+    return Day(date.fromisoformat(name)) if name else None
 
 
 @dg.op(name="act_on_decision")

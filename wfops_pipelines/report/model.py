@@ -61,6 +61,7 @@ class Report:
     it is of the held rows only.
     published_seq: the last published snapshot, or nothing.
     suite_digest: which suite judged.
+    became: what came of the verdict since, in words, and the address of the request about it.
     """
 
     snapshot: Snapshot
@@ -77,3 +78,5 @@ class Report:
     published_seq: int | None = None
     suite_digest: str = ""
     links: tuple[Link, ...] = ()
+    became: str = ""
+    became_by: str | None = None

@@ -35,6 +35,7 @@ def render_report(report: Report) -> str:
             all_rows=len(named),
             columns=view.columns_beside_key(report),
             links=view.safe_links(report),
+            became_by=view.safe_address(report.became_by),
             changes=_changes(report),
             style=style(),
         )

@@ -25,7 +25,7 @@ from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import row_outcomes as outcomes
 from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
-from wfops_pipelines.web.drafted import drafts_view, leave_out_link, repairs_link
+from wfops_pipelines.web.drafted import became, drafts_view, leave_out_link, repairs_link
 from wfops_pipelines.web.plots import plot
 
 MASK = "•••"
@@ -39,6 +39,11 @@ ADVICE = {
     "destination_refused": "Look at the row and the destination's rules, then decide retry.",
     "our_bug": "Read the run's log; it is a fault in the sync or in this program.",
 }
+
+LEAVE_OUT = (
+    "Look at the rows and at the destination's rules. Decide retry once they are mended over "
+    "there; else leave out the rows that were refused, and the others go on."
+)
 
 
 def review_json(review: Review) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def review_view(
         kind = review.label or proposed.get("value") or failure.get("kind", "")
         told = {
             "failure": failure,
-            "advice": ADVICE.get(kind, ""),
+            "advice": LEAVE_OUT if review.keys else ADVICE.get(kind, ""),
             "proposed": proposed,
             "relabel": links.act_launchpad("label", review.id, "cause", "reason"),
         }
@@ -95,7 +100,9 @@ def review_view(
     seq = seen["snapshot"].rank if seen else review.seq
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
-    return {**common, "drafts": proposed, "repairs": repairs, "twice": twice, **seen}
+    said = became(review, reviews.decisions_on(conn, review.id), seen.get("publications", ()))
+    drafted = {"drafts": proposed, "became": said, "repairs": repairs, "twice": twice}
+    return {**common, **drafted, **seen}
 
 
 def _answer(project: Project, review: Review, verb: Verb) -> str:
