@@ -190,7 +190,7 @@ def test_a_publication_that_fails_asks_once_whichever_way_it_was_read(rejected):
     rejected.run([row("11", at=LATER)])
     with services.engine.connect() as conn:
         waiting = [r.summary.split(" failed")[0] for r in reviews.listed(conn)]
-    assert waiting == ["extraction"]  # what was to be read from a date still is
+    assert waiting == ["extraction since 2026-05-01"]  # what was to be read from a date still is
 
 
 def test_who_asked_is_in_the_audit_trail_even_where_nothing_came(rejected):
