@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.findings import counted_rows
-from wfops_pipelines.core.progress import LOGGER
+from wfops_pipelines.core.progress import heard
 from wfops_pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -46,17 +46,11 @@ def sign(services: Services) -> None:
     auditing.seal(services)
 
 
-@contextmanager
-def progress_told() -> Iterator[None]:
+def progress_told() -> AbstractContextManager[None]:
     """Print meanwhile how far reading and sending have come."""
     handler = logging.StreamHandler()  # stderr: what a command prints can still be piped
     handler.setFormatter(logging.Formatter("  %(message)s"))
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        LOGGER.removeHandler(handler)
+    return heard(handler)
 
 
 def tell_waiting(review: Review, services: Services) -> None:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wfops_pipelines.core.findings import counted_rows
 
 LOGGER = logging.getLogger("wfops.progress")
 EVERY = 5.0  # seconds
+
+
+@contextmanager
+def heard(handler: logging.Handler) -> Iterator[None]:
+    """Let a handler have what is said meanwhile."""
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
 
 
 @dataclass(slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
-from wfops_pipelines.core.progress import LOGGER
+from wfops_pipelines.core.progress import heard
 
 
 class _ToRun(logging.Handler):
@@ -19,13 +18,6 @@ class _ToRun(logging.Handler):
         self._log.info(record.getMessage())
 
 
-@contextmanager
-def progress_logged(context: Any) -> Iterator[None]:
+def progress_logged(context: Any) -> AbstractContextManager[None]:
     """Send what is said of progress meanwhile to the run's log."""
-    handler = _ToRun(context.log)
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        LOGGER.removeHandler(handler)
+    return heard(_ToRun(context.log))
