@@ -66,6 +66,7 @@ def review_view(
     conn: Connection, project: Project, services: Services, review: Review
 ) -> dict[str, Any]:
     """Everything on the review page."""
+    decisions = reviews.decisions_on(conn, review.id)
     common = {
         "review": review,
         "pending": review.state is ReviewState.PENDING,
@@ -78,7 +79,7 @@ def review_view(
         "reopen": links.act_launchpad("reopen", review.id, "reason")
         if review.kind in HOLDS and review.state in REFUSED and not review.hopeless
         else None,
-        "decisions": reviews.decisions_on(conn, review.id),
+        "decisions": decisions,
         "run": links.run_page(review.run_id) if review.run_id else None,
     }
     if review.kind is ReviewKind.FAILURE or review.seq is None:
@@ -100,7 +101,7 @@ def review_view(
     seq = seen["snapshot"].rank if seen else review.seq
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
-    said = became(review, reviews.decisions_on(conn, review.id), seen.get("publications", ()))
+    said = became(review, decisions, seen.get("publications", ()))
     drafted = {"drafts": proposed, "became": said, "repairs": repairs, "twice": twice}
     return {**common, **drafted, **seen}
 
