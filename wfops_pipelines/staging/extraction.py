@@ -120,7 +120,7 @@ def _behind(sync: Sync, services: Services, since: datetime) -> _Stretch | None:
     """What lies behind the head, and is known again: whoever forgets it moves the head first."""
     with services.engine.connect() as conn:
         head = snapshots.head(conn, sync.name)
-    end = _since(sync, head.cursor)
+    end = rereading.begins(sync, head.cursor)
     if end is None or end <= since:
         return None
     rereading.recall(sync, since, services)
@@ -139,7 +139,7 @@ def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | 
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
             return _Stretch(Window(day.start, end), head, came, day, before)
-        since = _since(sync, head.cursor)
+        since = rereading.begins(sync, head.cursor)
         reached = since if sync.source.windowed else None
         came = _recall(sync, services, ahead, reached)
         return _Stretch(Window(since, until), head, came, None)
@@ -153,12 +153,6 @@ def _recall(
     if sync.cursor is None:
         return lambda *_: remembered.Came()
     return remembered.Recall(services.engine, sync.name, ahead, since, until).of
-
-
-def _since(sync: Sync, cursor: datetime | None) -> datetime | None:
-    if sync.cursor is None or cursor is None:
-        return None
-    return cursor - timedelta(minutes=sync.policy.overlap_minutes)
 
 
 def _assisted(

@@ -46,7 +46,9 @@ def read_since(sync: Sync, text: str, services: Services) -> datetime | None:
     since = _moment(text)
     if since > services.clock():
         raise _refused(f"{text} is in the future.")
-    _check_reach(sync, since, begins(sync, services))
+    with services.engine.connect() as conn:
+        head = snapshots.head(conn, sync.name)
+    _check_reach(sync, since, begins(sync, head.cursor))
     return since
 
 
@@ -59,11 +61,11 @@ def way(sync: Sync) -> str:
     return f"`wfops run {sync.name} --since DATE` brings its rows dated since then"
 
 
-def begins(sync: Sync, services: Services) -> datetime | None:
-    """Where the next ordinary extraction starts to read; None: at the beginning."""
-    with services.engine.connect() as conn:
-        cursor = snapshots.head(conn, sync.name).cursor
-    return None if cursor is None else cursor - timedelta(minutes=sync.policy.overlap_minutes)
+def begins(sync: Sync, cursor: datetime | None) -> datetime | None:
+    """Where an extraction that finds this cursor starts to read; None: at the beginning."""
+    if sync.cursor is None or cursor is None:
+        return None
+    return cursor - timedelta(minutes=sync.policy.overlap_minutes)
 
 
 def note(sync: Sync, since: datetime, services: Services, actor: Actor, run: str | None) -> None:
