@@ -1,12 +1,11 @@
 """Rows that a SaaS API refuses for good are left out by a decision, and the others go on."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
-from wfops_pipelines import Policy, cli, flow, publishing, rest_destination, retrying, undoing
+from tests.flow.test_undo_rest import ANA, BOB, crm, emails, row
+from wfops_pipelines import Policy, cli, flow, publishing, retrying, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding.settling import settle
 from wfops_pipelines.destinations.deliveries import of_snapshot
@@ -24,24 +23,8 @@ from wfops_pipelines.store import audit, reviews
 
 pytestmark = [pytest.mark.components, pytest.mark.usefixtures("quick")]
 
-START = datetime(2026, 5, 1, 9, tzinfo=UTC)
-ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
 GATE = Actor("gate", "machine")
 LOOSE = Policy(reviewers="team", hold_rows_up_to=0.5)
-
-
-def row(id, email, minutes=0, amount=1):
-    moment = START + timedelta(minutes=minutes)
-    return {"id": id, "name": email, "amount": amount, "updated_at": moment}
-
-
-def crm(**changes):
-    declared = {
-        "update": "PATCH /contacts/{remote_id}", "delete": "DELETE /contacts/{remote_id}",
-        "read": "GET /contacts/{remote_id}", "record": "contact",
-        "body": {"email": "{name}", "ref": "{id}"},
-    }  # fmt: skip
-    return rest_destination("crm", "POST /contacts", **(declared | changes))
 
 
 @pytest.fixture
@@ -58,10 +41,6 @@ def api():
 @pytest.fixture
 def bench(make_bench, api):
     return make_bench(LOOSE, crm(), api.environ)
-
-
-def emails(api):
-    return {r["ref"]: r["email"] for r in api.records.values()}
 
 
 def attempt(bench, *pages, actor=GATE):

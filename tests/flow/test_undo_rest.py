@@ -17,9 +17,9 @@ START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
 
 
-def row(id, email, minutes=0):
+def row(id, email, minutes=0, amount=1):
     moment = START + timedelta(minutes=minutes)
-    return {"id": id, "name": email, "amount": 1, "updated_at": moment}
+    return {"id": id, "name": email, "amount": amount, "updated_at": moment}
 
 
 def crm(**changes):
