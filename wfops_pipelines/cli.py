@@ -182,6 +182,7 @@ def decide(
     )
     from wfops_pipelines.deciding import gate
     from wfops_pipelines.errors import BadDecision
+    from wfops_pipelines.failing import GATE
     from wfops_pipelines.store import reviews as store
 
     _, project, services = _open()
@@ -206,7 +207,7 @@ def decide(
         elif found.kind is ReviewKind.AFTER:
             typer.echo("nothing moves: the override was looked at")
         elif found.kind is ReviewKind.REVERT:
-            publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+            publishing.release(sync, taken.id, services, GATE)
             typer.echo("reverted" if taken.verb.value == "approve" else "it stays as it is")
         elif found.kind is ReviewKind.WAIVER:
             typer.echo(
@@ -214,13 +215,13 @@ def decide(
             )
         elif found.seq is not None:
             with progress_told():
-                done = publishing.release(sync, taken.id, services, Actor("gate", "machine"))
+                done = publishing.release(sync, taken.id, services, GATE)
             typer.echo(
                 f"published {counted_rows(done.rows)}"
                 if done
                 else "quarantined; nothing was published"
             )
-            by = flow.Run(Actor("gate", "machine"))
+            by = flow.Run(GATE)
             failures.tell(retrying.behind(sync, found.seq, services, by), services, quiet=True)
         else:
             _sign(services)  # what comes now may fail

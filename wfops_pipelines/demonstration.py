@@ -15,6 +15,7 @@ from wfops_pipelines.dagster_client import DagsterClient, LaunchRefused
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.dev.ports import free_port
 from wfops_pipelines.dev.service import Service
+from wfops_pipelines.failing import GATE
 from wfops_pipelines.identity import developer
 from wfops_pipelines.ledger import publications_of
 from wfops_pipelines.project import Project, load_project
@@ -116,7 +117,7 @@ class _Demo:
         )
         taken = gate.decide(asked, self.project, self.services, "demo")
         sync = self.project.syncs[review.sync]
-        publishing.release(sync, taken.id, self.services, Actor("gate", "machine"))
+        publishing.release(sync, taken.id, self.services, GATE)
 
     def _run_until(self, name: str, seq: int, words: str = "") -> None:
         """Real runs in Dagster, as by the button Materialize, until snapshot `seq` is judged."""

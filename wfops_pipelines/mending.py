@@ -50,15 +50,11 @@ def close(
 def _is_over(conn: Connection, sync: Sync, step: str, day: str | None, review: Review) -> bool:
     """Whether nothing is left of what waited when the request was opened."""
     at = review.opened_at
-    match step:
-        case "publishing" | "run":
-            moving = snapshots.in_state(conn, sync.name, *_MOVING, partition=day)
-            return not any(s.staged_at <= at for s in moving)
-        case "release":
-            return not _undone(conn, sync, day, at)
-        case _:
-            staged = snapshots.in_state(conn, sync.name, SnapshotState.STAGED, partition=day)
-            return not any(s.staged_at <= at for s in staged)
+    if step == "release":
+        return not _undone(conn, sync, day, at)
+    moving = (SnapshotState.STAGED,) if step == "extraction" else _MOVING
+    found = snapshots.in_state(conn, sync.name, *moving, partition=day)
+    return not any(s.staged_at <= at for s in found)
 
 
 def _undone(conn: Connection, sync: Sync, day: str | None, at: datetime) -> bool:

@@ -84,11 +84,10 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
     """
     with services.engine.connect() as conn:
         errand = reviews.errand(conn, decision)
-    if errand is None or errand.seq is None:
-        return None
-    done = _release(sync, decision, services, actor)
-    with services.engine.connect() as conn:
+        if errand is None or errand.seq is None:
+            return None
         day = snapshots.get(conn, sync.name, errand.seq).partition
+    done = _release(sync, decision, services, actor)
     mending.close(sync, "release", services, day)
     return done
 

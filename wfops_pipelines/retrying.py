@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from wfops_pipelines import flow, publishing
 from wfops_pipelines.core.reviews import Actor, Review
 from wfops_pipelines.errors import SettingsError, SyncFailure
-from wfops_pipelines.failing import report_failure
+from wfops_pipelines.failing import GATE, report_failure
 from wfops_pipelines.ledger import Publication, publications_since
 from wfops_pipelines.project import Project
 from wfops_pipelines.publishing import OutOfTurn, Paused
@@ -18,10 +18,9 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.staging.rereading import read_since
 from wfops_pipelines.store import database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
-from wfops_pipelines.sync import Day, Sync
+from wfops_pipelines.sync import Day, Sync, day_named
 
 MOST_ATTEMPTS = 6
-GATE = Actor("gate", "machine")
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ def behind(sync: Sync, seq: int, services: Services, by: flow.Run) -> Tried:
         return tried
     with services.engine.connect() as conn:
         partition = snapshots.get(conn, sync.name, seq).partition
-    day = Day(date.fromisoformat(partition)) if partition else None
+    day = day_named(partition)
     before = _published(sync, services, began)
     _try(sync, services, by, day, tried, _out(sync, services, by, day))
     tried.publications = [p for p in _published(sync, services, began) if p not in before]
@@ -118,7 +117,7 @@ def note_failed(
     if not lasting and errand.attempts + 1 < MOST_ATTEMPTS:
         return None
     who = Actor(asked.requested_by, verified=True) if asked and asked.requested_by else None
-    day = Day(date.fromisoformat(partition)) if partition else None
+    day = day_named(partition)
     return report_failure(sync, "release", error, services, run_id, day, who)
 
 

@@ -8,12 +8,11 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
-from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import Review, ReviewKind, ReviewState
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
+from wfops_pipelines.failing import GATE
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews, snapshots
-
-GATE = Actor("gate", "machine")
 
 
 def lock_older(conn: Connection, newer: Snapshot) -> tuple[Review, ...]:

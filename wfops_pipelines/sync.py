@@ -108,6 +108,11 @@ class Day:
         return self.start + timedelta(days=1)
 
 
+def day_named(name: str | None) -> Day | None:
+    """The day of a partition's name, as "2026-05-01"; None where there is none."""
+    return Day(date.fromisoformat(name)) if name else None
+
+
 def read_day(sync: Sync, text: str, now: datetime) -> Day | None:
     """The day that a person asked for, today's if they named none; None: it is not partitioned.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,11 +22,8 @@ if TYPE_CHECKING:
 def show_choices(review: Review, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
     from wfops_pipelines.core.answers import answers
-    from wfops_pipelines.store import reviews
 
-    with services.engine.connect() as conn:
-        body = reviews.failure_of(conn, review.id) or {}
-    for row in body.get("refused", ()):
+    for row in _failure(review, services).get("refused", ()):
         typer.echo(f"    {row['act']} of {row['row']}: {row['said']}")
     for answer in answers(review):
         typer.echo(f"  {answer.command}  # {answer.does}")
@@ -39,12 +35,12 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
     Raises what made it fail again, with the new review request told.
     """
     from wfops_pipelines import flow, publishing, retrying
-    from wfops_pipelines.core.reviews import Actor, Verb
-    from wfops_pipelines.sync import Day
+    from wfops_pipelines.core.reviews import Verb
+    from wfops_pipelines.failing import GATE
+    from wfops_pipelines.sync import day_named
 
-    gate, failed = Actor("gate", "machine"), _failure(found, services)
-    day = Day(date.fromisoformat(failed["day"])) if "day" in failed else None
-    asked = flow.Run(gate)
+    failed = _failure(found, services)
+    day, asked = day_named(failed.get("day")), flow.Run(GATE)
     match taken.verb:
         case Verb.RETRY:
             _take_up(taken, services)
@@ -53,7 +49,7 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
                 typer.echo(f"reads again what the source has since {since}")
             tell(retrying.retry(project, sync, services, asked, day, since), services)
         case Verb.LEAVE_OUT:
-            publishing.release(sync, taken.id, services, gate)
+            publishing.release(sync, taken.id, services, GATE)
             _tell_left_out(sync, taken, services)
             tell(retrying.go_on(sync, services, asked, day), services)
         case _:

@@ -15,7 +15,6 @@ from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
     HOLDS,
     OUTCOME_OF,
-    Actor,
     Decision,
     Review,
     ReviewKind,
@@ -288,7 +287,7 @@ def opened(review: Review, services: Services) -> AuditEvent:
     """The audit event of a new review request."""
     return AuditEvent(
         at=services.clock(),
-        actor=Actor("gate", "machine"),
+        actor=failing.GATE,
         action=Action.REVIEW_OPENED,
         subject=review.subject,
         reason=review.summary,

@@ -1,12 +1,12 @@
 """Syncs that are partitioned by day, as Dagster's partitions."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines.sync import Day, Sync
+from wfops_pipelines.sync import Day, Sync, day_named
 
 
 def partitions_of(sync: Sync) -> dg.DailyPartitionsDefinition | None:
@@ -18,9 +18,7 @@ def partitions_of(sync: Sync) -> dg.DailyPartitionsDefinition | None:
 
 def day_of(context: dg.AssetExecutionContext) -> Day | None:
     """The day that a run is about; None where the sync is not partitioned."""
-    if not context.has_partition_key:
-        return None
-    return Day(date.fromisoformat(context.partition_key))
+    return day_named(context.partition_key if context.has_partition_key else None)
 
 
 def current_days(sync: Sync, now: datetime) -> list[Day]:

@@ -2,16 +2,15 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from wfops_pipelines import flow, publishing, retrying, workbench
-from wfops_pipelines.core.reviews import Actor, Decision, Edit, Verb, parse_verb
+from wfops_pipelines.core.reviews import Decision, Edit, Verb, parse_verb
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
-from wfops_pipelines.failing import report_failure
+from wfops_pipelines.failing import GATE, report_failure
 from wfops_pipelines.ledger import Publication
 from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
@@ -19,7 +18,7 @@ from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.orchestration.progress import progress_logged
 from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.store import reviews, snapshots
-from wfops_pipelines.sync import Day, Sync
+from wfops_pipelines.sync import Day, Sync, day_named
 
 CHANNEL = "launchpad"
 
@@ -129,7 +128,7 @@ def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
     """Examine the edited snapshot at once, so that the next reviewer need not wait for a run."""
     project, services = workbench.project(), workbench.services()
     sync = gate.sync_of(project, taken.review)
-    run = flow.Run(Actor("gate", "machine"), context.run_id)
+    run = flow.Run(GATE, context.run_id)
     try:
         judged = flow.judge_staged(project, sync, services, run)
     except Exception as error:
@@ -144,7 +143,7 @@ def _day(sync: Sync, taken: gate.Taken) -> Day | None:
     assert taken.edited is not None
     with workbench.services().engine.connect() as conn:
         name = snapshots.get(conn, sync.name, taken.edited).partition
-    return Day(date.fromisoformat(name)) if name else None
+    return day_named(name)
 
 
 @dg.op(name="act_on_decision")
@@ -181,7 +180,7 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
     sync = workbench.project().syncs[errand.sync]
     try:
         with progress_logged(context):
-            done = publishing.release(sync, decision, services, Actor("gate", "machine"))
+            done = publishing.release(sync, decision, services, GATE)
     except (Paused, OutOfTurn) as wait:
         context.log.warning(f"{wait} The approval gate releases it then.")
         return
@@ -189,7 +188,7 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
         _failed(context, errand, error)
         raise
     yield from _tell(context, errand.sync, done)
-    run = flow.Run(Actor("gate", "machine"), context.run_id)
+    run = flow.Run(GATE, context.run_id)
     if errand.verb is Verb.LEAVE_OUT:
         yield from _told(context, sync, _go_on(sync, errand, run))
     else:
@@ -201,8 +200,7 @@ def _go_on(sync: Sync, errand: reviews.Errand, run: flow.Run) -> retrying.Tried:
     services = workbench.services()
     with services.engine.connect() as conn:
         name = (reviews.failure_of(conn, errand.review) or {}).get("day")
-    day = Day(date.fromisoformat(name)) if name else None
-    return retrying.go_on(sync, services, run, day)
+    return retrying.go_on(sync, services, run, day_named(name))
 
 
 def _told(

@@ -14,7 +14,7 @@ from wfops_pipelines.failing import known, report_failure
 from wfops_pipelines.orchestration.since import asked_since, run_config
 from wfops_pipelines.publishing import may_release
 from wfops_pipelines.store import reviews
-from wfops_pipelines.sync import Day, Sync
+from wfops_pipelines.sync import Sync, day_named
 
 HEAD_START = timedelta(seconds=10)  # the decide run releases by itself; the sensor takes the rest
 DECISION_TAG = "wfops/decision"
@@ -69,7 +69,7 @@ def review_crashed_run(context: dg.RunFailureSensorContext) -> None:
     if sync is not None and not _told(context, sync.name):
         error = RuntimeError(context.failure_event.message or "the run's process died")
         name = run.tags.get(PARTITION_TAG)
-        day = Day(date.fromisoformat(name)) if name and sync.days_from else None
+        day = day_named(name) if sync.days_from else None
         since = asked_since(sync.name, run.run_config)
         report_failure(sync, "run", error, workbench.services(), run.run_id, day, since=since)
 
