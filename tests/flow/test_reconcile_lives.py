@@ -15,7 +15,7 @@ from wfops_pipelines import publishing
 from wfops_pipelines.destinations import staging
 from wfops_pipelines.examining import examination
 from wfops_pipelines.reconciling import reconciliation
-from wfops_pipelines.staging import extraction
+from wfops_pipelines.staging import rereading
 from wfops_pipelines.store import remembered, snapshots
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
@@ -68,7 +68,7 @@ def no_hold(patch):
 
 
 def no_overlap(patch):
-    patch.setattr(extraction, "_since", lambda sync, cursor: cursor)
+    patch.setattr(rereading, "begins", lambda sync, cursor: cursor)
 
 
 def no_queue(patch):

@@ -89,10 +89,8 @@ class TableDestination:
             return Diff(inserted=living.num_rows)
         with self._refusing(parcel):
             deleted = self._count(conn, parcel, held, gone) if len(gone) else 0
-            paired, rows = (
-                stage_beside(conn, living, held, parcel.key),
-                replace(parcel, rows=living),
-            )
+            paired = stage_beside(conn, living, held, parcel.key)
+            rows = replace(parcel, rows=living)
             found = compared(conn, self.quoted, held, rows, critical, paired)
             return replace(found, deleted=deleted)
 
