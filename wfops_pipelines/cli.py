@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfops_pipelines.commands import failures
+from wfops_pipelines.commands import carried, failures
 from wfops_pipelines.commands.audit import audit_app
 from wfops_pipelines.commands.deliveries import deliveries
 from wfops_pipelines.commands.reconcile import reconcile
@@ -17,7 +17,6 @@ from wfops_pipelines.commands.terminal import open_all as _open
 from wfops_pipelines.commands.terminal import progress_told, tell_judged, tell_waiting
 from wfops_pipelines.commands.terminal import sign as _sign
 from wfops_pipelines.commands.waivers import waivers_app
-from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.settings import Settings, read_settings
 
@@ -114,8 +113,11 @@ def run(
         str, typer.Option(help="first read again what the source has since then, as 2026-05-01")
     ] = "",
 ) -> None:
-    """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
-    from wfops_pipelines import flow, retrying
+    """Run one sync here and now, without Dagster: stage, examine, publish or hold.
+
+    What was decided about its rows and nobody has carried out yet is carried out, too.
+    """
+    from wfops_pipelines import carrying, flow, retrying
     from wfops_pipelines.core.reviews import Actor
     from wfops_pipelines.sync import read_day
 
@@ -124,12 +126,15 @@ def run(
     project.suite(name)  # what is broken is told before anything is read
     which = read_day(sync, day, services.clock())
     by = flow.Run(_me(services) if since else actor)
+    asked = carrying.take_up(sync, services, which, since)
     with progress_told():
-        tried = retrying.run(project, sync, services, by, which, since)
+        tried = (retrying.retry if asked else retrying.run)(
+            project, sync, services, by, which, since
+        )
     _sign(services)
     if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")
-    failures.tell(tried, services, quiet=True)
+    failures.tell(tried, sync, services, quiet=True)
 
 
 @app.command()
@@ -172,7 +177,7 @@ def decide(
     ] = False,
 ) -> None:
     """Answer a review request, as the development user, and act on it."""
-    from wfops_pipelines import flow, publishing, retrying
+    from wfops_pipelines import flow, retrying
     from wfops_pipelines.core.reviews import (
         Actor,
         Decision,
@@ -198,7 +203,7 @@ def decide(
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
     typer.echo(f"{decision} recorded as {taken.id}")
-    with failures.told_that_it_stands(taken, services):
+    with carried.told_that_it_stands(taken, services):
         if taken.edited is not None:
             run_ = flow.Run(Actor("cli", "machine"))
             tell_judged(flow.judge_staged(project, sync, services, run_), services)
@@ -207,22 +212,18 @@ def decide(
         elif found.kind is ReviewKind.AFTER:
             typer.echo("nothing moves: the override was looked at")
         elif found.kind is ReviewKind.REVERT:
-            publishing.release(sync, taken.id, services, GATE)
-            typer.echo("reverted" if taken.verb.value == "approve" else "it stays as it is")
+            if taken.verb.value == "approve":
+                carried.carry_out(sync, taken, services)
+            else:
+                typer.echo("it stays as it is")
         elif found.kind is ReviewKind.WAIVER:
             typer.echo(
                 "it counts from now on" if taken.verb.value == "approve" else "it never counts"
             )
         elif found.seq is not None:
-            with progress_told():
-                done = publishing.release(sync, taken.id, services, GATE)
-            typer.echo(
-                f"published {counted_rows(done.rows)}"
-                if done
-                else "quarantined; nothing was published"
-            )
-            by = flow.Run(GATE)
-            failures.tell(retrying.behind(sync, found.seq, services, by), services, quiet=True)
+            carried.carry_out(sync, taken, services)
+            more = retrying.behind(sync, found.seq, services, flow.Run(GATE))
+            failures.tell(more, sync, services, quiet=True)
         else:
             _sign(services)  # what comes now may fail
             with progress_told():

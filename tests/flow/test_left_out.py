@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_undo_rest import ANA, BOB, crm, emails, row
-from wfops_pipelines import Policy, cli, flow, publishing, retrying, undoing
+from wfops_pipelines import Policy, carrying, cli, flow, publishing, retrying, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding.settling import settle
 from wfops_pipelines.destinations.deliveries import of_snapshot
@@ -144,7 +144,7 @@ def test_rows_of_an_approved_hold_are_left_out_of_its_release(bench, api):
         bench.release(taken)
     with bench.services.engine.connect() as conn:
         errand = reviews.errand(conn, taken.id)
-    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    review = carrying.note_failed(errand, bench.sync, error.value, bench.services, None)
     decision = bench.decide(review, Verb.LEAVE_OUT)
     publishing.release(bench.sync, decision.id, bench.services, GATE)
     assert account(bench).waiting == 1
@@ -164,7 +164,7 @@ def test_a_row_that_a_person_edited_is_left_out_of_its_edit_by_another_one(bench
         bench.release(taken)
     with bench.services.engine.connect() as conn:
         errand = reviews.errand(conn, taken.id)
-    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    review = carrying.note_failed(errand, bench.sync, error.value, bench.services, None)
     with pytest.raises(NotAllowed, match="four eyes"):
         bench.decide(review, Verb.LEAVE_OUT, actor=ANA)
     done = leave_out(bench, review, "cyd")
@@ -346,7 +346,7 @@ def test_a_decision_without_the_variables_stands_and_says_who_acts_on_it(bench, 
     said = shell("decide", held.id, "approve", "--reason", "fine")
     assert "approve recorded as dc-" in said
     assert "WFOPS_CRM_TOKEN is not set" in said
-    assert "the decision stands: the approval gate of a running Dagster acts on it" in said
+    assert "the decision stands: the approval gate of a running Dagster carries it out, or" in said
     assert bench.review(held.id).state is ReviewState.APPROVED
     bench.services.environ["WFOPS_CRM_TOKEN"] = token
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import flow, publishing, retrying, workbench
+from wfops_pipelines import carrying, flow, retrying, workbench
 from wfops_pipelines.core.reviews import Decision, Edit, Verb, parse_verb
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
@@ -16,7 +16,6 @@ from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.orchestration.progress import progress_logged
-from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.sync import Day, Sync, day_named
 
@@ -178,17 +177,16 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
         context.log.info("nothing to release: it is done, or a new run will do it")
         return
     sync = workbench.project().syncs[errand.sync]
+    run = flow.Run(GATE, context.run_id)
     try:
         with progress_logged(context):
-            done = publishing.release(sync, decision, services, GATE)
-    except (Paused, OutOfTurn) as wait:
-        context.log.warning(f"{wait} The approval gate releases it then.")
+            done = carrying.carry_out(sync, errand, services, run)
+    except carrying.ReleaseFailed as failed:
+        raise failed.error from failed
+    if done.waits:
+        context.log.warning(f"{done.waits} The approval gate releases it then.")
         return
-    except Exception as error:
-        _failed(context, errand, error)
-        raise
-    yield from _tell(context, errand.sync, done)
-    run = flow.Run(GATE, context.run_id)
+    yield from _tell(context, errand.sync, done.publication)
     if errand.verb is Verb.LEAVE_OUT:
         yield from _told(context, sync, _go_on(sync, errand, run))
     else:
@@ -212,11 +210,6 @@ def _told(
         raise reporting.failure(tried.error, tried.review) from tried.error
     if tried.error is not None:
         raise tried.error
-
-
-def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Exception) -> None:
-    sync = workbench.project().syncs[errand.sync]
-    retrying.note_failed(errand, sync, error, workbench.services(), context.run_id)
 
 
 def _tell(
