@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfops_pipelines.commands import carried, failures
+from wfops_pipelines.commands import asset_pages, carried, failures
 from wfops_pipelines.commands.audit import audit_app
 from wfops_pipelines.commands.deliveries import deliveries
 from wfops_pipelines.commands.reconcile import reconcile
@@ -127,10 +127,11 @@ def run(
     which = read_day(sync, day, services.clock())
     by = flow.Run(_me(services) if since else actor)
     asked = carrying.take_up(sync, services, which, since)
-    with progress_told():
+    with asset_pages.told(project, sync, services) as judged, progress_told():
         tried = (retrying.retry if asked else retrying.run)(
             project, sync, services, by, which, since
         )
+        judged += tried.judged
     _sign(services)
     if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")
@@ -203,10 +204,12 @@ def decide(
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
     typer.echo(f"{decision} recorded as {taken.id}")
-    with carried.told_that_it_stands(taken, services):
+    pages = asset_pages.told(project, sync, services)
+    with pages as judged, carried.told_that_it_stands(taken, services):
         if taken.edited is not None:
             run_ = flow.Run(Actor("cli", "machine"))
-            tell_judged(flow.judge_staged(project, sync, services, run_), services)
+            judged += flow.judge_staged(project, sync, services, run_)
+            tell_judged(judged, services)
         elif not taken.final:
             typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
         elif found.kind is ReviewKind.AFTER:
@@ -227,7 +230,7 @@ def decide(
         else:
             _sign(services)  # what comes now may fail
             with progress_told():
-                failures.act(found, taken, sync, project, services)
+                failures.act(found, taken, sync, project, services, judged)
     _sign(services)
 
 
@@ -321,8 +324,10 @@ def reopen(review: ReviewId, reason: Reason) -> None:
     """Ask again about rows that were rejected."""
     from wfops_pipelines.deciding import steering
 
-    _, _, services = _open()
+    _, project, services = _open()
     new = steering.reopen(review, reason, _me(services), services)
+    if new.sync in project.syncs:
+        asset_pages.tell(project, project.syncs[new.sync], services)
     typer.echo(f"{new.subject} waits again: {new.id}")
     tell_waiting(new, services)
     _sign(services)

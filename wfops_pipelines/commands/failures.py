@@ -12,6 +12,7 @@ from wfops_pipelines.core.findings import counted_rows
 if TYPE_CHECKING:
     from wfops_pipelines.core.reviews import Review
     from wfops_pipelines.deciding.gate import Taken
+    from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.retrying import Tried
     from wfops_pipelines.services import Services
@@ -28,8 +29,11 @@ def show_choices(review: Review, services: Services) -> None:
         typer.echo(f"  {answer.command}  # {answer.does}")
 
 
-def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Services) -> None:
-    """Do what was decided about a failure, and tell what came of it.
+def act(
+    found: Review, taken: Taken, sync: Sync, project: Project, services: Services,
+    judged: list[Judged],
+) -> None:  # fmt: skip
+    """Do what was decided about a failure, and tell what came of it; adds what it has `judged`.
 
     Raises what made it fail again, with the new review request told.
     """
@@ -47,7 +51,9 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
             carrying.take_up(sync, services, day, since)
             if since:
                 typer.echo(f"reads again what the source has since {since}")
-            tell(retrying.retry(project, sync, services, asked, day, since), sync, services)
+            tried = retrying.retry(project, sync, services, asked, day, since)
+            judged += tried.judged
+            tell(tried, sync, services)
         case Verb.LEAVE_OUT:
             carried.carry_out(sync, taken, services)
             tell(retrying.go_on(sync, services, asked, day), sync, services)

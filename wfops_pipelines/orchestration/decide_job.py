@@ -135,7 +135,8 @@ def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
         raise
     for one in judged:
         context.log.info(f"{one.snapshot.name}: {reporting.verdict_words(one)}")
-    _observe(context, sync.name)
+    for event in reporting.gate_events(sync, services, []):
+        context.log_event(event)
 
 
 def _day(sync: Sync, taken: gate.Taken) -> Day | None:
@@ -216,29 +217,12 @@ def _tell(
     context: dg.OpExecutionContext, sync: str, done: Publication | None
 ) -> Iterator[dg.AssetMaterialization]:
     """Put on the asset's page what was released, and what still waits."""
-    if done is None:
-        _observe(context, sync)
-        return
-    with workbench.services().engine.connect() as conn:
-        pending = reviews.holding(conn, sync)
-        partition = snapshots.get(conn, sync, done.seq).partition
-        mine = reporting.of_day(conn, pending, partition)
-    reporting.log_approval(context, workbench.project().syncs[sync], pending)
-    yield dg.AssetMaterialization(
-        dg.AssetKey([sync, "published"]),
-        partition=partition,
-        description=f"released snapshot #{done.seq}",
-        metadata=reporting.publication_metadata([done], mine),
-    )
-
-
-def _observe(context: dg.OpExecutionContext, sync: str) -> None:
-    """What waits for a person now, on the asset's page."""
-    with workbench.services().engine.connect() as conn:
-        pending = reviews.holding(conn, sync)
-    reporting.log_approval(context, workbench.project().syncs[sync], pending)
-    key = dg.AssetKey([sync, "published"])
-    context.log_event(dg.AssetObservation(key, metadata=reporting.gate_metadata(pending)))
+    declared, services = workbench.project().syncs[sync], workbench.services()
+    for event in reporting.gate_events(declared, services, [done] if done else []):
+        if isinstance(event, dg.AssetMaterialization):
+            yield event
+        else:
+            context.log_event(event)
 
 
 def gate_jobs(groups: Sequence[str]) -> list[dg.JobDefinition]:
