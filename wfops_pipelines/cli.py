@@ -146,7 +146,7 @@ def reviews(
     from wfops_pipelines.core.reviews import ReviewKind, ReviewState
     from wfops_pipelines.store import reviews as store
 
-    _, _, services = _open()
+    _, project, services = _open()
     with services.engine.connect() as conn:
         found = store.listed(conn, pending=not all_)
     if not found:
@@ -156,6 +156,7 @@ def reviews(
         typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
         if review.kind is ReviewKind.FAILURE and review.state is ReviewState.PENDING:
             failures.show_choices(review, services)
+        carried.warn_of_override(review, project.syncs.get(review.sync), services)
 
 
 @app.command()
@@ -203,13 +204,13 @@ def decide(
     )  # fmt: skip
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
-    typer.echo(f"{decision} recorded as {taken.id}")
+    typer.echo(f"{decision} recorded as {taken.id}{carried.as_override(taken)}")
     pages = asset_pages.told(project, sync, services)
     with pages as judged, carried.told_that_it_stands(taken, services):
         if taken.edited is not None:
             run_ = flow.Run(Actor("cli", "machine"))
             judged += flow.judge_staged(project, sync, services, run_)
-            tell_judged(judged, services)
+            tell_judged(judged, sync, services)
         elif not taken.final:
             typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
         elif found.kind is ReviewKind.AFTER:
@@ -329,7 +330,7 @@ def reopen(review: ReviewId, reason: Reason) -> None:
     if new.sync in project.syncs:
         asset_pages.tell(project, project.syncs[new.sync], services)
     typer.echo(f"{new.subject} waits again: {new.id}")
-    tell_waiting(new, services)
+    tell_waiting(new, project.syncs.get(new.sync), services)
     _sign(services)
 
 
@@ -345,7 +346,7 @@ def revert(
     _, project, services = _open()
     asked = undoing.ask(name, snapshot, reason, _me(services), project, services)
     typer.echo(f"{asked.id}: {asked.summary}")
-    tell_waiting(asked, services)
+    tell_waiting(asked, project.find(name), services)
     _sign(services)
 
 

@@ -244,3 +244,14 @@ def test_a_run_is_the_retry_that_a_decision_waits_for(shell):
     shell("run", "things")
     with bench.services.engine.connect() as conn:
         assert reviews.errand(conn, taken.id).done_at is not None
+
+
+def test_what_would_be_an_override_is_called_so_before_and_after(shell):
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    said = shell("run", "things", pages=[BAD])
+    override = "an override of the failed critical check amount_is_in_range"
+    assert f"publishes all of it as it is; that is {override}" in said
+    assert f"    approve is {override}\n" in shell("reviews")
+    review = re.search(r"wfops decide (rv-\w+) approve", said)[1]
+    said = shell("decide", review, "approve", "--reason", "known")
+    assert ", an override of amount_is_in_range: somebody else looks at it afterwards\n" in said

@@ -1,9 +1,11 @@
 """What a reviewer sees of a hold: plots, reasons of each row, and what would be set in motion."""
 
+import html
 import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,8 +14,8 @@ from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_left_out import crm
 from tests.web.conftest import application
 from wfops_pipelines import Above, Always, Policy, retrying, workbench
-from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.errors import SettingsError, SourceRefused
+from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.errors import BadDecision, SettingsError, SourceRefused
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
 from wfops_pipelines.web.plots import HEIGHT, WIDTH, plot
@@ -80,6 +82,37 @@ def test_where_no_row_has_a_key_the_page_offers_a_rejection_only(make_bench, rev
     assert "wfops decide" in page
     assert "approve --reason" not in page
     assert "--set KEY.COLUMN" not in page
+
+
+def buttons(page):
+    return [html.unescape(b) for b in re.findall(r'<a class="button[^>]*>([^<]+)</a>', page)]
+
+
+def test_an_approval_that_is_an_override_is_called_so_before(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", scope="whole"))
+    page = review_page(bench, bench.held([*day(0, 3), {**day(0)[5], "amount": -3}]))
+    assert "Approving is an override of the failed critical check amount_is_in_range" in page
+    assert "needs the role override (ana, bob, cyd)" in page
+    assert buttons(page) == ["Approve (override)", "Approve clean", "Reject"]
+    (approve,) = re.findall(r'href="([^"]+)">Approve \(override\)', page)
+    assert "# this is an override of the failed critical check" in unquote(html.unescape(approve))
+    assert "publishes all of it as it is; that is an override of the failed critical" in page
+
+
+def test_an_approval_of_what_a_person_is_to_judge_is_no_override(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", high_impact=(Above("amount", 100),)))
+    page = review_page(bench, bench.held(day(0, 3)))
+    assert "override" not in page.partition("Audit trail")[0]
+
+
+def test_where_every_row_is_flagged_no_clean_ones_are_offered(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team"))
+    review = bench.held([{**r, "amount": -1} for r in day(0, 3)])
+    page = review_page(bench, review)
+    assert buttons(page) == ["Approve (override)", "Reject"]
+    assert "approve_clean" not in page
+    with pytest.raises(BadDecision, match="would publish nothing, for every row is flagged"):
+        bench.decide(review, Verb.APPROVE_CLEAN)
 
 
 def test_masked_columns_give_no_reason_away(make_bench, review_page):

@@ -42,6 +42,25 @@ def carry_out(sync: Sync, taken: Taken, services: Services) -> None:
     typer.echo(_said(sync, done, services))
 
 
+def warn_of_override(review: Review, sync: Sync | None, services: Services) -> None:
+    """Say of a request that waits where approving it is an override."""
+    from wfops_pipelines.core.reviews import ReviewState, Verb
+    from wfops_pipelines.deciding.weighing import weigh
+
+    if review.state is not ReviewState.PENDING:
+        return
+    with services.engine.connect() as conn:
+        checks = weigh(conn, review, sync, services).overridden(Verb.APPROVE)
+    if checks:
+        typer.echo(f"    approve is an override of {checks}")
+
+
+def as_override(taken: Taken) -> str:
+    if not taken.override:
+        return ""
+    return f", an override of {', '.join(taken.override)}: somebody else looks at it afterwards"
+
+
 @contextmanager
 def told_that_it_stands(taken: Taken, services: Services) -> Iterator[None]:
     """Where this shell lacks what going on needs, say what does instead."""

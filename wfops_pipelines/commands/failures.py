@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def show_choices(review: Review, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
-    from wfops_pipelines.core.answers import answers
+    from wfops_pipelines.core.answers import Weighed, answers
 
     for row in _failure(review, services).get("refused", ()):
         typer.echo(f"    {row['act']} of {row['row']}: {row['said']}")
-    for answer in answers(review):
+    for answer in answers(review, Weighed()):
         typer.echo(f"  {answer.command}  # {answer.does}")
 
 
@@ -78,7 +78,7 @@ def tell(tried: Tried, sync: Sync, services: Services, *, quiet: bool = False) -
     said = "published now: an earlier run had left them" if quiet else "published"
     for done in (p for p in tried.publications if p.seq not in known and p not in decided):
         typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, {said}")
-    tell_judged(tried.judged, services, out, failed=tried.error is not None)
+    tell_judged(tried.judged, sync, services, out, failed=tried.error is not None)
     if tried.error is not None:
         if tried.review is not None:
             typer.echo(f"it failed: {tried.review.id}")

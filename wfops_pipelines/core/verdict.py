@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -71,6 +71,11 @@ def holds(finding: Finding, policy: Policy) -> bool:
             return policy.warnings_hold
         case Severity.INFO:
             return False
+
+
+def flagged(findings: Iterable[Finding], policy: Policy) -> frozenset[str]:
+    """The keys of the rows that something holds: what an approval of the clean rows leaves."""
+    return frozenset(k for f in findings if holds(f, policy) for k in f.keys)
 
 
 JUDGEMENT = (

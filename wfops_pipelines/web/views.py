@@ -9,14 +9,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
-from wfops_pipelines.core.answers import answers
+from wfops_pipelines.core.answers import Weighed, answers, offered
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.row_confidence import RowRecord
 from wfops_pipelines.core.veiled import harmless, veiled
 from wfops_pipelines.deciding import row_outcomes
+from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
@@ -67,12 +69,18 @@ def review_view(
 ) -> dict[str, Any]:
     """Everything on the review page."""
     decisions = reviews.decisions_on(conn, review.id)
+    weighed = weigh(conn, review, project.syncs.get(review.sync), services)
     common = {
         "review": review,
         "pending": review.state is ReviewState.PENDING,
-        "decide": links.decide_launchpad(review),
-        "answers": [(v.value, _answer(project, review, v)) for v in review.offered],
-        "can": answers(review),
+        "decide": _decide(project, review, weighed),
+        "answers": [
+            (v.value, _decide(project, review, weighed, v), bool(weighed.overridden(v)))
+            for v in offered(review, weighed)
+        ],
+        "can": answers(review, weighed),
+        "overridden": weighed.overridden(Verb.APPROVE),
+        "overriders": _overriders(review, services),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
@@ -106,11 +114,25 @@ def review_view(
     return {**common, **drafted, **seen}
 
 
-def _answer(project: Project, review: Review, verb: Verb) -> str:
+def _overriders(review: Review, services: Services) -> str:
+    """Who of those who may decide holds the role that an override needs."""
+    group = services.people.members(review.group) - {review.requested_by, review.reopened_by}
+    return ", ".join(sorted(n for n in group if services.people.has(n, Role.OVERRIDE)))
+
+
+def _decide(project: Project, review: Review, weighed: Weighed, verb: Verb | None = None) -> str:
     """Where a decision is taken; a key that is masked stands in no address."""
     sync = project.syncs.get(review.sync)
     named = verb is Verb.LEAVE_OUT and sync is not None and sync.key not in sync.policy.masked
-    return links.decide_launchpad(review, verb, review.keys if named else ())
+    checks = weighed.overridden(verb or Verb.APPROVE)
+    who = "this" if verb else "approve"
+    return links.decide_launchpad(
+        review,
+        verb,
+        review.keys if named else (),
+        among=offered(review, weighed),
+        note=f"{who} is an override of {checks}" if checks else "",
+    )
 
 
 def snapshot_view(
