@@ -29,6 +29,7 @@ from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
 from wfops_pipelines.web.drafted import became, drafts_view, leave_out_link, repairs_link
 from wfops_pipelines.web.plots import plot
+from wfops_pipelines.web.successors import successors
 
 MASK = "•••"
 ROWS_SHOWN = 25
@@ -88,6 +89,7 @@ def review_view(
         if review.kind in HOLDS and review.state in REFUSED and not review.hopeless
         else None,
         "decisions": decisions,
+        "successor": successors(conn, [review]).get(review.id),
         "run": links.run_page(review.run_id) if review.run_id else None,
     }
     if review.kind is ReviewKind.FAILURE or review.seq is None:
