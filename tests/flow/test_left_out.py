@@ -1,5 +1,8 @@
 """Rows that a SaaS API refuses for good are left out by a decision, and the others go on."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
@@ -338,6 +341,35 @@ def test_the_commands_show_the_rows_the_words_and_the_choices(bench, api, shell)
     counts = shell("reconcile", "things").splitlines()
     assert ["of", "these", "left", "out", "2"] in [line.split() for line in counts]
     assert "left out by ana (unverified)" in shell("reconcile", "things", "2")
+
+
+def test_the_commands_veil_what_the_policy_masks_and_take_it_as_they_show_it(bench, api, shell):
+    policy = replace(LOOSE, masked=("id", "name"))
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    bench.source.answer([row("secret-1", "odd-name"), row("secret-2", "other-name")])
+    said = shell("run", "things")
+    review = re.search(r"it failed: (rv-\w+)", said)[1]
+    listed = shell("deliveries", "things")
+    told = [shell("deliveries", "things", "--delivered", "secret-1", "--reason", "r"), listed, said]
+    assert "refused with 422" in listed
+    keys = re.findall(r"sha256:\w{12}", listed)
+    assert len(keys) == 2
+    words = ("decide", review, "leave_out", "--exclude", keys[0], "--reason", "no address")
+    told += [shell(*words), shell("deliveries", "things"), shell("reconcile", "things")]
+    assert f"left out: {keys[0]}\n" in told[3]
+    for text in told:
+        assert not re.search("secret-|odd-name|other-name", text)
+
+
+def test_a_row_in_doubt_is_settled_by_the_name_that_is_shown(bench, shell):
+    bench.project.syncs["things"] = replace(bench.sync, policy=replace(LOOSE, masked=("id",)))
+    bench.run([row("secret-1", "a@x")])
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("update wfops.deliveries set state = 'unknown'")
+    (key,) = re.findall(r"sha256:\w{12}", shell("deliveries", "things"))
+    said = shell("deliveries", "things", "--delivered", key, "--reason", "it is there")
+    assert said == f"{key} of things has arrived\n"
+    assert states(bench) == {"secret-1": "delivered"}
 
 
 def test_a_decision_without_the_variables_stands_and_says_who_acts_on_it(bench, shell):

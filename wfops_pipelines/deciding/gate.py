@@ -77,7 +77,7 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
         check_decision(decision, review)
         _check_person(decision, review, services)
         if decision.verb is Verb.LEAVE_OUT:
-            decision = leaving.checked(conn, decision, review)
+            decision = leaving.checked(conn, decision, review, sync)
             return _take(conn, decision, review, sync, (), services, channel)
         override = _override(conn, decision, review, sync, services)
         if decision.exclude or decision.edits:

@@ -94,6 +94,14 @@ def get(conn: Connection, sync: str, seq: int, *, lock: bool = False) -> Snapsho
     return _snapshot(conn.execute(query.with_for_update() if lock else query).one())
 
 
+def of_rank(conn: Connection, sync: str, rank: int) -> list[Snapshot]:
+    """The snapshot with this number and those that edits made of it."""
+    c = t.snapshots.c
+    mine = (c.seq == rank) | (c.origin == rank)
+    query = select(t.snapshots).where(c.sync == sync, mine).order_by(c.seq)
+    return [_snapshot(r) for r in conn.execute(query)]
+
+
 def partitions(conn: Connection, sync: str, seqs: Sequence[int]) -> dict[int, str | None]:
     """The partition of each of these snapshots."""
     c = t.snapshots.c
