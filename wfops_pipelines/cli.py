@@ -77,8 +77,8 @@ def check(
     ] = None,
 ) -> None:
     """Validate the project: names, suites, policies, reviewer groups, sensors."""
+    from wfops_pipelines.core.findings import counted
     from wfops_pipelines.project import open_project
-    from wfops_pipelines.report.show import counted
     from wfops_pipelines.validation import problems
 
     settings = read_settings(start=folder)

@@ -115,6 +115,16 @@ def test_where_every_row_is_flagged_no_clean_ones_are_offered(make_bench, review
         bench.decide(review, Verb.APPROVE_CLEAN)
 
 
+def test_one_row_is_not_called_rows(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.9))
+    review = bench.held([*day(0, 1), {**day(0)[5], "amount": -3}])
+    bench.release(bench.decide(review, Verb.APPROVE))
+    page = review_page(bench, review)
+    assert "Published: 1 held row (" in page
+    assert "<b>1</b> row inserted" in page
+    assert not re.search(r"\b1 (\w+ )?rows", re.sub("<.*?>", "", page))
+
+
 def test_masked_columns_give_no_reason_away(make_bench, review_page):
     policy = Policy(reviewers="team", hold_rows_up_to=0.9, masked=("amount",))
     bench = make_bench(policy)
@@ -234,7 +244,7 @@ def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, re
         bench, bench.held([changed, *rows[6:], {**rows[5], "id": "x", "amount": -3}])
     )
     panel = page.partition("What publishing the held rows would change")[2].partition("<section")[0]
-    assert re.findall(r"<b>(\d+)</b> rows (\w+)", panel) == [
+    assert re.findall(r"<b>(\d+)</b> rows? (\w+)", panel) == [
         ("1", "inserted"), ("1", "updated"), ("0", "unchanged"), ("0", "deleted"),
     ]  # fmt: skip
     assert "other" in panel

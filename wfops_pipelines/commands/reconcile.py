@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wfops_pipelines.commands.terminal import open_all
+from wfops_pipelines.core.findings import counted, counted_rows
 
 if TYPE_CHECKING:
     from wfops_pipelines.reconciling.fates import Version
@@ -34,10 +35,11 @@ def reconcile(
     _show(proof, sync)
     if proof.account.missing or proof.misfits:
         missing, wrong = proof.account.missing, len(proof.misfits)
-        said = f"{missing:,} rows are unaccounted for, {wrong:,} do not fit"
+        lost = f"{counted_rows(missing)} {'is' if missing == 1 else 'are'} unaccounted for"
+        said = f"{lost}, {wrong:,} {'does' if wrong == 1 else 'do'} not fit"
         typer.secho(said, fg="red", err=True)
         raise typer.Exit(1)
-    typer.echo(f"every row of {proof.keys:,} keys is accounted for")
+    typer.echo(f"every row of {counted(proof.keys, 'key')} is accounted for")
 
 
 def _show(proof: Proof, sync: Sync) -> None:
