@@ -111,6 +111,24 @@ def test_what_was_refused_is_left_out_with_a_reason_and_later_snapshots_go_on(be
     assert "“they are no addresses”" in story.words
 
 
+def test_all_that_an_api_refuses_beside_what_it_takes_is_one_decision(bench, api):
+    """So many in a row are not about the rows, else the others go on."""
+    many = [row(f"{i:02}", "odd" if i % 2 else f"{i}@x") for i in range(60)]
+    review = refused(bench, many)
+    assert len(review.keys) == 30
+    assert len(emails(api)) == 30
+    leave_out(bench, review)
+    assert account(bench).left_out == 30
+
+
+def test_where_an_api_takes_nothing_any_more_sending_stops(bench, api):
+    many = [row(f"{i:02}", "odd" if i > 4 else f"{i}@x") for i in range(60)]
+    tried = attempt(bench, many)
+    assert len(tried.review.keys) == 21
+    said = "Sending stopped there: 21 rows in a row were refused and none taken between"
+    assert said in str(tried.error)
+
+
 def test_a_newer_version_of_a_row_that_was_left_out_is_sent_as_usual(bench, api):
     leave_out(bench, refused(bench, BAD))
     bench.run([row("2", "b@x", 30)])

@@ -15,7 +15,13 @@ from tests.flow.test_left_out import crm
 from tests.web.conftest import application
 from wfops_pipelines import Above, Always, Policy, retrying, workbench
 from wfops_pipelines.core.reviews import Actor, Verb
-from wfops_pipelines.errors import BadDecision, SettingsError, SourceRefused
+from wfops_pipelines.errors import (
+    BadDecision,
+    DestinationRefused,
+    RefusedRow,
+    SettingsError,
+    SourceRefused,
+)
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
 from wfops_pipelines.web.plots import HEIGHT, WIDTH, plot
@@ -261,3 +267,13 @@ def test_every_failure_has_a_page(make_bench, review_page, error):
     assert "What failed" in page
     assert str(error) in page.replace("&#39;", "'")
     assert f"wfops decide {review.id} retry --reason" in page
+
+
+def test_many_refused_rows_are_counted_and_stand_in_no_address(bench, review_page):
+    rows = [RefusedRow(1, f"k{i}", "create", "no e-mail") for i in range(150)]
+    bench.run(day(0, 1))
+    error = DestinationRefused("no e-mail", rows=rows)
+    page = review_page(bench, report_failure(bench.sync, "publishing", error, bench.services, None))
+    assert page.count("<td>create</td><td>no e-mail</td>") == 100
+    assert "and 50 more" in page
+    assert "exclude" not in page.partition("card decision")[2]

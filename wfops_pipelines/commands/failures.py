@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from wfops_pipelines.services import Services
     from wfops_pipelines.sync import Sync
 
+MOST_SHOWN = 20  # rows, each with what was said of it
+
 
 def show_choices(review: Review, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
     from wfops_pipelines.core.answers import Weighed, answers
 
-    for row in _failure(review, services).get("refused", ()):
+    refused = _failure(review, services).get("refused", ())
+    for row in refused[:MOST_SHOWN]:
         typer.echo(f"    {row['act']} of {row['row']}: {row['said']}")
+    if len(refused) > MOST_SHOWN:
+        rest = counted_rows(len(refused) - MOST_SHOWN)
+        typer.echo(f"    and {rest} more: `wfops deliveries {review.sync}` lists them all")
     for answer in answers(review, Weighed()):
         typer.echo(f"  {answer.command}  # {answer.does}")
 

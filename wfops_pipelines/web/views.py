@@ -19,7 +19,13 @@ from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.undoing import revertible
-from wfops_pipelines.web.drafted import became, drafts_view, leave_out_link, repairs_link
+from wfops_pipelines.web.drafted import (
+    MOST_LEFT_OUT,
+    became,
+    drafts_view,
+    leave_out_link,
+    repairs_link,
+)
 from wfops_pipelines.web.held_rows import MASK, add_confidence, held_rows
 from wfops_pipelines.web.plots import plot
 from wfops_pipelines.web.reverting import reverting
@@ -118,9 +124,13 @@ def _overriders(review: Review, services: Services) -> str:
 
 
 def _decide(project: Project, review: Review, weighed: Weighed, verb: Verb | None = None) -> str:
-    """Where a decision is taken; a key that is masked stands in no address."""
+    """Where a decision is taken; a key that is masked stands in no address.
+
+    Nor do more keys than it has room for: without any, all that were refused are left out.
+    """
     sync = project.syncs.get(review.sync)
-    named = verb is Verb.LEAVE_OUT and sync is not None and sync.key not in sync.policy.masked
+    named = verb is Verb.LEAVE_OUT and len(review.keys) <= MOST_LEFT_OUT
+    named = named and sync is not None and sync.key not in sync.policy.masked
     checks = weighed.overridden(verb or Verb.APPROVE)
     who = "this" if verb else "approve"
     return links.decide_launchpad(
