@@ -22,7 +22,7 @@ from wfops_pipelines.failing import report_failure
 from wfops_pipelines.ledger import Publication, publications_since
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.rereading import read_since
+from wfops_pipelines.staging.rereading import moment, read_since
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Day, Sync, day_named
@@ -69,7 +69,7 @@ def run(
     _try(sync, services, by, tried, steps, since)
     tried.publications = _published(sync, services, began)
     if tried.error is None:
-        flow.whole_run(sync, services, day, began)
+        flow.whole_run(sync, services, day, began, moment(since) if since else None)
     return tried
 
 
