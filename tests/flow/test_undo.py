@@ -121,7 +121,7 @@ def test_it_is_asked_for_by_one_and_approved_by_another(bench):
     bench.run([row("1")])
     request = ask(bench, 1)
     assert request.kind is ReviewKind.REVERT
-    assert "1 rows that it added are deleted" in request.summary
+    assert "1 row that it added is deleted" in request.summary
     assert bench.rows() == [("1", "n", 10)]
     with pytest.raises(NotAllowed, match="four eyes"):
         bench.decide(request, Verb.APPROVE, actor=ANA)
