@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, func, select
 
+from wfops_pipelines import became
 from wfops_pipelines.core import links
-from wfops_pipelines.core.findings import CheckResult, Json, Outcome, counted_rows
-from wfops_pipelines.core.reviews import REFUSED, Review, ReviewKind, ReviewState
+from wfops_pipelines.core.findings import CheckResult, Json, Outcome
 from wfops_pipelines.core.snapshot import Evidence, Snapshot
 from wfops_pipelines.core.verdict import decide
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.ledger import HELD, Publication, publications_of, select_rows
+from wfops_pipelines.ledger import publications_of, select_rows
 from wfops_pipelines.project import Project
 from wfops_pipelines.report import (
     ROWS_ON_THE_PAGE,
@@ -86,7 +85,7 @@ def report(
         published_seq=_published_before(conn, sync, seq),
         suite_digest=suite.digest,
         links=_links(conn, declared, seq, services),
-        became=_became(asked, publications_of(conn, sync, seq)),
+        became=became.of_rows(asked, publications_of(conn, sync, seq)),
         became_by=links.review_page(asked.id) if asked else None,
     )
     return _with_rows(found, services, evidence, most)
@@ -118,34 +117,6 @@ def _offline(found: Report) -> Report:
     """Without addresses on this server: they lead nowhere from a file."""
     checks = tuple(replace(c, history=None, waive=None) for c in found.checks)
     return replace(found, links=(), checks=checks, became="")  # what comes of it, comes later
-
-
-def _became(asked: Review | None, published: Sequence[Publication]) -> str:
-    """Who answered and how, and what went out; nothing while a person has not answered."""
-    told = []
-    if asked is not None and asked.state is ReviewState.PENDING:
-        told = ["The request about it waits for a person"] if any(p.rows for p in published) else []
-    elif asked is not None:
-        when = f" on {asked.decided_at:%Y-%m-%d %H:%M} UTC" if asked.decided_at else ""
-        told = [f"{asked.state.value.capitalize()} by {asked.decided_by}{when}"]
-    told += [_went(p) for p in published if p.rows]
-    if asked is not None and asked.state is ReviewState.APPROVED and not _let_go(asked, published):
-        told.append("not published yet")
-    if asked is not None and asked.state in REFUSED:
-        told.append("what was held stays in quarantine")
-    return "; ".join(told)
-
-
-def _let_go(asked: Review, published: Sequence[Publication]) -> bool:
-    """Whether what the approval was about is out, whether or not it was taken back since."""
-    return any(p.part == HELD or asked.kind is ReviewKind.WHOLE for p in published)
-
-
-def _went(done: Publication) -> str:
-    back = done.reverted_at
-    taken = f", and taken back on {back:%Y-%m-%d %H:%M} UTC" if back else ""
-    when = f"{done.published_at:%Y-%m-%d %H:%M} UTC"
-    return f"{counted_rows(done.rows)} ({done.part}) published on {when}{taken}"
 
 
 def history(

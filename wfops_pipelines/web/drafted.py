@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
 from wfops_pipelines.core.drafts import DRAFTS, Drafted, DraftKind, DraftState
-from wfops_pipelines.core.findings import counted_rows
-from wfops_pipelines.core.reviews import REFUSED, Review, ReviewState, Verb
-from wfops_pipelines.ledger import CLEAN, HELD, Publication
+from wfops_pipelines.core.reviews import Review, ReviewState, Verb
 from wfops_pipelines.store import drafts
 from wfops_pipelines.sync import Sync
 
 MOST_LEFT_OUT = 100
 MOST_REPAIRS = 40  # rows in one link: addresses have an end
-_REFUSED_BY = {
-    ReviewState.REJECTED: "rejected, and stay in quarantine",
-    ReviewState.EXPIRED: "rejected at the deadline, and stay in quarantine",
-}
 
 
 def drafts_view(
@@ -42,43 +36,6 @@ def drafts_view(
         for row in held["rows"]
         if row["key"] in by_key
     ]
-
-
-def became(review: Review, decisions: Sequence[Row[Any]], published: Sequence[Publication]) -> str:
-    """What came of the drafts of a request that waits no more, in words."""
-    final = next((d for d in decisions if d.final), None)
-    some = final is not None and final.verb == Verb.APPROVE_CLEAN.value
-    went = next((p for p in published if p.part == (CLEAN if some else HELD)), None)
-    if went is None:
-        return _stayed(review)
-    when = f"{went.published_at:%Y-%m-%d %H:%M} UTC"
-    if some:
-        return (
-            f"Of the rows that no finding names it went out with them on {when}; what was drafted "
-            f"for the others stays in quarantine.{_reverted(went)}"
-        )
-    away = len(final.exclude or ()) if final is not None else 0
-    but = f", but for {counted_rows(away)} left out, in quarantine" if away else ""
-    return (
-        f"It went out with the approved rows on {when}{but}. A proposed repair changes nothing, "
-        f"unless an edit made it.{_reverted(went)}"
-    )
-
-
-def _stayed(review: Review) -> str:
-    if review.state is ReviewState.APPROVED:
-        return "It was approved with its rows, which have not gone out yet: their turn comes."
-    if review.state in REFUSED:
-        return f"Nothing of it has gone out: the rows were {_REFUSED_BY[review.state]}."
-    return (
-        "Nothing of it has gone out by this request: an edit or a newer snapshot took its place, "
-        "and the request about that says what became of it."
-    )
-
-
-def _reverted(went: Publication) -> str:
-    at = went.reverted_at
-    return f" It was taken back on {at:%Y-%m-%d %H:%M} UTC." if at else ""
 
 
 def _drafts_of(

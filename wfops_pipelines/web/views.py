@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from wfops_pipelines import became
 from wfops_pipelines.core import links
 from wfops_pipelines.core.answers import Weighed, answers, offered
 from wfops_pipelines.core.findings import Finding, Severity
@@ -21,7 +22,6 @@ from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.undoing import revertible
 from wfops_pipelines.web.drafted import (
     MOST_LEFT_OUT,
-    became,
     drafts_view,
     leave_out_link,
     repairs_link,
@@ -109,7 +109,8 @@ def review_view(
     seq = seen["snapshot"].rank if seen else review.seq
     repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
-    said = became(review, decisions, seen.get("publications", ()))
+    left_out = next((d.exclude or () for d in decisions if d.final), ())
+    said = became.of_drafts(review, left_out, seen.get("publications", ()))
     drafted = {"drafts": proposed, "became": said, "repairs": repairs, "twice": twice}
     back = None
     if seen:
