@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfops_pipelines.commands import failures
+from wfops_pipelines.commands import asset_pages, carried, failures
 from wfops_pipelines.commands.audit import audit_app
 from wfops_pipelines.commands.deliveries import deliveries
 from wfops_pipelines.commands.reconcile import reconcile
@@ -17,7 +17,6 @@ from wfops_pipelines.commands.terminal import open_all as _open
 from wfops_pipelines.commands.terminal import progress_told, tell_judged, tell_waiting
 from wfops_pipelines.commands.terminal import sign as _sign
 from wfops_pipelines.commands.waivers import waivers_app
-from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.errors import ProjectError, WfopsError
 from wfops_pipelines.settings import Settings, read_settings
 
@@ -78,8 +77,8 @@ def check(
     ] = None,
 ) -> None:
     """Validate the project: names, suites, policies, reviewer groups, sensors."""
+    from wfops_pipelines.core.findings import counted
     from wfops_pipelines.project import open_project
-    from wfops_pipelines.report.show import counted
     from wfops_pipelines.validation import problems
 
     settings = read_settings(start=folder)
@@ -114,8 +113,11 @@ def run(
         str, typer.Option(help="first read again what the source has since then, as 2026-05-01")
     ] = "",
 ) -> None:
-    """Run one sync here and now, without Dagster: stage, examine, publish or hold."""
-    from wfops_pipelines import flow, retrying
+    """Run one sync here and now, without Dagster: stage, examine, publish or hold.
+
+    What was decided about its rows and nobody has carried out yet is carried out, too.
+    """
+    from wfops_pipelines import carrying, flow, retrying
     from wfops_pipelines.core.reviews import Actor
     from wfops_pipelines.sync import read_day
 
@@ -124,12 +126,16 @@ def run(
     project.suite(name)  # what is broken is told before anything is read
     which = read_day(sync, day, services.clock())
     by = flow.Run(_me(services) if since else actor)
-    with progress_told():
-        tried = retrying.run(project, sync, services, by, which, since)
+    asked = carrying.take_up(sync, services, which, since)
+    with asset_pages.told(project, sync, services) as judged, progress_told():
+        tried = (retrying.retry if asked else retrying.run)(
+            project, sync, services, by, which, since
+        )
+        judged += tried.judged
     _sign(services)
     if not tried.judged and tried.error is None:
         typer.echo(f"{name}: nothing new")
-    failures.tell(tried, services, quiet=True)
+    failures.tell(tried, sync, services, quiet=True)
 
 
 @app.command()
@@ -140,7 +146,7 @@ def reviews(
     from wfops_pipelines.core.reviews import ReviewKind, ReviewState
     from wfops_pipelines.store import reviews as store
 
-    _, _, services = _open()
+    _, project, services = _open()
     with services.engine.connect() as conn:
         found = store.listed(conn, pending=not all_)
     if not found:
@@ -150,6 +156,7 @@ def reviews(
         typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
         if review.kind is ReviewKind.FAILURE and review.state is ReviewState.PENDING:
             failures.show_choices(review, services)
+        carried.warn_of_override(review, project.syncs.get(review.sync), services)
 
 
 @app.command()
@@ -172,7 +179,7 @@ def decide(
     ] = False,
 ) -> None:
     """Answer a review request, as the development user, and act on it."""
-    from wfops_pipelines import flow, publishing, retrying
+    from wfops_pipelines import flow, retrying
     from wfops_pipelines.core.reviews import (
         Actor,
         Decision,
@@ -197,36 +204,34 @@ def decide(
     )  # fmt: skip
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
-    typer.echo(f"{decision} recorded as {taken.id}")
-    with failures.told_that_it_stands(taken, services):
+    typer.echo(f"{decision} recorded as {taken.id}{carried.as_override(taken)}")
+    pages = asset_pages.told(project, sync, services)
+    with pages as judged, carried.told_that_it_stands(taken, services):
         if taken.edited is not None:
             run_ = flow.Run(Actor("cli", "machine"))
-            tell_judged(flow.judge_staged(project, sync, services, run_), services)
+            judged += flow.judge_staged(project, sync, services, run_)
+            tell_judged(judged, sync, services)
         elif not taken.final:
             typer.echo(f"{taken.approvals} of {found.approvals_needed} approvals")
         elif found.kind is ReviewKind.AFTER:
             typer.echo("nothing moves: the override was looked at")
         elif found.kind is ReviewKind.REVERT:
-            publishing.release(sync, taken.id, services, GATE)
-            typer.echo("reverted" if taken.verb.value == "approve" else "it stays as it is")
+            if taken.verb.value == "approve":
+                carried.carry_out(sync, taken, services)
+            else:
+                typer.echo("it stays as it is")
         elif found.kind is ReviewKind.WAIVER:
             typer.echo(
                 "it counts from now on" if taken.verb.value == "approve" else "it never counts"
             )
         elif found.seq is not None:
-            with progress_told():
-                done = publishing.release(sync, taken.id, services, GATE)
-            typer.echo(
-                f"published {counted_rows(done.rows)}"
-                if done
-                else "quarantined; nothing was published"
-            )
-            by = flow.Run(GATE)
-            failures.tell(retrying.behind(sync, found.seq, services, by), services, quiet=True)
+            carried.carry_out(sync, taken, services)
+            more = retrying.behind(sync, found.seq, services, flow.Run(GATE))
+            failures.tell(more, sync, services, quiet=True)
         else:
             _sign(services)  # what comes now may fail
             with progress_told():
-                failures.act(found, taken, sync, project, services)
+                failures.act(found, taken, sync, project, services, judged)
     _sign(services)
 
 
@@ -320,10 +325,12 @@ def reopen(review: ReviewId, reason: Reason) -> None:
     """Ask again about rows that were rejected."""
     from wfops_pipelines.deciding import steering
 
-    _, _, services = _open()
+    _, project, services = _open()
     new = steering.reopen(review, reason, _me(services), services)
+    if new.sync in project.syncs:
+        asset_pages.tell(project, project.syncs[new.sync], services)
     typer.echo(f"{new.subject} waits again: {new.id}")
-    tell_waiting(new, services)
+    tell_waiting(new, project.syncs.get(new.sync), services)
     _sign(services)
 
 
@@ -339,7 +346,7 @@ def revert(
     _, project, services = _open()
     asked = undoing.ask(name, snapshot, reason, _me(services), project, services)
     typer.echo(f"{asked.id}: {asked.summary}")
-    tell_waiting(asked, services)
+    tell_waiting(asked, project.find(name), services)
     _sign(services)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wfops_pipelines import flow, publishing
 from wfops_pipelines.core import links
+from wfops_pipelines.core.findings import counted, plural
 from wfops_pipelines.core.reviews import OUTCOME_OF, Actor, Decision, Review, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.dagster_client import DagsterClient, LaunchRefused
@@ -94,7 +95,7 @@ class _Demo:
         done = self._newest(name)
         if done >= days:
             return
-        _say(f"{days} day(s) of history for {name}; what they hold, the demo decides")
+        _say(f"{counted(days, 'day')} of history for {name}; what they hold, the demo decides")
         for day in range(done, days):
             self.sandbox.set_clock(TODAY - timedelta(days=days - day))
             self._pass(name)
@@ -170,7 +171,8 @@ class _Demo:
             newest = snapshots.latest(conn, name, DAYS * 4)
             parts = [p for s in newest for p in publications_of(conn, name, s.seq)]
         rows, count = sum(p.rows for p in parts), len({p.seq for p in parts})
-        done = f"{rows:>7,} rows from {count} snapshots" if count else "nothing yet"
+        of = f"{rows:>7,} {plural(rows, 'row')} from {counted(count, 'snapshot')}"
+        done = of if count else "nothing yet"
         return f"  {name:17} {done} → {sync.destination.words}"
 
     def _held(self, review: Review) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -140,6 +141,17 @@ def waiting(conn: Connection, sync: str, step: str, day: str | None) -> list[str
     )
     causes = [(row.id, str(row.fingerprint).split("/")) for row in conn.execute(pending)]
     return [id for id, cause in causes if [cause[0], *cause[2:]] == [step, *_of(day)]]
+
+
+def waiting_dated(conn: Connection, sync: str, step: str) -> dict[str, str]:
+    """The requests about failures of this step in runs that read from a date, with that date."""
+    c = t.reviews.c
+    pending = select(c.id, c.fingerprint, c.failure).where(
+        c.sync == sync, c.kind == ReviewKind.FAILURE.value, c.state == ReviewState.PENDING.value
+    )
+    mine = [r for r in conn.execute(pending) if str(r.fingerprint).split("/")[0] == step]
+    told = {r.id: str(json.loads(r.failure or "{}").get("since", "")) for r in mine}
+    return {id: since for id, since in told.items() if since}
 
 
 def known(conn: Connection, sync: str, run_id: str) -> bool:

@@ -76,13 +76,15 @@ def run_sync(
     began = services.clock()
     judged = stage_and_judge(project, sync, services, run, until, day, since)
     passed = Passed(judged, publishing.publish_cleared(sync, services, run.actor, day))
-    whole_run(sync, services, day, began)
+    whole_run(sync, services, day, began, since)
     return passed
 
 
-def whole_run(sync: Sync, services: Services, day: Day | None, began: datetime) -> None:
+def whole_run(
+    sync: Sync, services: Services, day: Day | None, began: datetime, since: datetime | None
+) -> None:
     """A run that began then went through: an earlier one that died is over."""
-    mending.close(sync, "run", services, day.name if day else None, began)
+    mending.close(sync, "run", services, day.name if day else None, began, since)
 
 
 def stage_and_judge(
@@ -100,7 +102,7 @@ def stage_and_judge(
         stage_again(sync, services, run.actor, run.run_id, since)
     stage(sync, services, run.actor, run.run_id, until, day)
     judged = judge_staged(project, sync, services, run, day)
-    mending.close(sync, "extraction", services, day.name if day else None, began)
+    mending.close(sync, "extraction", services, day.name if day else None, began, since)
     return judged
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from wfops_pipelines.core.redact import hide, redacted
 from wfops_pipelines.destinations import Parcel
@@ -18,6 +19,19 @@ def named(sync: Sync, key: str) -> str:
     if sync.key not in sync.policy.masked:
         return key
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+def meant(sync: Sync, key: str, known: Iterable[str]) -> str:
+    """The key of `known` rows that somebody means who was shown it as `named` shows it."""
+    if sync.key not in sync.policy.masked:
+        return key
+    return next((k for k in known if key in (k, named(sync, k))), key)
+
+
+def without_masked(sync: Sync, text: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """What was said of these rows, without their values of masked columns."""
+    values = {str(row[c]) for row in rows for c in sync.policy.masked if row.get(c) is not None}
+    return hide(text, sorted(values, key=len, reverse=True))
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.reviews import Review, ReviewState
 from wfops_pipelines.core.snapshot import SnapshotState
+from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging.rereading import moment
 from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
@@ -29,14 +31,23 @@ _MOVING = (SnapshotState.STAGED, SnapshotState.CLEARED)
 
 
 def close(
-    sync: Sync, step: str, services: Services, day: str | None, since: datetime | None = None
+    sync: Sync,
+    step: str,
+    services: Services,
+    day: str | None,
+    since: datetime | None = None,
+    reread: datetime | None = None,
 ) -> None:
     """Call it after this step (of this day) went well; `since`: when it began.
 
-    A failure that was reported after that is not over by it.
+    A failure that was reported after that is not over by it. reread: from when on the run read
+    again; a failure of one that was to read again is over by one that reached as far back.
     """
     with services.engine.connect() as conn:
         found = failing.waiting(conn, sync.name, step, day)
+        if reread is not None and step in failing.READING:
+            dated = failing.waiting_dated(conn, sync.name, step)
+            found += [id for id, text in dated.items() if _reaches(reread, text)]
     for id in found:
         with database.transaction(services.engine) as conn:
             review = reviews.get(conn, id, lock=True)
@@ -45,6 +56,13 @@ def close(
             late = since is not None and review.opened_at > since
             if not late and _is_over(conn, sync, step, day, review):
                 _close(conn, review, step, services)
+
+
+def _reaches(reread: datetime, text: str) -> bool:
+    try:
+        return reread <= moment(text)
+    except SettingsError:
+        return False  # it was no date, which a person looks at
 
 
 def _is_over(conn: Connection, sync: Sync, step: str, day: str | None, review: Review) -> bool:

@@ -14,7 +14,7 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
-from wfops_pipelines.core.verdict import holds
+from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.deciding import leaving
 from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
@@ -166,12 +166,12 @@ def _carry_out(
                 quarantine(conn, snapshot, services, actor, HELD, errand.decision, excluded)
             return done
         case Verb.APPROVE_CLEAN:
-            flagged = _flagged(conn, sync, snapshot)
+            named = _flagged(conn, sync, snapshot)
             done = _publish(
-                conn, sync, snapshot, services, actor, CLEAN, without=flagged,
+                conn, sync, snapshot, services, actor, CLEAN, without=named,
                 decision=errand.decision,
             )  # fmt: skip
-            quarantine(conn, snapshot, services, actor, HELD, errand.decision, flagged)
+            quarantine(conn, snapshot, services, actor, HELD, errand.decision, named)
             return done
         case Verb.REJECT:
             quarantine(conn, snapshot, services, actor, HELD, errand.decision, held)
@@ -183,8 +183,7 @@ def _carry_out(
 def _flagged(conn: Connection, sync: Sync, snapshot: Snapshot) -> frozenset[str]:
     found = snapshots.evidence(conn, sync.name, snapshot.seq)
     assert found is not None
-    findings = [Finding.from_json(f) for f in found[1]["findings"]]
-    return frozenset(k for f in findings if holds(f, sync.policy) for k in f.keys)
+    return flagged((Finding.from_json(f) for f in found[1]["findings"]), sync.policy)
 
 
 def _publish(

@@ -178,7 +178,10 @@ def _request(
     rows = [[p.part, p.digest, p.rows, p.inserted, p.updated, p.deleted] for p in parts]
     inserted, updated = sum(p.inserted for p in parts), sum(p.updated for p in parts)
     deleted = sum(p.deleted for p in parts)
-    back = f"{counted_rows(deleted)} that it deleted live again, " if deleted else ""
+    lives = "lives" if deleted == 1 else "live"
+    back = f"{counted_rows(deleted)} that it deleted {lives} again, " if deleted else ""
+    added = f"{counted_rows(inserted)} that it added {'is' if inserted == 1 else 'are'}"
+    changed = f"{updated:,} {'gets its' if updated == 1 else 'get their'}"
     body = {"revert": sync.name, "snapshot": seq, "parts": rows}
     return Review(
         id=services.id("rv"),
@@ -188,8 +191,8 @@ def _request(
         state=ReviewState.PENDING,
         evidence_hash=digest(canonical(body)),
         summary=(
-            f"{actor.name} asks to revert {sync.name} #{seq}: {inserted:,} rows that it added are "
-            f"deleted, {back}{updated:,} get their former values, newer ones stay: {reason}"
+            f"{actor.name} asks to revert {sync.name} #{seq}: {added} deleted, {back}{changed} "
+            f"former values, newer ones stay: {reason}"
         ),
         group=sync.policy.reviewers,
         opened_at=services.clock(),

@@ -57,7 +57,7 @@ def test_without_keys_none_is_doubled_and_a_person_is_told_of_the_one_in_doubt(
         rows, to = people(many(ROWS), api.environ), contacts(keys=False)
         for _ in range(2):
             with pytest.raises(
-                DestinationRefused, match=rf"1 rows may .*\(k{at}\).*wfops deliveries"
+                DestinationRefused, match=rf"1 row may .*\(k{at}\).*wfops deliveries"
             ):
                 publish(engine, to, rows)
         assert states(engine).pop(f"k{at}") == "unknown"

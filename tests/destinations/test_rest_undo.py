@@ -124,7 +124,7 @@ def test_without_keys_what_may_have_been_created_anew_is_left_to_a_person(engine
         with pytest.raises(DestinationUnreachable, match="may have arrived all the same"):
             revert(engine, api, gone, 2, to)
         for _ in range(2):
-            with pytest.raises(DestinationRefused, match=r"1 rows may .*\(a\).*--delivered KEY"):
+            with pytest.raises(DestinationRefused, match=r"1 row may .*\(a\).*--delivered KEY"):
                 revert(engine, api, gone, 2, to)
         assert sorted(held(api)) == ["a", "b"]
         with engine.connect() as conn:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.destinations.contacts_api import contacts_api
-from wfops_pipelines import Policy, mending, rest_destination, retrying
+from wfops_pipelines import Policy, carrying, mending, rest_destination, retrying
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
 from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import DestinationRefused, SourceRefused
@@ -149,7 +149,7 @@ def test_a_failed_release_is_over_when_what_was_decided_is_done(bench, api):
         bench.release(taken)
     with bench.services.engine.connect() as conn:
         errand = reviews.errand(conn, taken.id)
-    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    review = carrying.note_failed(errand, bench.sync, error.value, bench.services, None)
     bench.run([row("2", "b@x", 30)])
     assert bench.review(review.id).state is ReviewState.PENDING
     bench.release(taken)

@@ -1,11 +1,14 @@
 """Rows that a SaaS API refuses for good are left out by a decision, and the others go on."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_undo_rest import ANA, BOB, crm, emails, row
-from wfops_pipelines import Policy, cli, flow, publishing, retrying, undoing
+from wfops_pipelines import Policy, carrying, cli, flow, publishing, retrying, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding.settling import settle
 from wfops_pipelines.destinations.deliveries import of_snapshot
@@ -108,6 +111,24 @@ def test_what_was_refused_is_left_out_with_a_reason_and_later_snapshots_go_on(be
     assert "“they are no addresses”" in story.words
 
 
+def test_all_that_an_api_refuses_beside_what_it_takes_is_one_decision(bench, api):
+    """So many in a row are not about the rows, else the others go on."""
+    many = [row(f"{i:02}", "odd" if i % 2 else f"{i}@x") for i in range(60)]
+    review = refused(bench, many)
+    assert len(review.keys) == 30
+    assert len(emails(api)) == 30
+    leave_out(bench, review)
+    assert account(bench).left_out == 30
+
+
+def test_where_an_api_takes_nothing_any_more_sending_stops(bench, api):
+    many = [row(f"{i:02}", "odd" if i > 4 else f"{i}@x") for i in range(60)]
+    tried = attempt(bench, many)
+    assert len(tried.review.keys) == 21
+    said = "Sending stopped there: 21 rows in a row were refused and none taken between"
+    assert said in str(tried.error)
+
+
 def test_a_newer_version_of_a_row_that_was_left_out_is_sent_as_usual(bench, api):
     leave_out(bench, refused(bench, BAD))
     bench.run([row("2", "b@x", 30)])
@@ -144,7 +165,7 @@ def test_rows_of_an_approved_hold_are_left_out_of_its_release(bench, api):
         bench.release(taken)
     with bench.services.engine.connect() as conn:
         errand = reviews.errand(conn, taken.id)
-    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    review = carrying.note_failed(errand, bench.sync, error.value, bench.services, None)
     decision = bench.decide(review, Verb.LEAVE_OUT)
     publishing.release(bench.sync, decision.id, bench.services, GATE)
     assert account(bench).waiting == 1
@@ -164,7 +185,7 @@ def test_a_row_that_a_person_edited_is_left_out_of_its_edit_by_another_one(bench
         bench.release(taken)
     with bench.services.engine.connect() as conn:
         errand = reviews.errand(conn, taken.id)
-    review = retrying.note_failed(errand, bench.sync, error.value, bench.services, None)
+    review = carrying.note_failed(errand, bench.sync, error.value, bench.services, None)
     with pytest.raises(NotAllowed, match="four eyes"):
         bench.decide(review, Verb.LEAVE_OUT, actor=ANA)
     done = leave_out(bench, review, "cyd")
@@ -340,13 +361,42 @@ def test_the_commands_show_the_rows_the_words_and_the_choices(bench, api, shell)
     assert "left out by ana (unverified)" in shell("reconcile", "things", "2")
 
 
+def test_the_commands_veil_what_the_policy_masks_and_take_it_as_they_show_it(bench, api, shell):
+    policy = replace(LOOSE, masked=("id", "name"))
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    bench.source.answer([row("secret-1", "odd-name"), row("secret-2", "other-name")])
+    said = shell("run", "things")
+    review = re.search(r"it failed: (rv-\w+)", said)[1]
+    listed = shell("deliveries", "things")
+    told = [shell("deliveries", "things", "--delivered", "secret-1", "--reason", "r"), listed, said]
+    assert "refused with 422" in listed
+    keys = re.findall(r"sha256:\w{12}", listed)
+    assert len(keys) == 2
+    words = ("decide", review, "leave_out", "--exclude", keys[0], "--reason", "no address")
+    told += [shell(*words), shell("deliveries", "things"), shell("reconcile", "things")]
+    assert f"left out: {keys[0]}\n" in told[3]
+    for text in told:
+        assert not re.search("secret-|odd-name|other-name", text)
+
+
+def test_a_row_in_doubt_is_settled_by_the_name_that_is_shown(bench, shell):
+    bench.project.syncs["things"] = replace(bench.sync, policy=replace(LOOSE, masked=("id",)))
+    bench.run([row("secret-1", "a@x")])
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("update wfops.deliveries set state = 'unknown'")
+    (key,) = re.findall(r"sha256:\w{12}", shell("deliveries", "things"))
+    said = shell("deliveries", "things", "--delivered", key, "--reason", "it is there")
+    assert said == f"{key} of things has arrived\n"
+    assert states(bench) == {"secret-1": "delivered"}
+
+
 def test_a_decision_without_the_variables_stands_and_says_who_acts_on_it(bench, shell):
     held = bench.held([row("1", "a@x", amount=-1), row("2", "b@x")])
     token = bench.services.environ.pop("WFOPS_CRM_TOKEN")
     said = shell("decide", held.id, "approve", "--reason", "fine")
     assert "approve recorded as dc-" in said
     assert "WFOPS_CRM_TOKEN is not set" in said
-    assert "the decision stands: the approval gate of a running Dagster acts on it" in said
+    assert "the decision stands: the approval gate of a running Dagster carries it out, or" in said
     assert bench.review(held.id).state is ReviewState.APPROVED
     bench.services.environ["WFOPS_CRM_TOKEN"] = token
 

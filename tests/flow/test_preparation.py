@@ -75,6 +75,14 @@ def test_the_page_makes_the_repair_in_one_launch_and_somebody_else_approves(make
     assert [d.state for d in kept(bench)] == [DraftState.ACCEPTED] * 2
 
 
+def test_each_row_says_its_own_repair(make_bench):
+    bench = tidying(make_bench)
+    review = bench.held([record(1, "Ann"), record(2, " Bo "), record(3, "Cy  ")])
+    why = {row["key"]: row["reasons"] for row in page(bench, review)["held"]["rows"]}
+    assert why["2"] == ["name could be tidied: “ Bo ” → “Bo” (blanks around or within it)"]
+    assert why["3"] == ["name could be tidied: “Cy  ” → “Cy” (blanks around or within it)"]
+
+
 def test_another_value_than_the_proposed_one_is_an_edit(make_bench):
     bench = tidying(make_bench)
     review = bench.held([record(1, "Ann"), record(2, " Bo ")])

@@ -3,14 +3,18 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
 
-from wfops_pipelines import Policy, cli
+from wfops_pipelines import Policy, cli, undoing
 from wfops_pipelines.core.progress import LOGGER
-from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.deciding.steering import pause, resume
+from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
+from wfops_pipelines.failing import report_failure
+from wfops_pipelines.store import reviews
 
 pytestmark = pytest.mark.components
 
@@ -142,3 +146,112 @@ def test_who_is_alone_in_a_group_is_told_whom_a_revert_lacks(shell):
     assert (
         "nobody else is in team; add who approves it to reviewers.yaml, for: wfops decide" in said
     )
+
+
+BAD = [row("1", amount=-1)]
+
+
+def test_a_run_carries_out_what_was_decided_and_nobody_has_carried_out(shell):
+    """Decided on a page, while no Dagster runs that would release it."""
+    bench = shell.bench
+    held = bench.held(BAD)
+    bench.decide(held, Verb.APPROVE)
+    assert "things #1: approve by ana (unverified): published 1 row\n" in shell("run", "things")
+    assert bench.rows("id, amount") == [("1", -1)]
+    assert "things #1" not in shell("run", "things")
+
+
+def test_a_run_puts_away_what_was_rejected_and_takes_back_what_was_reverted(shell):
+    bench = shell.bench
+    bench.decide(bench.held([row("2", amount=-1)]), Verb.REJECT)
+    said = shell("run", "things", pages=[[row("1"), row("1")]])
+    assert "things #1: reject by ana (unverified): quarantined; nothing was published" in said
+    asked = undoing.ask("things", 2, "wrong", Actor("bob"), bench.project, bench.services)
+    bench.decide(asked, Verb.APPROVE)
+    assert "things #2: approve by ana (unverified): reverted" in shell("run", "things")
+    assert bench.rows() == []
+
+
+def test_a_decision_that_must_wait_says_for_what_and_who_carries_it_out_then(shell):
+    bench, who = shell.bench, Actor("ana")
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    held = bench.held(BAD)
+    pause("things", "an audit", who, bench.project, bench.services)
+    waits = (
+        "not carried out yet: things is paused (by ana (unverified): an audit). "
+        "`wfops resume things` lets it go on. Then the approval gate of a running Dagster carries "
+        "it out, or `wfops run things`"
+    )
+    assert waits in shell("decide", held.id, "approve", "--reason", "checked")
+    assert f"things #1: approve by ana (unverified): {waits}" in shell("run", "things")
+    resume("things", "done", who, bench.project, bench.services)
+    assert "published 1 row" in shell("run", "things")
+
+
+def test_what_was_decided_in_any_order_goes_in_one_run(shell):
+    """The second waits for the first to go, and the third for the second."""
+    bench = shell.bench
+    bench.project.syncs["things"] = replace(bench.sync, policy=replace(FREE, while_held="queue"))
+    first = bench.held(BAD)
+    bench.run([row("2", minutes=1)])
+    last = bench.held([row("3", amount=-3, minutes=2)])
+    for review in (last, first):
+        bench.decide(review, Verb.APPROVE)
+    said = shell("run", "things").splitlines()
+    assert said == [
+        "things: nothing new",
+        "things #3: approve by ana (unverified): published 1 row",
+        "things #1: approve by ana (unverified): published 1 row",
+        "things #2: 1 row, published now: an earlier run had left them",
+    ]
+    assert [id for (id,) in bench.rows("id")] == ["1", "2", "3"]
+
+
+def test_a_failed_release_is_told_with_who_tries_again(shell, monkeypatch):
+    bench = shell.bench
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    held = bench.held(BAD)
+    down = DestinationUnreachable("the server is down")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.sync.destination), "publish", Mock(side_effect=down))
+        said = shell("decide", held.id, "approve", "--reason", "checked")
+    assert "the decision stands: the approval gate of a running Dagster carries it out, or" in said
+    assert "published 1 row" in shell("run", "things")
+
+
+def test_what_failed_for_good_is_left_to_whoever_answers_about_it(shell, monkeypatch):
+    bench = shell.bench
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    held = bench.held(BAD)
+    bad = DestinationRefused("no such column")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.sync.destination), "publish", Mock(side_effect=bad))
+        said = shell("decide", held.id, "approve", "--reason", "checked")
+    about = re.search(r"the decision stands, and (rv-\w+) asks how to go on", said)[1]
+    assert "it failed, and `wfops reviews` asks how to go on" in shell("run", "things")
+    said = shell("decide", about, "retry", "--reason", "the column is there")
+    assert "things #1: approve by ana (unverified): published 1 row" in said
+
+
+def test_a_run_is_the_retry_that_a_decision_waits_for(shell):
+    """The approval gate need not start another one."""
+    bench = shell.bench
+    failed = report_failure(bench.sync, "extraction", SourceRefused("401"), bench.services, None)
+    taken = bench.decide(failed, Verb.RETRY)
+    shell("run", "things", "--since", "2026-04-01", pages=[[row("1")]])
+    with bench.services.engine.connect() as conn:
+        assert reviews.errand(conn, taken.id).done_at is None  # that was another run
+    shell("run", "things")
+    with bench.services.engine.connect() as conn:
+        assert reviews.errand(conn, taken.id).done_at is not None
+
+
+def test_what_would_be_an_override_is_called_so_before_and_after(shell):
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    said = shell("run", "things", pages=[BAD])
+    override = "an override of the failed critical check amount_is_in_range"
+    assert f"publishes all of it as it is; that is {override}" in said
+    assert f"    approve is {override}\n" in shell("reviews")
+    review = re.search(r"wfops decide (rv-\w+) approve", said)[1]
+    said = shell("decide", review, "approve", "--reason", "known")
+    assert ", an override of amount_is_in_range: somebody else looks at it afterwards\n" in said

@@ -93,7 +93,7 @@ def test_a_table_has_no_deliveries_and_says_where_to_look(bench, monkeypatch):
         (
             Policy(reviewers="team", critical_fields=("owner",)),
             [row("1", -1), row("2")],
-            "All rows wait, because policy is about the snapshot",
+            "All rows wait, because what the policy guards is not there to be looked at",
         ),
     ],
 )

@@ -1,9 +1,11 @@
 """What a reviewer sees of a hold: plots, reasons of each row, and what would be set in motion."""
 
+import html
 import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,8 +14,14 @@ from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_left_out import crm
 from tests.web.conftest import application
 from wfops_pipelines import Above, Always, Policy, retrying, workbench
-from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.errors import SettingsError, SourceRefused
+from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.errors import (
+    BadDecision,
+    DestinationRefused,
+    RefusedRow,
+    SettingsError,
+    SourceRefused,
+)
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
 from wfops_pipelines.web.plots import HEIGHT, WIDTH, plot
@@ -80,6 +88,47 @@ def test_where_no_row_has_a_key_the_page_offers_a_rejection_only(make_bench, rev
     assert "wfops decide" in page
     assert "approve --reason" not in page
     assert "--set KEY.COLUMN" not in page
+
+
+def buttons(page):
+    return [html.unescape(b) for b in re.findall(r'<a class="button[^>]*>([^<]+)</a>', page)]
+
+
+def test_an_approval_that_is_an_override_is_called_so_before(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", scope="whole"))
+    page = review_page(bench, bench.held([*day(0, 3), {**day(0)[5], "amount": -3}]))
+    assert "Approving is an override of the failed critical check amount_is_in_range" in page
+    assert "needs the role override (ana, bob, cyd)" in page
+    assert buttons(page) == ["Approve (override)", "Approve clean", "Reject"]
+    (approve,) = re.findall(r'href="([^"]+)">Approve \(override\)', page)
+    assert "# this is an override of the failed critical check" in unquote(html.unescape(approve))
+    assert "publishes all of it as it is; that is an override of the failed critical" in page
+
+
+def test_an_approval_of_what_a_person_is_to_judge_is_no_override(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", high_impact=(Above("amount", 100),)))
+    page = review_page(bench, bench.held(day(0, 3)))
+    assert "override" not in page.partition("Audit trail")[0]
+
+
+def test_where_every_row_is_flagged_no_clean_ones_are_offered(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team"))
+    review = bench.held([{**r, "amount": -1} for r in day(0, 3)])
+    page = review_page(bench, review)
+    assert buttons(page) == ["Approve (override)", "Reject"]
+    assert "approve_clean" not in page
+    with pytest.raises(BadDecision, match="would publish nothing, for every row is flagged"):
+        bench.decide(review, Verb.APPROVE_CLEAN)
+
+
+def test_one_row_is_not_called_rows(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.9))
+    review = bench.held([*day(0, 1), {**day(0)[5], "amount": -3}])
+    bench.release(bench.decide(review, Verb.APPROVE))
+    page = review_page(bench, review)
+    assert "Published: 1 held row (" in page
+    assert "<b>1</b> row inserted" in page
+    assert not re.search(r"\b1 (\w+ )?rows", re.sub("<.*?>", "", page))
 
 
 def test_masked_columns_give_no_reason_away(make_bench, review_page):
@@ -201,7 +250,7 @@ def test_of_held_rows_it_shows_what_publishing_those_would_change(make_bench, re
         bench, bench.held([changed, *rows[6:], {**rows[5], "id": "x", "amount": -3}])
     )
     panel = page.partition("What publishing the held rows would change")[2].partition("<section")[0]
-    assert re.findall(r"<b>(\d+)</b> rows (\w+)", panel) == [
+    assert re.findall(r"<b>(\d+)</b> rows? (\w+)", panel) == [
         ("1", "inserted"), ("1", "updated"), ("0", "unchanged"), ("0", "deleted"),
     ]  # fmt: skip
     assert "other" in panel
@@ -218,3 +267,13 @@ def test_every_failure_has_a_page(make_bench, review_page, error):
     assert "What failed" in page
     assert str(error) in page.replace("&#39;", "'")
     assert f"wfops decide {review.id} retry --reason" in page
+
+
+def test_many_refused_rows_are_counted_and_stand_in_no_address(bench, review_page):
+    rows = [RefusedRow(1, f"k{i}", "create", "no e-mail") for i in range(150)]
+    bench.run(day(0, 1))
+    error = DestinationRefused("no e-mail", rows=rows)
+    page = review_page(bench, report_failure(bench.sync, "publishing", error, bench.services, None))
+    assert page.count("<td>create</td><td>no e-mail</td>") == 100
+    assert "and 50 more" in page
+    assert "exclude" not in page.partition("card decision")[2]

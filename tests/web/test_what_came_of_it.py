@@ -13,7 +13,7 @@ from tests.web.test_review_page import day, review_page  # noqa: F401
 from wfops_pipelines import Policy, retrying, undoing
 from wfops_pipelines.assist import draft
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
-from wfops_pipelines.flow import Run
+from wfops_pipelines.flow import Run, judge_staged
 
 pytestmark = pytest.mark.components
 BOB = Actor("bob", verified=True)
@@ -65,6 +65,62 @@ def test_drafts_that_were_edited_are_told_of_by_the_next_request(drafted, said):
     bench, review = drafted
     bench.decide(review, Verb.APPROVE, edits=(Edit("000-000", {"reply": "Dear Ann"}),))
     assert "an edit or a newer snapshot took its place" in said(bench, review)
+
+
+@pytest.fixture
+def goes_on(review_page):  # noqa: F811
+    """Where the page of a request leads that another one took the place of; the inbox as well."""
+
+    def read(bench, review):
+        found = re.findall(
+            r'[Ii]n its place:? (<a href="[^"]+">[^<]+</a>)', review_page(bench, review)
+        )
+        inbox = TestClient(application()).get("/wfops").text.partition("Decided lately")[2]
+        assert all(f"in its place {link}" in inbox for link in found)
+        return found
+
+    return read
+
+
+def test_an_edited_request_leads_to_the_one_about_the_edit(drafted, goes_on):
+    bench, review = drafted
+    bench.decide(review, Verb.APPROVE, edits=(Edit("000-000", {"reply": "Dear Ann"}),))
+    (link,) = goes_on(bench, review)
+    assert link == '<a href="/wfops/reports/things/2">the edited snapshot #2</a>'
+    (judged,) = judge_staged(bench.project, bench.sync, bench.services, Run(Actor("g", "machine")))
+    (link,) = goes_on(bench, review)
+    assert f"/wfops/r/{judged.review.id}" in link
+    assert "the request about the edited snapshot #2, which waits" in link
+    bench.decide(judged.review, Verb.REJECT, "bob")
+    assert "which is rejected" in goes_on(bench, review)[0]
+
+
+def test_a_request_that_a_newer_snapshot_made_moot_leads_to_that(bench, goes_on):
+    bench.project.syncs["things"] = replace(bench.sync, cursor=None)
+    old = bench.held([{**r, "amount": -1} for r in day(0, 3)])
+    new = bench.held([{**r, "amount": -2} for r in day(0, 3)])
+    assert goes_on(bench, new) == []
+    (link,) = goes_on(bench, old)
+    assert f"/wfops/r/{new.id}" in link
+    assert "the newer snapshot #2" in link
+    bench.run(day(0, 3))
+    (link,) = goes_on(bench, new)
+    assert link == '<a href="/wfops/reports/things/3">the newer snapshot #3</a>'
+
+
+def test_a_failure_that_shows_other_rows_by_now_leads_to_the_request_that_does(make_bench, goes_on):
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team"), crm(), api.environ)
+        by = Run(Actor("test", "machine"))
+        asked = []
+        for name in ("odd", "odder"):
+            bench.source.answer([{**day(0, 1)[0], "name": name, "id": name}])
+            bench.clock.advance(minutes=15)
+            asked.append(retrying.run(bench.project, bench.sync, bench.services, by).review)
+            with bench.services.engine.begin() as conn:
+                conn.exec_driver_sql("update wfops.deliveries set state = 'delivered'")
+        (link,) = goes_on(bench, asked[0])
+        assert f"/wfops/r/{asked[1].id}" in link
 
 
 @pytest.fixture

@@ -26,10 +26,12 @@ def deliveries(
 ) -> None:
     """List the rows that did not arrive at the sync's API; settle those that nobody knows of.
 
-    A row that was left out is listed until a newer version of it has arrived.
+    A row that was left out is listed until a newer version of it has arrived. A KEY that the policy
+    masks is shown, and taken, as sha256:…
     """
     from wfops_pipelines.deciding import settling
     from wfops_pipelines.errors import BadDecision
+    from wfops_pipelines.masking import named
 
     _, project, services = open_all()
     if delivered is not None and again is not None:
@@ -37,18 +39,18 @@ def deliveries(
     key = delivered if delivered is not None else again
     if key is not None:
         arrived = delivered is not None
-        settling.settle(name, key, arrived, reason, me(services), project, services, snapshot)
-        typer.echo(f"{key} of {name} {'has arrived' if arrived else 'is sent with the next try'}")
+        entry = settling.settle(
+            name, key, arrived, reason, me(services), project, services, snapshot
+        )
+        row = named(project.find(name), entry.key)
+        typer.echo(f"{row} of {name} {'has arrived' if arrived else 'is sent with the next try'}")
         sign(services)
         return
     found, left_out = settling.unsettled(name, project, services), settling.left_out(name, services)
     if not found:
         but = ", but for what was left out" if left_out else ""
         typer.echo(f"every row that was sent has arrived{but}")
-    for one in [*found, *left_out]:
-        typer.echo(
-            f"{one.state.value:9} {name} #{one.number:<6} {one.key:20} {one.act.value:7} "
-            f"{one.error or ''}"
-        )
+    for line in settling.shown(name, [*found, *left_out], project, services):
+        typer.echo(line)
     if any(one.state.value == "refused" for one in found):
         typer.echo("`wfops reviews` says how to go on without what was refused")

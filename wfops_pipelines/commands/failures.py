@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,28 +12,39 @@ from wfops_pipelines.core.findings import counted_rows
 if TYPE_CHECKING:
     from wfops_pipelines.core.reviews import Review
     from wfops_pipelines.deciding.gate import Taken
+    from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.retrying import Tried
     from wfops_pipelines.services import Services
     from wfops_pipelines.sync import Sync
 
+MOST_SHOWN = 20  # rows, each with what was said of it
+
 
 def show_choices(review: Review, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
-    from wfops_pipelines.core.answers import answers
+    from wfops_pipelines.core.answers import Weighed, answers
 
-    for row in _failure(review, services).get("refused", ()):
+    refused = _failure(review, services).get("refused", ())
+    for row in refused[:MOST_SHOWN]:
         typer.echo(f"    {row['act']} of {row['row']}: {row['said']}")
-    for answer in answers(review):
+    if len(refused) > MOST_SHOWN:
+        rest = counted_rows(len(refused) - MOST_SHOWN)
+        typer.echo(f"    and {rest} more: `wfops deliveries {review.sync}` lists them all")
+    for answer in answers(review, Weighed()):
         typer.echo(f"  {answer.command}  # {answer.does}")
 
 
-def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Services) -> None:
-    """Do what was decided about a failure, and tell what came of it.
+def act(
+    found: Review, taken: Taken, sync: Sync, project: Project, services: Services,
+    judged: list[Judged],
+) -> None:  # fmt: skip
+    """Do what was decided about a failure, and tell what came of it; adds what it has `judged`.
 
     Raises what made it fail again, with the new review request told.
     """
-    from wfops_pipelines import flow, publishing, retrying
+    from wfops_pipelines import carrying, flow, retrying
+    from wfops_pipelines.commands import carried
     from wfops_pipelines.core.reviews import Verb
     from wfops_pipelines.failing import GATE
     from wfops_pipelines.sync import day_named
@@ -43,55 +53,38 @@ def act(found: Review, taken: Taken, sync: Sync, project: Project, services: Ser
     day, asked = day_named(failed.get("day")), flow.Run(GATE)
     match taken.verb:
         case Verb.RETRY:
-            _take_up(taken, services)
             since = failed.get("since", "")
+            carrying.take_up(sync, services, day, since)
             if since:
                 typer.echo(f"reads again what the source has since {since}")
-            tell(retrying.retry(project, sync, services, asked, day, since), services)
+            tried = retrying.retry(project, sync, services, asked, day, since)
+            judged += tried.judged
+            tell(tried, sync, services)
         case Verb.LEAVE_OUT:
-            publishing.release(sync, taken.id, services, GATE)
-            _tell_left_out(sync, taken, services)
-            tell(retrying.go_on(sync, services, asked, day), services)
+            carried.carry_out(sync, taken, services)
+            tell(retrying.go_on(sync, services, asked, day), sync, services)
         case _:
             typer.echo("closed; nothing has changed, and the next run tries again")
 
 
-@contextmanager
-def told_that_it_stands(taken: Taken, services: Services) -> Iterator[None]:
-    """Where this shell lacks what carrying a decision out needs, say who does it instead."""
-    from wfops_pipelines.commands.terminal import sign
-    from wfops_pipelines.core.reviews import Verb
-    from wfops_pipelines.errors import SettingsError
-
-    try:
-        yield
-    except SettingsError:
-        who = "the approval gate of a running Dagster acts on it"
-        if taken.edited is not None:
-            who = "the next run with the variable set examines what was edited"
-        elif taken.verb is Verb.LEAVE_OUT:
-            who = "the next run with the variable set goes on"
-        if taken.verb is not Verb.RETRY:  # of which the new request was told
-            typer.echo(f"the decision stands: {who}")
-            sign(services)
-        raise
-
-
-def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
+def tell(tried: Tried, sync: Sync, services: Services, *, quiet: bool = False) -> None:
     """What a try did, snapshot by snapshot; raises what made it fail.
 
     `quiet`: of a run, which says by itself that nothing was new.
     """
+    from wfops_pipelines.commands import carried
     from wfops_pipelines.commands.terminal import tell_judged
     from wfops_pipelines.errors import SettingsError
     from wfops_pipelines.store.snapshots import HeadMoved
 
+    carried.tell(sync, tried.carried.values(), services)
     out = {p.seq: p for p in tried.publications}
     known = {one.snapshot.seq for one in tried.judged}
+    decided = [c.publication for c in tried.carried.values()]
     said = "published now: an earlier run had left them" if quiet else "published"
-    for done in (p for p in tried.publications if p.seq not in known):
+    for done in (p for p in tried.publications if p.seq not in known and p not in decided):
         typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, {said}")
-    tell_judged(tried.judged, services, out, failed=tried.error is not None)
+    tell_judged(tried.judged, sync, services, out, failed=tried.error is not None)
     if tried.error is not None:
         if tried.review is not None:
             typer.echo(f"it failed: {tried.review.id}")
@@ -99,26 +92,8 @@ def tell(tried: Tried, services: Services, *, quiet: bool = False) -> None:
         elif not isinstance(tried.error, SettingsError | HeadMoved):
             typer.echo("it failed; `wfops reviews` lists what waits for a person")
         raise tried.error
-    if not (quiet or tried.judged or tried.publications):
+    if not (quiet or tried.judged or tried.publications or tried.carried):
         typer.echo("nothing was left to do")
-
-
-def _take_up(taken: Taken, services: Services) -> None:
-    """The approval gate need not start a run for it any more."""
-    from wfops_pipelines.store import database, reviews
-
-    with database.transaction(services.engine) as conn:
-        if reviews.claim(conn, taken.id) is not None:
-            reviews.finish(conn, taken.id, services.clock())
-
-
-def _tell_left_out(sync: Sync, taken: Taken, services: Services) -> None:
-    from wfops_pipelines.deciding.leaving import left_out_by
-    from wfops_pipelines.masking import named
-
-    with services.engine.connect() as conn:
-        keys = left_out_by(conn, taken.id)
-    typer.echo(f"left out: {', '.join(named(sync, k) for k in keys) or 'no row, all have arrived'}")
 
 
 def _failure(review: Review, services: Services) -> Mapping[str, Any]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wfops_pipelines.commands.terminal import open_all
+from wfops_pipelines.core.findings import counted, counted_rows
 
 if TYPE_CHECKING:
     from wfops_pipelines.reconciling.fates import Version
     from wfops_pipelines.reconciling.proving import Proof
+    from wfops_pipelines.sync import Sync
 
 
 def reconcile(
@@ -30,21 +32,24 @@ def reconcile(
             typer.echo(_story(version))
         return
     proof = proving.prove(sync, services)
-    _show(proof)
+    _show(proof, sync)
     if proof.account.missing or proof.misfits:
         missing, wrong = proof.account.missing, len(proof.misfits)
-        said = f"{missing:,} rows are unaccounted for, {wrong:,} do not fit"
+        lost = f"{counted_rows(missing)} {'is' if missing == 1 else 'are'} unaccounted for"
+        said = f"{lost}, {wrong:,} {'does' if wrong == 1 else 'do'} not fit"
         typer.secho(said, fg="red", err=True)
         raise typer.Exit(1)
-    typer.echo(f"every row of {proof.keys:,} keys is accounted for")
+    typer.echo(f"every row of {counted(proof.keys, 'key')} is accounted for")
 
 
-def _show(proof: Proof) -> None:
+def _show(proof: Proof, sync: Sync) -> None:
+    from wfops_pipelines.masking import named
+
     for label, count in proof.account.lines():
         typer.echo(f"{label:24}{count:>12,}")
     for misfit in proof.misfits:
         where = f"#{misfit.seq}: " if misfit.seq else ""
-        typer.secho(f"✗ {misfit.key}: {where}{misfit.words}", fg="red", err=True)
+        typer.secho(f"✗ {named(sync, misfit.key)}: {where}{misfit.words}", fg="red", err=True)
 
 
 def _story(version: Version) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wfops_pipelines.flow import Judged
     from wfops_pipelines.project import Project
     from wfops_pipelines.services import Services
+    from wfops_pipelines.sync import Sync
 
 
 def open_all() -> tuple[Settings, Project, Services]:
@@ -53,14 +54,17 @@ def progress_told() -> AbstractContextManager[None]:
     return heard(handler)
 
 
-def tell_waiting(review: Review, services: Services) -> None:
+def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
     """Print the commands that decide a review request, and its page where the address is known."""
     import typer
 
     from wfops_pipelines.core.answers import answers
     from wfops_pipelines.core.links import review_page
+    from wfops_pipelines.deciding.weighing import weigh
 
-    first, *others = answers(review)
+    with services.engine.connect() as conn:
+        weighed = weigh(conn, review, sync, services)
+    first, *others = answers(review, weighed)
     typer.echo(f"  {_who(review, services)}: {first.command}")
     typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:
@@ -81,6 +85,7 @@ def _who(review: Review, services: Services) -> str:
 
 def tell_judged(
     judged: Sequence[Judged],
+    sync: Sync,
     services: Services,
     published: Collection[int] = (),
     *,
@@ -97,7 +102,7 @@ def tell_judged(
         said = _became(one, went, services, failed=failed)
         typer.echo(f"{one.snapshot.name}: {counted_rows(one.snapshot.rows)}, {said}")
         if one.review is not None:
-            tell_waiting(one.review, services)
+            tell_waiting(one.review, sync, services)
 
 
 def _became(one: Judged, went: bool, services: Services, *, failed: bool) -> str:

@@ -65,7 +65,7 @@ def ask(
     waived = waiving.waive(asked, me(services), project, services)
     typer.echo(waived.words)
     if waived.review is not None:
-        tell_waiting(waived.review, services)
+        tell_waiting(waived.review, None, services)
     sign(services)
 
 

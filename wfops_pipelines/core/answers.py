@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.core.reviews import HOLDS, Review, ReviewKind, Verb
@@ -36,11 +37,38 @@ class Answer:
     command: str
 
 
-def answers(review: Review) -> tuple[Answer, ...]:
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the answers to a hold would do to its rows.
+
+    overrides: the failed critical checks that each answer sets aside. empty: the answers that would
+    let go of no row.
+    """
+
+    overrides: Mapping[Verb, tuple[str, ...]] = field(default_factory=dict)
+    empty: frozenset[Verb] = frozenset()
+
+    def overridden(self, verb: Verb) -> str:
+        """What an answer would set aside, in words; "" where it is no override."""
+        names = self.overrides.get(verb, ())
+        checks = "check" if len(names) == 1 else "checks"
+        return f"the failed critical {checks} {', '.join(names)}" if names else ""
+
+
+def offered(review: Review, weighed: Weighed) -> tuple[Verb, ...]:
+    """The answers that are worth giving, the one that lets go first."""
+    return tuple(verb for verb in review.offered if verb not in weighed.empty)
+
+
+def answers(review: Review, weighed: Weighed) -> tuple[Answer, ...]:
     """All that this request can be answered with, the one that lets go first."""
     found = [
-        Answer(verb.value.replace("_", " "), _does(review, verb), _command(review, verb))
-        for verb in review.offered
+        Answer(
+            verb.value.replace("_", " "),
+            _does(review, verb) + _overriding(weighed.overridden(verb)),
+            _command(review, verb),
+        )
+        for verb in offered(review, weighed)
     ]
     if review.kind in HOLDS and not review.hopeless:
         found.insert(-1, _edit(review))
@@ -64,6 +92,15 @@ def _does(review: Review, verb: Verb) -> str:
         held = counted_rows(len(review.keys)).replace(" ", " held ")
         return f"publishes the {held} as {'it is' if len(review.keys) == 1 else 'they are'}"
     return "publishes none of it; it stays in quarantine" if verb is Verb.REJECT else verb.value
+
+
+def _overriding(checks: str) -> str:
+    if not checks:
+        return ""
+    return (
+        f"; that is an override of {checks}: it needs the role override, and somebody else looks "
+        "at it afterwards"
+    )
 
 
 def _together(review: Review, verb: Verb) -> str:

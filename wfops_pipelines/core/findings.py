@@ -67,8 +67,20 @@ class Finding:
         Of columns that are masked, only that there is something.
         """
         of_rows: Any = self.details.get("reasons")
-        told = of_rows.get(key, ()) if isinstance(of_rows, dict) else ()
+        told = of_rows.get(key, ()) if isinstance(of_rows, dict) else self._repair_of(key)
         return [(c, f"{c} (masked)" if c in masked else words) for c, _, words in told]
+
+    def _repair_of(self, key: str) -> list[tuple[str, str, str]]:
+        """The row's own cell of a repair, whose sentence quotes the first row's."""
+        changes: Any = self.details.get("changes")
+        if self.check != "preparation" or not changes:
+            return []
+        did = "was tidied" if self.details.get("applied") else "could be tidied"
+        return [
+            (str(self.column), "", f"{self.column} {did}: “{old}” → “{new}” ({why})")
+            for row, old, new, why in changes
+            if row == key
+        ]
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -145,4 +157,14 @@ class CheckResult:
 
 def counted_rows(n: int) -> str:
     """ "1 row", "2,000 rows"."""
-    return "1 row" if n == 1 else f"{n:,} rows"
+    return counted(n, "row")
+
+
+def counted(n: int, noun: str) -> str:
+    """ "1 day", "2,000 days"."""
+    return f"{n:,} {plural(n, noun)}"
+
+
+def plural(n: int, noun: str) -> str:
+    """The noun as it stands after this number."""
+    return noun if n == 1 else f"{noun}s"

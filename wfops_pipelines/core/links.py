@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from wfops_pipelines.core.reviews import Review, Verb
+from wfops_pipelines.core.reviews import HOLDS, Review, Verb
 
 LOCATION = "wfops"
 
@@ -32,17 +32,27 @@ def run_page(run_id: str) -> str:
     return f"/runs/{quote(run_id, safe='')}"
 
 
-def decide_launchpad(review: Review, verb: Verb | None = None, exclude: Sequence[str] = ()) -> str:
+def decide_launchpad(
+    review: Review,
+    verb: Verb | None = None,
+    exclude: Sequence[str] = (),
+    *,
+    among: Sequence[Verb] = (),
+    note: str = "",
+) -> str:
     """The Launchpad of the job `decide`, prefilled up to what a person writes.
 
     With `verb`, the answer is filled in too, and only the reason is left; `exclude`: the rows that
-    are left out, of which a person may take some away.
+    are left out, of which a person may take some away. among: the answers to choose from. note:
+    what to know before launching.
     """
+    said = f"# {' '.join(note.split())}\n" if note else ""
     rows = f"# these rows are left out\nexclude: {json.dumps([*exclude])}\n" if exclude else ""
-    choices = " | ".join(v.value for v in review.offered)
+    choices = " | ".join(v.value for v in among or review.offered)
     config = (
         f"review: {review.id}\n"
         f"evidence: {review.evidence_hash}\n"
+        f"{said}"
         f"# {choices}\n"
         f"decision: {verb.value if verb else ''}\n"
         f"{rows}"
@@ -89,8 +99,11 @@ def decide_many_launchpad(reviews: Sequence[Review]) -> str:
     """The Launchpad of the job `decide_many` for review requests with one cause."""
     listed = "".join(f"- {{review: {r.id}, evidence: {r.evidence_hash}}}\n" for r in reviews)
     choices = " | ".join(v.value for v in reviews[0].offered)
+    known = "# to approve despite a failed critical check is an override\n"
+    note = known if reviews[0].kind in HOLDS and not reviews[0].hopeless else ""
     config = (
-        f"reviews:\n{listed}# {choices}\ndecision: \n# why; the audit trail keeps it\nreason: \n"
+        f"reviews:\n{listed}{note}# {choices}\ndecision: \n"
+        "# why; the audit trail keeps it\nreason: \n"
     )
     return _launchpad("decide_many", config)
 

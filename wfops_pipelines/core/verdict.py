@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -50,10 +50,7 @@ def why_all(verdict: Hold, rows: int, policy: Policy) -> str:
         return ""
     whole = [f for f in verdict.reasons if not f.about_rows]
     if whole:
-        return (
-            f"All rows wait, because {whole[0].check} is about the snapshot and not about "
-            "single rows"
-        )
+        return f"All rows wait, because {_about_all(whole[0])}"
     if policy.scope == "whole":
         return 'All rows wait, because the policy holds whole snapshots (scope="whole")'
     return (
@@ -71,6 +68,28 @@ def holds(finding: Finding, policy: Policy) -> bool:
             return policy.warnings_hold
         case Severity.INFO:
             return False
+
+
+_ABOUT_ALL = {
+    "expectation": "the expectation that fails is about the snapshot and not about single rows",
+    "anomaly": "it is the snapshot as a whole that is unlike those before",
+    "schema": "a change of the columns is about every row",
+    "policy": "what the policy guards is not there to be looked at",
+    "key": "a row that its key does not name cannot be held by itself",
+    "edited": "somebody else looks at all of what was edited",
+}
+
+
+def _about_all(finding: Finding) -> str:
+    if finding.details.get("crashed"):
+        return "nobody knows which rows the examiner that failed would have named"
+    known = "what was found is about the snapshot and not about single rows"
+    return _ABOUT_ALL.get(finding.check.split(":")[0], known)
+
+
+def flagged(findings: Iterable[Finding], policy: Policy) -> frozenset[str]:
+    """The keys of the rows that something holds: what an approval of the clean rows leaves."""
+    return frozenset(k for f in findings if holds(f, policy) for k in f.keys)
 
 
 JUDGEMENT = (

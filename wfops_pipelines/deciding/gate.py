@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 
 from wfops_pipelines import failing
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.findings import CheckResult, Finding, Json
+from wfops_pipelines.core.findings import Finding, Json
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
     HOLDS,
@@ -26,15 +26,15 @@ from wfops_pipelines.core.reviews import (
     check_keys,
 )
 from wfops_pipelines.core.verdict import overridden
-from wfops_pipelines.core.waivers import set_aside
 from wfops_pipelines.deciding import leaving, row_outcomes
 from wfops_pipelines.deciding.editing import held_rows, stage_edited
+from wfops_pipelines.deciding.weighing import not_waived, weigh
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging import assisting
 from wfops_pipelines.staging.rereading import way
-from wfops_pipelines.store import audit, database, reviews, snapshots, waivers
+from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
@@ -77,7 +77,7 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
         check_decision(decision, review)
         _check_person(decision, review, services)
         if decision.verb is Verb.LEAVE_OUT:
-            decision = leaving.checked(conn, decision, review)
+            decision = leaving.checked(conn, decision, review, sync)
             return _take(conn, decision, review, sync, (), services, channel)
         override = _override(conn, decision, review, sync, services)
         if decision.exclude or decision.edits:
@@ -113,8 +113,13 @@ def _override(
     if decision.verb not in APPROVING or review.kind not in HOLDS or review.seq is None:
         return ()
     found = snapshots.evidence(conn, review.sync, review.seq)
-    findings = _not_waived(conn, found[1], review.sync, services) if found else ()
+    findings = not_waived(conn, found[1], review.sync, services) if found else ()
     _refuse_nameless(decision, findings, sync)
+    if decision.verb in weigh(conn, review, sync, services).empty:
+        raise BadDecision(
+            "decision: approve_clean would publish nothing, for every row is flagged. "
+            "Use decision: reject."
+        )
     clean_only = decision.verb is Verb.APPROVE_CLEAN
     left_out = frozenset(decision.exclude)
     checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
@@ -136,17 +141,6 @@ def _refuse_nameless(decision: Decision, findings: Sequence[Finding], sync: Sync
             f"nowhere, so {decision.verb.value} would wait for ever. Repair: {leave}reject, and "
             f"mend the sync's key or its function; {way(sync)}."
         )
-
-
-def _not_waived(
-    conn: Connection, evidence: dict[str, Any], sync: str, services: Services
-) -> tuple[Finding, ...]:
-    """What was found, without what people have set aside since."""
-    return set_aside(
-        [Finding.from_json(f) for f in evidence["findings"]],
-        [CheckResult.from_json(r) for r in evidence["results"]],
-        waivers.granted(conn, sync, services.clock()),
-    )
 
 
 def _edit(

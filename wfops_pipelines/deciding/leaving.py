@@ -6,6 +6,8 @@ it is not there. Such a row is in quarantine; its next version is sent as usual.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, select
 
 from wfops_pipelines.core.audit import Action
@@ -15,26 +17,29 @@ from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.destinations import deliveries
 from wfops_pipelines.errors import EvidenceChanged
 from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT, quarantine
+from wfops_pipelines.masking import meant, named
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.sync import Sync
 
 
-def checked(conn: Connection, decision: Decision, review: Review) -> Decision:
+def checked(conn: Connection, decision: Decision, review: Review, sync: Sync) -> Decision:
     """The decision with the keys that it is about.
 
     Raises BadDecision for a key that was not refused, EvidenceChanged where it is so no longer.
     """
-    named = naming_refused(decision, review)
+    keys = tuple(meant(sync, key, review.keys) for key in decision.exclude)
+    asked = naming_refused(replace(decision, exclude=keys), review)
     snapshot = snapshots.get(conn, review.sync, snapshot_of(conn, review))
     still = deliveries.refused(conn, review.sync, snapshot.version)
-    for key in named.exclude:
+    for key in asked.exclude:
         if key not in still:
             raise EvidenceChanged(
-                f"{key} of {snapshot.name} is not refused any more, so it cannot be left out. "
-                f"`wfops deliveries {review.sync}` says what became of it."
+                f"{named(sync, key)} of {snapshot.name} is not refused any more, so it cannot be "
+                f"left out. `wfops deliveries {review.sync}` says what became of it."
             )
-    return named
+    return asked
 
 
 def snapshot_of(conn: Connection, review: Review) -> int:

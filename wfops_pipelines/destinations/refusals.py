@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from wfops_pipelines.core.findings import counted_rows
 from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.told import REPAIR, OutcomeUnknown
 from wfops_pipelines.errors import DestinationRefused, RefusedRow, RowRefused
 
-MOST_REFUSED = 20  # rows; when so many are refused one by one, it is not about the rows
+MOST_IN_A_ROW = 20  # refused and none taken between: it is not about the rows
+MOST_REFUSED = 1000  # that one decision is about, and one review request lists
 
 Note = Callable[[Delivery], None]
 Fate = Callable[[DestinationRefused], State]
@@ -25,6 +27,7 @@ class Refusals:
     def __init__(self, system: str, sync: str) -> None:
         self._system, self._sync = system, sync
         self._refused: list[DestinationRefused] = []
+        self._in_a_row = self._odd = 0
         self.unknown: list[str] = []
 
     def tried(self, act: Callable[[], None]) -> bool:
@@ -38,22 +41,41 @@ class Refusals:
             raise
         except DestinationRefused as error:
             self._refused.append(error)
-            return about_row(error) and len(self._refused) <= MOST_REFUSED
+            self._in_a_row += 1
+            self._odd += not isinstance(error, RowRefused)
+            return about_row(error) and not self._stopped()
         return True
+
+    def arrived(self) -> None:
+        """The API has taken a row just now, so that what was refused was about the rows."""
+        self._in_a_row = 0
+
+    def _stopped(self) -> str:
+        """Why the rows that are left are not tried; "" where they are.
+
+        What the API did not clearly refuse for the row's own sake ends it as soon as 21 in a row.
+        """
+        if self._in_a_row > MOST_IN_A_ROW:
+            return f"{self._in_a_row:,} rows in a row were refused and none taken between"
+        if self._odd > MOST_IN_A_ROW or len(self._refused) > MOST_REFUSED:
+            return f"{len(self._refused):,} rows were refused"
+        return ""
 
     def complain(self, may_have: str, others: str = "") -> None:
         """Raise the first refusal, with how many more there are; or name what nobody knows.
 
         `may_have` says what may have become of the unknown rows, `others` what became of the rest.
         """
+        not_sent = "is not" if len(self.unknown) == 1 else "are not"
         settle = (
-            f"{len(self.unknown):,} rows may have {may_have} and are not sent again by a machine "
-            f"({', '.join(self.unknown[:5])}). Find out, then say so with `wfops deliveries "
-            f"{self._sync} --delivered KEY` or `--again KEY`; then retry."
+            f"{counted_rows(len(self.unknown))} may have {may_have} and {not_sent} sent again by a "
+            f"machine ({', '.join(self.unknown[:5])}). Find out, then say so with "
+            f"`wfops deliveries {self._sync} --delivered KEY` or `--again KEY`; then retry."
         )
         if self._refused:
             first = self._refused[0]
             more = f" And {len(self._refused) - 1:,} more." if len(self._refused) > 1 else ""
+            more += f" Sending stopped there: {why}." if (why := self._stopped()) else ""
             more += f" {settle}" if self.unknown else self._doubted()
             rows = [row for error in self._refused for row in error.rows]
             raise type(first)(f"{first}{more}{others}", first.exchange, rows)

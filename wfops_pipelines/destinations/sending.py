@@ -220,3 +220,5 @@ class Sending:
 
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry)
+        if entry.state is State.DELIVERED:
+            self._refusals.arrived()

@@ -169,3 +169,5 @@ class TakingBack:
 
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry, REVERSALS)
+        if entry.state is State.DELIVERED:
+            self._refusals.arrived()

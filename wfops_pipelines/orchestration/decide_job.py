@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import flow, publishing, retrying, workbench
+from wfops_pipelines import carrying, flow, retrying, workbench
 from wfops_pipelines.core.reviews import Decision, Edit, Verb, parse_verb
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
@@ -16,7 +16,6 @@ from wfops_pipelines.orchestration import reporting
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
 from wfops_pipelines.orchestration.progress import progress_logged
-from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.sync import Day, Sync, day_named
 
@@ -136,7 +135,8 @@ def _judge_edited(context: dg.OpExecutionContext, taken: gate.Taken) -> None:
         raise
     for one in judged:
         context.log.info(f"{one.snapshot.name}: {reporting.verdict_words(one)}")
-    _observe(context, sync.name)
+    for event in reporting.gate_events(sync, services, []):
+        context.log_event(event)
 
 
 def _day(sync: Sync, taken: gate.Taken) -> Day | None:
@@ -178,17 +178,16 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
         context.log.info("nothing to release: it is done, or a new run will do it")
         return
     sync = workbench.project().syncs[errand.sync]
+    run = flow.Run(GATE, context.run_id)
     try:
         with progress_logged(context):
-            done = publishing.release(sync, decision, services, GATE)
-    except (Paused, OutOfTurn) as wait:
-        context.log.warning(f"{wait} The approval gate releases it then.")
+            done = carrying.carry_out(sync, errand, services, run)
+    except carrying.ReleaseFailed as failed:
+        raise failed.error from failed
+    if done.waits:
+        context.log.warning(f"{done.waits} The approval gate releases it then.")
         return
-    except Exception as error:
-        _failed(context, errand, error)
-        raise
-    yield from _tell(context, errand.sync, done)
-    run = flow.Run(GATE, context.run_id)
+    yield from _tell(context, errand.sync, done.publication)
     if errand.verb is Verb.LEAVE_OUT:
         yield from _told(context, sync, _go_on(sync, errand, run))
     else:
@@ -214,38 +213,16 @@ def _told(
         raise tried.error
 
 
-def _failed(context: dg.OpExecutionContext, errand: reviews.Errand, error: Exception) -> None:
-    sync = workbench.project().syncs[errand.sync]
-    retrying.note_failed(errand, sync, error, workbench.services(), context.run_id)
-
-
 def _tell(
     context: dg.OpExecutionContext, sync: str, done: Publication | None
 ) -> Iterator[dg.AssetMaterialization]:
     """Put on the asset's page what was released, and what still waits."""
-    if done is None:
-        _observe(context, sync)
-        return
-    with workbench.services().engine.connect() as conn:
-        pending = reviews.holding(conn, sync)
-        partition = snapshots.get(conn, sync, done.seq).partition
-        mine = reporting.of_day(conn, pending, partition)
-    reporting.log_approval(context, workbench.project().syncs[sync], pending)
-    yield dg.AssetMaterialization(
-        dg.AssetKey([sync, "published"]),
-        partition=partition,
-        description=f"released snapshot #{done.seq}",
-        metadata=reporting.publication_metadata([done], mine),
-    )
-
-
-def _observe(context: dg.OpExecutionContext, sync: str) -> None:
-    """What waits for a person now, on the asset's page."""
-    with workbench.services().engine.connect() as conn:
-        pending = reviews.holding(conn, sync)
-    reporting.log_approval(context, workbench.project().syncs[sync], pending)
-    key = dg.AssetKey([sync, "published"])
-    context.log_event(dg.AssetObservation(key, metadata=reporting.gate_metadata(pending)))
+    declared, services = workbench.project().syncs[sync], workbench.services()
+    for event in reporting.gate_events(declared, services, [done] if done else []):
+        if isinstance(event, dg.AssetMaterialization):
+            yield event
+        else:
+            context.log_event(event)
 
 
 def gate_jobs(groups: Sequence[str]) -> list[dg.JobDefinition]:

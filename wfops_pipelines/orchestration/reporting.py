@@ -44,14 +44,19 @@ def staged_events(sync: Sync, judged: Judged) -> Iterator[Any]:
 
 def log_staged(context: dg.AssetExecutionContext, sync: Sync, judged: Judged) -> None:
     """As `staged_events`, of a snapshot that is not the run's last: a run yields each only once."""
-    day = context.partition_key if context.has_partition_key else None
+    for event in staged_apart(sync, judged):
+        context.log_event(event)
+
+
+def staged_apart(sync: Sync, judged: Judged) -> Iterator[Any]:
+    """As `staged_events`, for whoever is no run that could yield them."""
     for event in staged_events(sync, judged):
         if isinstance(event, dg.AssetCheckResult):
-            context.log_event(_evaluation(event))
+            yield _evaluation(event)
         else:
-            context.log_event(dg.AssetMaterialization(
-                event.asset_key, metadata=event.metadata, partition=day,
-            ))  # fmt: skip
+            yield dg.AssetMaterialization(
+                event.asset_key, metadata=event.metadata, partition=judged.snapshot.partition
+            )
 
 
 def verdict_words(judged: Judged) -> str:
@@ -117,13 +122,33 @@ def published_events(
     yield approval_result(sync, pending)
 
 
+def gate_events(sync: Sync, services: Services, done: Sequence[Publication]) -> Iterator[Any]:
+    """What acts outside of the sync's own run came to: where the gate stands, and what went out.
+
+    A materialization of `published` for each publication, in its partition; else what waits.
+    """
+    published = dg.AssetKey([sync.name, "published"])
+    with services.engine.connect() as conn:
+        pending = reviews.holding(conn, sync.name)
+        days = snapshots.partitions(conn, sync.name, [p.seq for p in done])
+        mine = {p.seq: of_day(conn, pending, days[p.seq]) for p in done}
+    yield _evaluation(approval_result(sync, pending))
+    for one in done:
+        yield dg.AssetMaterialization(
+            published,
+            partition=days[one.seq],
+            description=f"released snapshot #{one.seq}",
+            metadata=publication_metadata([one], mine[one.seq]),
+        )
+    if not done:
+        yield dg.AssetObservation(published, metadata=gate_metadata(pending))
+
+
 def of_day(conn: Connection, pending: Sequence[Review], day: str | None) -> list[Review]:
-    """Those of held requests that are about this partition; all where there is none."""
-    return [
-        r
-        for r in pending
-        if r.seq is not None and snapshots.get(conn, r.sync, r.seq).partition == day
-    ]
+    """Those of a sync's held requests that are about this partition; all where there is none."""
+    seqs = [r.seq for r in pending if r.seq is not None]
+    days = snapshots.partitions(conn, pending[0].sync, seqs) if seqs else {}
+    return [r for r in pending if r.seq is not None and days[r.seq] == day]
 
 
 def gate_metadata(pending: Sequence[Review]) -> dict[str, Any]:
@@ -159,11 +184,6 @@ def approval_result(sync: Sync, pending: Sequence[Review]) -> dg.AssetCheckResul
         description=escape(pending[0].summary)[:INLINE] if pending else "nothing waits",
         metadata=metadata,
     )
-
-
-def log_approval(context: dg.OpExecutionContext, sync: Sync, pending: Sequence[Review]) -> None:
-    """Say again, outside of the sync's own run, whether something of it waits."""
-    context.log_event(_evaluation(approval_result(sync, pending)))
 
 
 def _evaluation(result: dg.AssetCheckResult) -> Any:  # the stub of log_event does not know it yet

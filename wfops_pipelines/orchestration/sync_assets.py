@@ -17,7 +17,7 @@ from wfops_pipelines.orchestration.identity import actor_of
 from wfops_pipelines.orchestration.progress import progress_logged
 from wfops_pipelines.orchestration.since import op_name
 from wfops_pipelines.project import Project
-from wfops_pipelines.staging.rereading import read_since
+from wfops_pipelines.staging.rereading import moment, read_since
 from wfops_pipelines.store import database, reviews, snapshots
 from wfops_pipelines.sync import Sync
 
@@ -148,7 +148,8 @@ def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
             lambda: publishing.publish_cleared(sync, services, actor, day_of(context)),
         )
         if staged_key(sync.name) in selected:
-            flow.whole_run(sync, services, day_of(context), began)
+            since = moment(text) if (text := _since(context)) else None
+            flow.whole_run(sync, services, day_of(context), began, since)
         yield from reporting.published_events(context, sync, services, done)
     elif staged_key(sync.name) not in context.selected_asset_keys:
         yield from _reported_again(sync)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from wfops_pipelines.core.findings import Outcome, Severity
+from wfops_pipelines.core.findings import Outcome, Severity, counted
 from wfops_pipelines.report.model import Past
 from wfops_pipelines.report.page import environment, style
-from wfops_pipelines.report.show import MASK, counted, in_utc, plain
+from wfops_pipelines.report.show import MASK, in_utc, plain
 from wfops_pipelines.report.spark import spark
 from wfops_pipelines.report.view import SIGNS, safe_address
 

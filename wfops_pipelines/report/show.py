@@ -58,8 +58,3 @@ def masked_sentence(finding: Finding, masked: frozenset[str]) -> str:
 def in_utc(moment: datetime) -> str:
     """A time as it stands in the audit trail."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 row", "2,000 rows"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
+from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity, counted
 from wfops_pipelines.core.verdict import Hold, Publish
 from wfops_pipelines.report.model import Check, Link, Report
 from wfops_pipelines.report.rows import (
@@ -22,7 +22,6 @@ from wfops_pipelines.report.rows import (
 )
 from wfops_pipelines.report.show import (
     MASK,
-    counted,
     masked_sentence,
     plain,
     shortened,

@@ -43,7 +43,7 @@ def read_since(sync: Sync, text: str, services: Services) -> datetime | None:
             f"{sync.name} is partitioned by day. Run its days again: "
             f"`wfops run {sync.name} --day {text[:10]}`, or a backfill in the UI."
         )
-    since = _moment(text)
+    since = moment(text)
     if since > services.clock():
         raise _refused(f"{text} is in the future.")
     with services.engine.connect() as conn:
@@ -130,7 +130,8 @@ def _identities(sync: Sync, part: pa.Table, since: datetime) -> pa.Table:
     return remembered.identities([*marks["key"]], marks["version"].to_numpy(), cursor)
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A date as a person writes it, in UTC. Raises SettingsError for what is none."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

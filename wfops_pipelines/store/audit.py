@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select, text
 
-from wfops_pipelines.core.audit import AuditEvent
+from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.verifier import GENESIS, Event, Problem
 from wfops_pipelines.store.tables import SCHEMA, audit, audit_head
 
@@ -42,6 +42,15 @@ def trail(conn: Connection, subject: str) -> list[dict[str, Any]]:
         .order_by(audit.c.n)
     )
     return [{"n": r.n, "hash": r.hash, **json.loads(r.body)} for r in rows]
+
+
+def of_actions(
+    conn: Connection, subjects: Collection[str], actions: Collection[Action]
+) -> list[dict[str, Any]]:
+    """The events of these kinds about any of `subjects`, oldest first."""
+    kinds = [a.value for a in actions]
+    query = select(audit.c.body).where(audit.c.subject.in_(subjects), audit.c.action.in_(kinds))
+    return [json.loads(r.body) for r in conn.execute(query.order_by(audit.c.n))]
 
 
 def count(conn: Connection, subject: str) -> int:

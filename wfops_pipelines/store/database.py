@@ -72,6 +72,11 @@ def set_up(engine: Engine) -> None:
         _protect(conn)
 
 
+def has_table(conn: Connection, name: str) -> bool:
+    """Whether the database has this table, as `schema.table`."""
+    return conn.execute(text("select to_regclass(:name)"), {"name": name}).scalar() is not None
+
+
 def _protect(conn: Connection) -> None:
     """Make the trail insert-only, once: what is taken away later, `unprotected` tells."""
     there = conn.execute(text("select 1 from pg_trigger where tgname = :t"), {"t": TRIGGERS[-1]})

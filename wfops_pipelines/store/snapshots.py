@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,21 @@ def get(conn: Connection, sync: str, seq: int, *, lock: bool = False) -> Snapsho
     """The snapshot `seq` of `sync`; with `lock`, no other transaction changes it meanwhile."""
     query = select(t.snapshots).where(t.snapshots.c.sync == sync, t.snapshots.c.seq == seq)
     return _snapshot(conn.execute(query.with_for_update() if lock else query).one())
+
+
+def of_rank(conn: Connection, sync: str, rank: int) -> list[Snapshot]:
+    """The snapshot with this number and those that edits made of it."""
+    c = t.snapshots.c
+    mine = (c.seq == rank) | (c.origin == rank)
+    query = select(t.snapshots).where(c.sync == sync, mine).order_by(c.seq)
+    return [_snapshot(r) for r in conn.execute(query)]
+
+
+def partitions(conn: Connection, sync: str, seqs: Sequence[int]) -> dict[int, str | None]:
+    """The partition of each of these snapshots."""
+    c = t.snapshots.c
+    query = select(c.seq, c.partition).where(c.sync == sync, c.seq.in_(seqs))
+    return {row.seq: row.partition for row in conn.execute(query)}
 
 
 def in_state(

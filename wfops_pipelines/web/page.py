@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from wfops_pipelines import workbench
+from wfops_pipelines.core.findings import plural
 from wfops_pipelines.web.inbox import span
 
 # Data from a SaaS system never runs as code, not even if an escape were forgotten: a page has no
@@ -68,6 +69,7 @@ def _environment() -> Environment:
     environment.filters["short"] = lambda h: f"{h[:12]}…"
     environment.filters["number"] = lambda n: f"{n:,}"
     environment.filters["shown"] = _shown
+    environment.filters["plural"] = plural
     environment.filters["age"] = _age
     environment.filters["span"] = lambda seconds: span(timedelta(seconds=seconds))
     return environment

@@ -25,6 +25,7 @@ from wfops_pipelines.web import inbox as inboxes
 from wfops_pipelines.web import views
 from wfops_pipelines.web.dashboards import dashboard_json, dashboard_page, metrics_text
 from wfops_pipelines.web.page import HEADERS, Pulse, page
+from wfops_pipelines.web.successors import successors
 
 SHOWN = 200  # review requests on one page
 
@@ -60,7 +61,9 @@ def inbox(request: Request) -> Response:
         latest = reviews.listed(conn, pending=False, limit=50)
         known = record(reviews.decided(conn))
         paused = controls.listed(conn)
-    pending = {r.id for r in waiting}
+        pending = {r.id for r in waiting}
+        recent = [r for r in latest if r.id not in pending][:20]
+        next_ = successors(conn, recent)
     found = inboxes.narrow(waiting, chosen)
     now = services.clock()
     found = inboxes.ordered(found, known, now)
@@ -83,7 +86,8 @@ def inbox(request: Request) -> Response:
         choices=inboxes.choices(waiting, chosen),
         causes=inboxes.causes(found),
         paused=paused,
-        recent=[r for r in latest if r.id not in pending][:20],
+        recent=recent,
+        successors=next_,
         pulse=Pulse("/wfops/pulse", seen),
     )
 

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.core import links
-from wfops_pipelines.core.answers import answers
+from wfops_pipelines.core.answers import Weighed, answers, offered
 from wfops_pipelines.core.findings import Finding, Severity
-from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.policy import Above, Always
+from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
-from wfops_pipelines.core.row_confidence import RowRecord
 from wfops_pipelines.core.veiled import harmless, veiled
-from wfops_pipelines.deciding import row_outcomes
-from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.ledger import publications_of, select_rows
+from wfops_pipelines.deciding.weighing import weigh
+from wfops_pipelines.ledger import publications_of
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews, snapshots
-from wfops_pipelines.store import row_outcomes as outcomes
-from wfops_pipelines.sync import Sync
 from wfops_pipelines.undoing import revertible
-from wfops_pipelines.web.drafted import became, drafts_view, leave_out_link, repairs_link
+from wfops_pipelines.web.drafted import (
+    MOST_LEFT_OUT,
+    became,
+    drafts_view,
+    leave_out_link,
+    repairs_link,
+)
+from wfops_pipelines.web.held_rows import MASK, add_confidence, held_rows
 from wfops_pipelines.web.plots import plot
+from wfops_pipelines.web.reverting import reverting
+from wfops_pipelines.web.successors import successors
 
-MASK = "•••"
-ROWS_SHOWN = 25
 ADVICE = {
     "auth": "Renew the credentials, then decide retry.",
     "rate_limit": "Wait, or ask the vendor for a higher limit, then decide retry.",
@@ -67,12 +68,18 @@ def review_view(
 ) -> dict[str, Any]:
     """Everything on the review page."""
     decisions = reviews.decisions_on(conn, review.id)
+    weighed = weigh(conn, review, project.syncs.get(review.sync), services)
     common = {
         "review": review,
         "pending": review.state is ReviewState.PENDING,
-        "decide": links.decide_launchpad(review),
-        "answers": [(v.value, _answer(project, review, v)) for v in review.offered],
-        "can": answers(review),
+        "decide": _decide(project, review, weighed),
+        "answers": [
+            (v.value, _decide(project, review, weighed, v), bool(weighed.overridden(v)))
+            for v in offered(review, weighed)
+        ],
+        "can": answers(review, weighed),
+        "overridden": weighed.overridden(Verb.APPROVE),
+        "overriders": _overriders(review, services),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
@@ -80,6 +87,7 @@ def review_view(
         if review.kind in HOLDS and review.state in REFUSED and not review.hopeless
         else None,
         "decisions": decisions,
+        "successor": successors(conn, [review]).get(review.id),
         "run": links.run_page(review.run_id) if review.run_id else None,
     }
     if review.kind is ReviewKind.FAILURE or review.seq is None:
@@ -94,8 +102,8 @@ def review_view(
         }
         return {**common, **told, "trail": _trail(conn, review)}
     seen = snapshot_view(conn, project, services, review.sync, review.seq) or {}
-    held = _held_rows(project.syncs.get(review.sync), services, review, seen)
-    _add_confidence(conn, project.syncs.get(review.sync), review, held)
+    held = held_rows(project.syncs.get(review.sync), services, review, seen)
+    add_confidence(conn, project.syncs.get(review.sync), review, held)
     proposed = drafts_view(conn, project.syncs.get(review.sync), review, seen, held)
     common = {**common, "failure": None, "trail": _trail(conn, review), "held": held}
     seq = seen["snapshot"].rank if seen else review.seq
@@ -103,14 +111,35 @@ def review_view(
     twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
     said = became(review, decisions, seen.get("publications", ()))
     drafted = {"drafts": proposed, "became": said, "repairs": repairs, "twice": twice}
-    return {**common, **drafted, **seen}
+    back = None
+    if seen:
+        back = reverting(conn, project.syncs.get(review.sync), review, seen["snapshot"], services)
+    return {**common, **drafted, "reverting": back, **seen}
 
 
-def _answer(project: Project, review: Review, verb: Verb) -> str:
-    """Where a decision is taken; a key that is masked stands in no address."""
+def _overriders(review: Review, services: Services) -> str:
+    """Who of those who may decide holds the role that an override needs."""
+    group = services.people.members(review.group) - {review.requested_by, review.reopened_by}
+    return ", ".join(sorted(n for n in group if services.people.has(n, Role.OVERRIDE)))
+
+
+def _decide(project: Project, review: Review, weighed: Weighed, verb: Verb | None = None) -> str:
+    """Where a decision is taken; a key that is masked stands in no address.
+
+    Nor do more keys than it has room for: without any, all that were refused are left out.
+    """
     sync = project.syncs.get(review.sync)
-    named = verb is Verb.LEAVE_OUT and sync is not None and sync.key not in sync.policy.masked
-    return links.decide_launchpad(review, verb, review.keys if named else ())
+    named = verb is Verb.LEAVE_OUT and len(review.keys) <= MOST_LEFT_OUT
+    named = named and sync is not None and sync.key not in sync.policy.masked
+    checks = weighed.overridden(verb or Verb.APPROVE)
+    who = "this" if verb else "approve"
+    return links.decide_launchpad(
+        review,
+        verb,
+        review.keys if named else (),
+        among=offered(review, weighed),
+        note=f"{who} is an override of {checks}" if checks else "",
+    )
 
 
 def snapshot_view(
@@ -166,116 +195,6 @@ def _first_of_each_column(
 def _trail(conn: Connection, review: Review) -> list[dict[str, Any]]:
     subject = review.sync if review.seq is None else f"{review.sync} #{review.seq}"
     return audit.trail(conn, subject)[-200:]
-
-
-def _held_rows(
-    sync: Sync | None, services: Services, review: Review, seen: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The held rows as they were staged, with the reasons of each; the flagged ones first."""
-    nothing = {"columns": [], "rows": [], "more": 0, "problem": None, "impact": [], "told": []}
-    if sync is None or not seen:
-        return nothing
-    try:
-        staged = services.rows(seen["snapshot"])
-    except SnapshotDamaged as damage:
-        return {**nothing, "problem": str(damage)}
-    if review.keys:
-        staged = select_rows(staged, sync.key, frozenset(review.keys), frozenset())
-    why = _reasons([*seen["findings"], *seen["more_findings"]], sync.policy.masked)
-    shown = [_row(r, sync, why) for r in _first(staged, sync.key, why)]
-    return {
-        "columns": _key_first(staged.column_names, sync.key),
-        "rows": shown,
-        "more": staged.num_rows - len(shown),
-        "problem": None,
-        "impact": _impact(staged, sync),
-        "told": [],
-    }
-
-
-def _first(staged: Rows, key: str, why: Reasons) -> list[dict[str, Any]]:
-    """So many rows as are shown, those with a reason before the others."""
-    flagged: list[dict[str, Any]] = []
-    others: list[dict[str, Any]] = []
-    for part in staged.parts():
-        keys = part[key].to_pylist() if key in staged.column_names else [None] * part.num_rows
-        hits = [i for i, k in enumerate(keys) if str(k) in why][: ROWS_SHOWN - len(flagged)]
-        flagged += part.take(hits).to_pylist() if hits else []
-        quiet = (i for i, k in enumerate(keys) if str(k) not in why)
-        rest = list(islice(quiet, ROWS_SHOWN - len(others)))
-        others += part.take(rest).to_pylist() if rest else []
-        if len(flagged) == ROWS_SHOWN:
-            break
-    return [*flagged, *others][:ROWS_SHOWN]
-
-
-def _add_confidence(
-    conn: Connection, sync: Sync | None, review: Review, held: dict[str, Any]
-) -> None:
-    """To each flagged row the chance that it is let go as it is; the most doubtful first."""
-    if sync is None or review.seq is None or review.state is not ReviewState.PENDING:
-        return
-    shown = {row["key"] for row in held["rows"]}
-    why = row_outcomes.causes(conn, sync.name, review.seq, sync.policy, shown)
-    known = RowRecord(outcomes.of_sync(conn, sync.name))
-    for row in held["rows"]:
-        row["confidence"] = known.confidence(why[row["key"]]) if row["key"] in why else None
-    held["rows"].sort(key=lambda r: r["confidence"].chance if r["confidence"] else 2.0)
-    words = dict.fromkeys(r["confidence"].words for r in held["rows"] if r["confidence"])
-    held["told"] = list(words)[:3]
-
-
-def _impact(staged: Rows, sync: Sync) -> list[tuple[str, str]]:
-    """What letting the held rows go would set in motion: (how much, of what)."""
-    import pyarrow.compute as pc
-
-    found = []
-    for rule in sync.policy.high_impact:
-        match rule:
-            case Above(column) if column in staged.column_names:
-                sums = [pc.sum(part[column]).as_py() for part in staged.parts([column])]
-                there = [s for s in sums if s is not None]
-                if there and column not in sync.policy.masked:
-                    found.append((f"{sum(there):,}", f"{column}, all held rows together"))
-            case Always(words):
-                found.append((f"{staged.num_rows:,}", f"× {words}"))
-            case _:
-                pass
-    return found
-
-
-Reasons = dict[str, list[tuple[str, str]]]  # of a row, by its key: (column or "", words)
-
-
-def _reasons(findings: Sequence[Mapping[str, Any]], masked: Collection[str]) -> Reasons:
-    why: Reasons = {}
-    for body in findings:
-        finding = Finding.from_json(body)
-        column = finding.column or ""
-        drafted = finding.check == "drafted"
-        rule = str(finding.details.get("rule") or finding.sentence)
-        told = [(column, f"{column} is a draft" if drafted else rule)]
-        for key in finding.keys:
-            why.setdefault(key, []).extend(finding.reasons_of(key, masked) or told)
-    return why
-
-
-def _key_first(columns: Iterable[str], key: str) -> list[str]:
-    return sorted(columns, key=lambda c: c != key)
-
-
-def _row(row: Mapping[str, Any], sync: Sync, why: Reasons) -> dict[str, Any]:
-    key = str(row.get(sync.key))
-    hidden = sync.policy.masked
-    columns = _key_first(row, sync.key)
-    reasons = why.get(key, [])
-    return {
-        "cells": [(c, MASK if c in hidden else row[c]) for c in columns],
-        "flagged": {column for column, _ in reasons},
-        "reasons": [words for _, words in reasons],
-        "key": key,
-        "confidence": None,
-    }
 
 
 def _masked(evidence: dict[str, Any], masked: frozenset[str], key: str) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""What the commands do with a decision about rows, and say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from wfops_pipelines.core.findings import counted_rows
+
+if TYPE_CHECKING:
+    from wfops_pipelines.carrying import Carried, ReleaseFailed
+    from wfops_pipelines.core.reviews import Review
+    from wfops_pipelines.deciding.gate import Taken
+    from wfops_pipelines.services import Services
+    from wfops_pipelines.sync import Sync
+
+_DOES = "the approval gate of a running Dagster carries it out, or `wfops run {sync}`"
+
+
+def carry_out(sync: Sync, taken: Taken, services: Services) -> None:
+    """Carry a decision out, here and now, and say what came of it, or what will.
+
+    Raises what made it fail.
+    """
+    from wfops_pipelines import carrying, flow
+    from wfops_pipelines.commands.terminal import progress_told
+    from wfops_pipelines.failing import GATE
+    from wfops_pipelines.store import reviews
+
+    with services.engine.connect() as conn:
+        errand = reviews.errand(conn, taken.id)
+    assert errand is not None  # it was posted with the decision
+    try:
+        with progress_told():
+            done = carrying.carry_out(sync, errand, services, flow.Run(GATE))
+    except carrying.ReleaseFailed as failed:
+        typer.echo(_stands(failed, sync))
+        raise failed.error from failed
+    typer.echo(_said(sync, done, services))
+
+
+def warn_of_override(review: Review, sync: Sync | None, services: Services) -> None:
+    """Say of a request that waits where approving it is an override."""
+    from wfops_pipelines.core.reviews import ReviewState, Verb
+    from wfops_pipelines.deciding.weighing import weigh
+
+    if review.state is not ReviewState.PENDING:
+        return
+    with services.engine.connect() as conn:
+        checks = weigh(conn, review, sync, services).overridden(Verb.APPROVE)
+    if checks:
+        typer.echo(f"    approve is an override of {checks}")
+
+
+def as_override(taken: Taken) -> str:
+    if not taken.override:
+        return ""
+    return f", an override of {', '.join(taken.override)}: somebody else looks at it afterwards"
+
+
+@contextmanager
+def told_that_it_stands(taken: Taken, services: Services) -> Iterator[None]:
+    """Where this shell lacks what going on needs, say what does instead."""
+    from wfops_pipelines.commands.terminal import sign
+    from wfops_pipelines.core.reviews import Verb
+    from wfops_pipelines.errors import SettingsError
+
+    try:
+        yield
+    except SettingsError:
+        if taken.edited is not None or taken.verb is Verb.LEAVE_OUT:
+            does = "goes on" if taken.edited is None else "examines what was edited"
+            typer.echo(f"the decision stands: the next run with the variable set {does}")
+        sign(services)
+        raise
+
+
+def _stands(failed: ReleaseFailed, sync: Sync) -> str:
+    from wfops_pipelines.errors import SettingsError
+
+    if failed.review is not None:
+        return f"the decision stands, and {failed.review.id} asks how to go on (`wfops reviews`)"
+    lacks = " with the variable set" if isinstance(failed.error, SettingsError) else ""
+    return f"the decision stands: {_DOES.format(sync=sync.name)}{lacks}"
+
+
+def tell(sync: Sync, found: Iterable[Carried], services: Services) -> None:
+    """What came of decisions that others had left, each with its snapshot and who decided."""
+    from wfops_pipelines.store import reviews
+
+    for one in found:
+        with services.engine.connect() as conn:
+            review = reviews.get(conn, one.errand.review)
+        assert review is not None
+        subject = f"{sync.name} #{one.errand.seq}"
+        said = _said(sync, one, services)
+        typer.echo(f"{subject}: {_decided(review, one)}: {said}")
+
+
+def _decided(review: Review, one: Carried) -> str:
+    return f"{one.errand.verb.value} by {review.decided_by}"
+
+
+def _said(sync: Sync, one: Carried, services: Services) -> str:
+    from wfops_pipelines.core.reviews import Verb
+
+    if one.waits:
+        return f"not carried out yet: {one.waits} Then {_DOES.format(sync=sync.name)}"
+    if one.publication is not None:
+        return f"published {counted_rows(one.publication.rows)}"
+    match one.errand.verb:
+        case Verb.REJECT:
+            return "quarantined; nothing was published"
+        case Verb.LEAVE_OUT:
+            return f"left out: {_left_out(sync, one, services)}"
+        case _:
+            return "reverted" if _is_revert(one, services) else "another run has carried it out"
+
+
+def _is_revert(one: Carried, services: Services) -> bool:
+    from wfops_pipelines.core.reviews import ReviewKind
+    from wfops_pipelines.store import reviews
+
+    with services.engine.connect() as conn:
+        review = reviews.get(conn, one.errand.review)
+    return review is not None and review.kind is ReviewKind.REVERT
+
+
+def _left_out(sync: Sync, one: Carried, services: Services) -> str:
+    from wfops_pipelines.deciding.leaving import left_out_by
+    from wfops_pipelines.masking import named
+
+    with services.engine.connect() as conn:
+        keys = left_out_by(conn, one.errand.decision)
+    return ", ".join(named(sync, k) for k in keys) or "no row, all have arrived"

@@ -1,0 +1,48 @@
+"""What the answers to a held snapshot would do, before anybody gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from wfops_pipelines.core.answers import Weighed
+from wfops_pipelines.core.findings import CheckResult, Finding
+from wfops_pipelines.core.reviews import HOLDS, Review, Verb
+from wfops_pipelines.core.verdict import flagged, overridden
+from wfops_pipelines.core.waivers import set_aside
+from wfops_pipelines.services import Services
+from wfops_pipelines.store import snapshots, waivers
+from wfops_pipelines.sync import Sync
+
+
+def weigh(conn: Connection, review: Review, sync: Sync | None, services: Services) -> Weighed:
+    """Which answers would be an override today, and which would publish nothing."""
+    if sync is None or review.kind not in HOLDS or review.seq is None:
+        return Weighed()
+    found = snapshots.evidence(conn, review.sync, review.seq)
+    if found is None:
+        return Weighed()
+    standing = not_waived(conn, found[1], review.sync, services)
+    overrides = {
+        verb: overridden(standing, sync.policy, clean_only=verb is Verb.APPROVE_CLEAN)
+        for verb in (Verb.APPROVE, Verb.APPROVE_CLEAN)
+    }
+    none_clean = len(flagged(findings_of(found[1]), sync.policy)) >= int(found[1]["rows"])
+    return Weighed(overrides, frozenset([Verb.APPROVE_CLEAN] if none_clean else []))
+
+
+def not_waived(
+    conn: Connection, evidence: dict[str, Any], sync: str, services: Services
+) -> tuple[Finding, ...]:
+    """What was found, without what people have set aside since."""
+    return set_aside(
+        findings_of(evidence),
+        [CheckResult.from_json(r) for r in evidence["results"]],
+        waivers.granted(conn, sync, services.clock()),
+    )
+
+
+def findings_of(evidence: dict[str, Any]) -> Sequence[Finding]:
+    return [Finding.from_json(f) for f in evidence["findings"]]
