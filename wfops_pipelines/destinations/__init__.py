@@ -3,6 +3,7 @@
 from wfops_pipelines.destinations.database import DatabaseTable, database_table
 from wfops_pipelines.destinations.declaring import rest_destination
 from wfops_pipelines.destinations.files import FileTable, file_table
+from wfops_pipelines.destinations.foreseeing import Exacting, Foreseen, Misfit
 from wfops_pipelines.destinations.looking import Many, many
 from wfops_pipelines.destinations.parcel import (
     Choosy,
@@ -22,11 +23,14 @@ from wfops_pipelines.destinations.table import TableDestination, table
 __all__ = [
     "Choosy",
     "DatabaseTable",
+    "Exacting",
     "Existing",
     "FileTable",
+    "Foreseen",
     "Keep",
     "Listing",
     "Many",
+    "Misfit",
     "Parcel",
     "RestDestination",
     "Reverted",

@@ -14,6 +14,7 @@ from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations.connection import setting
+from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.staging import left_out
@@ -57,14 +58,23 @@ class DatabaseTable:
                 return Existing({})
             return Existing(dict(self._living(there, tables, parcel, columns)))
 
-    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:  # noqa: ARG002
+    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
+        return self.foreseen(conn, parcel, critical).diff
+
+    def foreseen(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Foreseen:  # noqa: ARG002
+        from wfops_pipelines.destinations.limits import Limits, joined
+
         with self._open(parcel.environ) as there:
             tables = self._tables(parcel)
             if parcel.key not in tables.columns_there(there):
-                return Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
-            watched = tuple(critical)
-            found = (self._meet(there, tables, p).diff(watched) for p in parcel.parts())
-            return reduce(Diff.__add__, found, Diff())
+                return Foreseen(Diff(inserted=parcel.rows.num_rows - len(parcel.gone())))
+            takes = Limits.of(there, tables.told(there), parcel.key)
+            diff, unfit = Diff(), list[Misfit]()
+            for part in parcel.parts():
+                met = self._meet(there, tables, part)
+                diff += met.diff(tuple(critical))
+                unfit += takes.misfits(met.rows, parcel.key, ~met.there, ~met.gone)
+            return Foreseen(diff, joined(unfit))
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
         tables = self._tables(parcel)

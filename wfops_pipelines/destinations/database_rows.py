@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -74,10 +74,14 @@ class Tables:
 
     def columns_there(self, conn: Connection) -> frozenset[str]:
         """The names of the target's columns; none where there is no table."""
+        return frozenset(c["name"] for c in self.told(conn))
+
+    def told(self, conn: Connection) -> Sequence[Mapping[str, Any]]:
+        """What SQLAlchemy tells of the target's columns; none where there is no table."""
         look = inspect(conn)
         if not look.has_table(self.target.name, self.target.schema):
-            return frozenset()
-        return frozenset(c["name"] for c in look.get_columns(self.target.name, self.target.schema))
+            return ()
+        return look.get_columns(self.target.name, self.target.schema)
 
 
 def held(conn: Connection, tables: Tables, parcel: Parcel, there: frozenset[str]) -> pa.Table:

@@ -12,9 +12,15 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
-from wfops_pipelines.destinations import Existing
+from wfops_pipelines.destinations import Existing, Misfit
 from wfops_pipelines.examining.contradictions import contradicted_findings
-from wfops_pipelines.examining.impact import critical_changes, deletions, high_impact, unsendable
+from wfops_pipelines.examining.impact import (
+    critical_changes,
+    deletions,
+    high_impact,
+    misfitting,
+    unsendable,
+)
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
@@ -51,12 +57,14 @@ class Past:
 class There:
     """What the destination says about a snapshot's rows.
 
-    living: how many rows it holds, where the snapshot deletes some and it can say.
+    living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
+    would refuse.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
+    misfits: Sequence[Misfit] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,7 @@ def examine(
         run("anomaly", anomalies)
         run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
+        run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
         run("deletes", lambda: deletions(rows, sync, there.living))
         run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))
