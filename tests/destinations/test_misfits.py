@@ -179,3 +179,15 @@ def test_sqlite_keeps_any_value_but_no_null_where_it_wants_one(tmp_path):
     (found,) = to.foreseen(None, parcel, []).misfits
     assert (found.column, found.keys) == ("e", ("2",))
     engine.dispose()
+
+
+def test_a_table_without_the_key_gets_no_second_one(engine):
+    rows = {"idd": ["1"], "email": ["a"]}
+    with engine.connect() as conn:
+        seen = table("things").foreseen(conn, Parcel("s", 1, "idd", pa.table(rows)), [])
+    url = engine.url.render_as_string(hide_password=False)
+    parcel = Parcel("s", 1, "idd", pa.table(rows), {"WFOPS_ERP_URL": url})
+    for found in (seen, database_table("erp", "things").foreseen(None, parcel, [])):
+        (misfit,) = found.misfits
+        assert (misfit.column, misfit.keys) == ("idd", ())
+        assert "it has no column idd, by which rows are found again (it has amount, " in misfit.why

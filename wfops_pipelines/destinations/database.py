@@ -14,7 +14,7 @@ from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations.connection import setting
-from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit
+from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.staging import left_out
@@ -66,8 +66,10 @@ class DatabaseTable:
 
         with self._open(parcel.environ) as there:
             tables = self._tables(parcel)
-            if parcel.key not in tables.columns_there(there):
-                return Foreseen(Diff(inserted=parcel.rows.num_rows - len(parcel.gone())))
+            held = tables.columns_there(there)
+            if parcel.key not in held:
+                new = Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
+                return Foreseen(new, keyless(held, parcel.key))
             takes = Limits.of(there, tables.told(there), parcel.key)
             diff, unfit = Diff(), list[Misfit]()
             for part in parcel.parts():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -41,3 +41,11 @@ class Exacting(Protocol):
     def foreseen(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Foreseen:
         """As `diff`, with what would be refused."""
         ...
+
+
+def keyless(held: Collection[str], key: str) -> tuple[Misfit, ...]:
+    """What is wrong with a table that is there (its columns are `held`) and lacks the key."""
+    if not held:
+        return ()
+    some = ", ".join(sorted(held)[:12])
+    return (Misfit(f"it has no column {key}, by which rows are found again (it has {some})", key),)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit
+from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless
 from wfops_pipelines.destinations.misfits import catalogue, misfits, unburied
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
@@ -88,7 +88,7 @@ class TableDestination:
         held = self._columns(conn)
         living, gone = parcel.living(), parcel.gone()
         if parcel.key not in held:
-            return Foreseen(Diff(inserted=living.num_rows))
+            return Foreseen(Diff(inserted=living.num_rows), keyless(held, parcel.key))
         takes = catalogue(conn, self.quoted, held) if ask else {}
         found: list[Misfit] = []
         with self._refusing(parcel):
