@@ -1,6 +1,6 @@
 """What somebody else's table would refuse is said before anybody approves it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
@@ -191,3 +191,18 @@ def test_a_table_without_the_key_gets_no_second_one(engine):
         (misfit,) = found.misfits
         assert (misfit.column, misfit.keys) == ("idd", ())
         assert "it has no column idd, by which rows are found again (it has amount, " in misfit.why
+
+
+def test_a_fraction_over_there_is_not_compared_as_a_whole_number(engine):
+    with engine.begin() as conn:
+        conn.exec_driver_sql(
+            "create table prices (id text primary key, v double precision, d timestamp)"
+        )
+        conn.exec_driver_sql(
+            "insert into prices values ('1', 10.5, '2026-05-01 09:30'), ('2', 10, null)"
+        )
+    url = engine.url.render_as_string(hide_password=False)
+    rows = pa.table({"id": ["1", "2"], "v": [10, 10], "d": [date(2026, 5, 1), None]})
+    parcel = Parcel("s", 1, "id", rows, {"WFOPS_ERP_URL": url})
+    found = database_table("erp", "prices").diff(None, parcel, ["v", "d"])
+    assert [c[:3] for c in found.changes] == [("1", "v", "10.5"), ("1", "d", "2026-05-01 09:30:00")]

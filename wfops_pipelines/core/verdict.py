@@ -81,6 +81,7 @@ JUDGEMENT = (
     "schema",
     "order",
     "versions",
+    "overtaken",
     "edited",
     "drafted",
     "preparation",

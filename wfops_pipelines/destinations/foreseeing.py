@@ -49,3 +49,11 @@ def keyless(held: Collection[str], key: str) -> tuple[Misfit, ...]:
         return ()
     some = ", ".join(sorted(held)[:12])
     return (Misfit(f"it has no column {key}, by which rows are found again (it has {some})", key),)
+
+
+def respelled(key: str, rows: int) -> tuple[Misfit, ...]:
+    """What is wrong where the destination takes keys for those of rows that it spells otherwise."""
+    if not rows:
+        return ()
+    said = f"it takes {rows:,} of their keys for those of rows that it spells otherwise"
+    return (Misfit(f"{said}; let the sync's function return {key} as the table has it", key),)

@@ -13,6 +13,7 @@ from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless
 from wfops_pipelines.destinations.misfits import catalogue, misfits, unburied
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.saying import of_postgresql
 from wfops_pipelines.destinations.single import refuse_doubles
 from wfops_pipelines.destinations.staging import (
     Pairing,
@@ -24,7 +25,6 @@ from wfops_pipelines.destinations.staging import (
     stage,
     stage_beside,
     upsert,
-    without_values,
 )
 from wfops_pipelines.destinations.undo import (
     forget_replaced,
@@ -32,8 +32,7 @@ from wfops_pipelines.destinations.undo import (
     keep_replaced,
     put_back,
 )
-from wfops_pipelines.errors import DestinationRefused
-from wfops_pipelines.postgres.copying import copy_in, nul_in, postgres_type
+from wfops_pipelines.postgres.copying import copy_in, postgres_type
 from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
 _ARROW = {"bigint": "int64", "text": "string", "double precision": "float64", "date": "date32"}
 
+_AS_TEXT = ("character(", "uuid")
 _NOW = "set constraints all immediate"  # what is deferred would be said where nobody listens
 
 
@@ -148,11 +148,26 @@ class TableDestination:
         held = self._columns(conn)
         if key not in held:
             return pa.array([], pa.string())
-        where = f" where {quote(DELETED_AT)} is null" if DELETED_AT in held else ""
-        cast = "::text" if held[key].startswith("character(") else ""  # without padding
-        found = run(conn, f"select {quote(key)}{cast} from {self.quoted}{where}").scalars().all()
+        where = f"where {alive(key, held)}"
+        found = (
+            run(conn, f"select {_named(key, held)} from {self.quoted} t {where}").scalars().all()
+        )
         named = _ARROW.get(held[key])
         return pa.array(found, pa.type_for_alias(named) if named else None)
+
+    def spelled(
+        self,
+        conn: Connection,
+        key: str,
+        keys: pa.Array,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> list[Any]:
+        held = self._columns(conn)
+        if key not in held:
+            return []
+        paired = stage_beside(conn, _alone(key, keys), held, key)
+        joined = f"{STAGING} s join {self.quoted} t on {paired.on} where {alive(key, held)}"
+        return [*run(conn, f"select {_named(key, held)} from {joined}").scalars()]
 
     def _count(
         self, conn: Connection, parcel: Parcel, held: Mapping[str, str], paired: Pairing
@@ -209,28 +224,11 @@ class TableDestination:
         try:
             yield
         except (psycopg2.Error, pa.ArrowInvalid) as error:
-            raise self._refused(error, parcel, former) from None
+            raise of_postgresql(error, self.words, parcel, former=former) from None
         except Exception as error:
             if isinstance(getattr(error, "orig", None), psycopg2.Error):
-                raise self._refused(error.orig, parcel, former) from None  # type: ignore[attr-defined]
+                raise of_postgresql(error.orig, self.words, parcel, former=former) from None  # type: ignore[attr-defined]
             raise
-
-    def _refused(self, error: Any, parcel: Parcel, former: bool) -> DestinationRefused:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        said = without_values(error) if former else said
-        for column, key in _nul_in(parcel):
-            said = (
-                f"{column} of row {key!r} holds a NUL character, which PostgreSQL does not keep; "
-                "let the sync's function take it out"
-            )
-            break
-        facts = {"table": f"{self.schema}.{self.name}", "said": said[:500]}
-        if code := getattr(error, "pgcode", None):
-            facts["sqlstate"] = str(code)
-        return DestinationRefused(
-            f"{self.words} refused the rows: {said}. Repair the table or the sync, then retry.",
-            facts,
-        )
 
     def _columns(self, conn: Connection, *, writable: bool = False) -> dict[str, str]:
         """The table's columns with their types, as PostgreSQL writes them; none: no table.
@@ -269,17 +267,15 @@ class TableDestination:
         return self._columns(conn)
 
 
+def _named(key: str, held: Mapping[str, str]) -> str:
+    """SQL for the key of a row `t`, as a source could spell it: without padding, a UUID as text."""
+    return f"t.{quote(key)}{'::text' if held[key].startswith(_AS_TEXT) else ''}"
+
+
 def _alone(key: str, keys: pa.Array) -> Rows:
     import pyarrow as pa
 
     return Rows.of(pa.table({key: keys}))
-
-
-def _nul_in(parcel: Parcel) -> Iterator[tuple[str, Any]]:
-    """(column, row key) of texts with a NUL character."""
-    for part in parcel.content.parts():
-        for column, at in nul_in(part):
-            yield column, part[parcel.key][at].as_py()
 
 
 def table(name: str) -> TableDestination:

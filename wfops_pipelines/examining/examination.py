@@ -21,6 +21,7 @@ from wfops_pipelines.examining.impact import (
     misfitting,
     unsendable,
 )
+from wfops_pipelines.examining.overtaken import overtaken_findings
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
@@ -40,7 +41,8 @@ class Past:
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
     of finding. model: the row model that still serves; published: the rows to fit another one on by
     where they came from, or only the newest where one serves. waivers: those that count now.
-    drafts: what was proposed for the snapshot's rows.
+    drafts: what was proposed for the snapshot's rows. overtakes: whether a person has published one
+    before in which rows of one key overtook each other.
     """
 
     schema: pa.Schema | None = None
@@ -51,6 +53,7 @@ class Past:
     model: Stored | None = None
     waivers: Sequence[Waiver] = ()
     drafts: Sequence[Drafted] = ()
+    overtakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ def examine(
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
+    run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))

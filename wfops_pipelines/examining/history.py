@@ -12,6 +12,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
+from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
@@ -57,6 +58,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         model=model,
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
+        overtakes=overtaken.published_before(conn, snapshot),
     )
 
 
