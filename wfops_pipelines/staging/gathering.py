@@ -171,7 +171,7 @@ def _parts(
                 yield telling.of_table(sync, rows.settle(few, held))
             continue
         loose.extend(found)
-        if len(loose) >= AT_ONCE:
+        if len(loose) >= at_once:
             yield from _few(telling.of_rows(sync, loose, held), at_once)
             loose = []
     if loose:
