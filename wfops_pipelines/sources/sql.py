@@ -39,7 +39,8 @@ class Database:
 class SqlSource:
     """Rows of one table or view, those of a window where it has a `cursor` column.
 
-    `rows` are read at a time, or as few as WFOPS_ROWS_AT_ONCE says. `naive` is for a cursor without a time zone, taken as UTC.
+    `rows` are read at a time, or as few as WFOPS_ROWS_AT_ONCE says. `naive` is for a cursor without
+    a time zone, taken as UTC.
     """
 
     system: str
@@ -82,9 +83,8 @@ class SqlSource:
         engine = _engine(connection)
         try:
             with engine.connect().execution_options(stream_results=True) as conn:
-                for part in (
-                    conn.execute(self._query(window)).mappings().partitions(connection.rows)
-                ):
+                found = conn.execute(self._query(window)).mappings()
+                for part in found.partitions(connection.rows):
                     yield [dict(row) for row in part]
         except SQLAlchemyError as error:
             raise self._failure(error, engine) from None
