@@ -38,7 +38,7 @@ def test_a_key_that_repeats_holds_all_with_the_numbers_and_the_way_on(wrong):
     said = review.summary
     assert "18 of 20 rows that the source gave are not among these, because a newer one has" in said
     assert "mend key= of the sync (as id, which names each row), reject these" in said
-    assert "`wfops run things --since DATE` brings them all" in said
+    assert "`wfops run things --since DATE` brings the others" in said
     assert "If they are older versions of the same rows, approve" in said
 
 

@@ -37,7 +37,7 @@ def overtaken_findings(snapshot: Snapshot, rows: Rows, sync: Sync) -> list[Findi
 def _again(sync: Sync) -> str:
     if sync.cursor is None:
         return "the next run brings them all"
-    return f"`wfops run {sync.name} --since DATE` brings them all"
+    return f"`wfops run {sync.name} --since DATE` brings the others"
 
 
 def _names(rows: Rows, sync: Sync) -> Iterator[str]:
