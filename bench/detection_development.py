@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import detection_development_more as more
+import detection_development_weekly as weekly
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -143,4 +144,5 @@ def streams(days: int) -> dict[str, Named]:
         "patients": (None, None, patients(days)),
         "payments": ("payout", "booked", [payments(1, d) for d in range(days)]),
         **more.streams(days),
+        **weekly.streams(days),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from wfops_pipelines.commands import asset_pages, carried, failures
 from wfops_pipelines.commands.audit import audit_app
+from wfops_pipelines.commands.check import check
 from wfops_pipelines.commands.deliveries import deliveries
 from wfops_pipelines.commands.reconcile import reconcile
 from wfops_pipelines.commands.terminal import me as _me
@@ -17,11 +17,8 @@ from wfops_pipelines.commands.terminal import open_all as _open
 from wfops_pipelines.commands.terminal import progress_told, tell_judged, tell_waiting
 from wfops_pipelines.commands.terminal import sign as _sign
 from wfops_pipelines.commands.waivers import waivers_app
-from wfops_pipelines.errors import ProjectError, WfopsError
-from wfops_pipelines.settings import Settings, read_settings
-
-if TYPE_CHECKING:
-    from wfops_pipelines.project import Project
+from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.settings import read_settings
 
 app = typer.Typer(
     name="wfops",
@@ -32,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(audit_app, name="audit")
 app.add_typer(waivers_app, name="waivers")
+app.command()(check)
 app.command()(deliveries)
 app.command()(reconcile)
 
@@ -68,39 +66,6 @@ def demo(
     from wfops_pipelines.demonstration import run_demo
 
     sys.exit(run_demo(read_settings(), port, once=once))
-
-
-@app.command()
-def check(
-    folder: Annotated[
-        Path | None, typer.Argument(help="the project; this folder if not given")
-    ] = None,
-) -> None:
-    """Validate the project: names, suites, policies, reviewer groups, sensors."""
-    from wfops_pipelines.core.findings import counted
-    from wfops_pipelines.project import open_project
-    from wfops_pipelines.validation import problems
-
-    settings = read_settings(start=folder)
-    try:
-        project = open_project(settings.root)
-        found = list(problems(project)) or _dangling(settings, project)
-    except ProjectError as error:
-        found = [error]
-    for problem in found:
-        typer.secho(f"✗ {problem}", fg="red", err=True)
-    if found:
-        typer.echo(f"{len(found)} to repair in {settings.root}", err=True)
-        raise typer.Exit(1)
-    expectations = sum(len(s.expectations) for s in project.suites.values())
-    counts = {
-        "sync": len(project.syncs),
-        "expectation": expectations,
-        "reviewer group": len(project.groups),
-        "sensor": len(project.sensors),
-    }
-    told = ", ".join(counted(number, noun) for noun, number in counts.items())
-    typer.echo(f"✓ {settings.root}: {told}")
 
 
 @app.command()
@@ -416,19 +381,3 @@ def judge(
     typer.echo(f"{judged}: {len(results) - len(failed)} of {len(results)} expectations pass")
     if failed:
         raise typer.Exit(1)
-
-
-def _dangling(settings: Settings, project: Project) -> list[ProjectError]:
-    """Columns that no snapshot has; nothing where no database is running to ask."""
-    from wfops_pipelines.errors import SettingsError
-    from wfops_pipelines.services import open_services
-    from wfops_pipelines.store import snapshots
-    from wfops_pipelines.validation import dangling
-
-    try:
-        services = open_services(settings, project.people)
-    except SettingsError:
-        return []
-    with services.engine.connect() as conn:
-        types = {n: snapshots.head(conn, n).types for n in project.syncs}
-    return [e for n, t in types.items() if t for e in dangling(project, project.syncs[n], t)]

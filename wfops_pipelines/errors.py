@@ -25,10 +25,10 @@ WfopsError
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 
 class FailureKind(Enum):
@@ -53,6 +53,14 @@ class ProjectError(WfopsError):
     def __init__(self, file: object, field: str, problem: str, repair: str) -> None:
         self.file, self.field, self.problem, self.repair = str(file), field, problem, repair
         super().__init__(f"{file}: {field}: {problem}. Repair: {repair}")
+
+
+Tell: TypeAlias = Callable[[ProjectError], None]
+"""What becomes of a problem of the project: it is raised, or written down."""
+
+
+def refuse(problem: ProjectError) -> None:
+    raise problem
 
 
 class SettingsError(WfopsError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.policy import Policy
-from wfops_pipelines.errors import ProjectError, WfopsError
+from wfops_pipelines.errors import ProjectError, Tell, WfopsError, refuse
 from wfops_pipelines.reviewers import read_people
 from wfops_pipelines.sync import Sync, sync
 
@@ -75,20 +75,30 @@ def load_project(root: Path, *, lenient: bool = False) -> Project:
     return project
 
 
-def open_project(root: Path, *, lenient: bool = False) -> Project:
-    """Import the rooms without judging how they fit together. Raises ProjectError."""
+def open_project(root: Path, *, lenient: bool = False, tell: Tell = refuse) -> Project:
+    """Import the rooms without judging how they fit together. Raises ProjectError.
+
+    `tell` gets each, and what it is about is left out where it does not raise.
+    """
     _mount(root)
-    syncs = {s.name: s for s in _syncs(root)}
+    syncs = {s.name: s for s in _syncs(root, tell)}
     suites, broken = {}, {}
     for name in (n for n in syncs if _suite_file(root, n).exists()):
         try:
-            suites[name] = _suite(root, name)
+            suites[name] = _suite(root, name, tell)
         except ProjectError as error:
-            if not lenient:
-                raise
             broken[name] = error
-    people = read_people(root / "reviewers.yaml")
-    return Project(root, syncs, suites, people, _sensors(root), broken)
+            if not lenient:
+                tell(error)
+    return Project(root, syncs, suites, _people(root, tell), _sensors(root, tell), broken)
+
+
+def _people(root: Path, tell: Tell) -> People:
+    try:
+        return read_people(root / "reviewers.yaml")
+    except ProjectError as error:
+        tell(error)
+    return People({}, {})
 
 
 def _mount(root: Path) -> None:
@@ -101,13 +111,18 @@ def _mount(root: Path) -> None:
     sys.modules[NAMESPACE] = module
 
 
-def _modules(root: Path, room: str) -> Iterator[tuple[Path, types.ModuleType]]:
+def _modules(root: Path, room: str, tell: Tell) -> Iterator[tuple[Path, types.ModuleType]]:
     folder = root / room
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith(("_", ".")):
             continue
         if path.suffix == ".py" or (path / "__init__.py").exists():
-            yield path, _import(path, f"{NAMESPACE}.{room}.{path.stem}")
+            try:
+                module = _import(path, f"{NAMESPACE}.{room}.{path.stem}")
+            except ProjectError as error:
+                tell(error)
+                continue
+            yield path, module
 
 
 def _import(path: Path, name: str) -> types.ModuleType:
@@ -137,33 +152,31 @@ def _meant(error: Exception) -> str | None:
     return f"{f'did you mean {near[0]}? ' if near else ''}{found[1]} takes {', '.join(known)}"
 
 
-def _syncs(root: Path) -> Iterator[Sync]:
-    for path, module in _modules(root, "assets"):
+def _syncs(root: Path, tell: Tell) -> Iterator[Sync]:
+    for path, module in _modules(root, "assets", tell):
         found = [(n, v) for n, v in vars(module).items() if isinstance(v, Sync)]
         declared = [s for n, s in found if not n.startswith("_")]
         if [s.name for s in declared] != [path.stem]:
             names = ", ".join(s.name for s in declared) or "none"
-            raise ProjectError(
-                path,
-                "@sync",
-                f"declares {names} where one sync named {path.stem} is expected",
-                f"name the function {path.stem}, or rename the file to the sync's name .py",
-            )
+            said = f"declares {names} where one sync named {path.stem} is expected"
+            repair = f"name the function {path.stem}, or rename the file to the sync's name .py"
+            tell(ProjectError(path, "@sync", said, repair))
+            continue
         yield declared[0]
 
 
-def _sensors(root: Path) -> tuple[types.ModuleType, ...]:
-    return tuple(module for _, module in _modules(root, "sensors"))
+def _sensors(root: Path, tell: Tell) -> tuple[types.ModuleType, ...]:
+    return tuple(module for _, module in _modules(root, "sensors", tell))
 
 
 def _suite_file(root: Path, name: str) -> Path:
     return root / "expectations" / f"{name}.json"
 
 
-def _suite(root: Path, name: str) -> Suite:
+def _suite(root: Path, name: str, tell: Tell) -> Suite:
     from wfops_pipelines.checks.suite import read_suite
 
-    return read_suite(_suite_file(root, name))
+    return read_suite(_suite_file(root, name), tell)
 
 
 def _line_in(path: Path, error: Exception) -> int | None:

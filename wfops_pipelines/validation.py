@@ -21,7 +21,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
     for sync in project.syncs.values():
         if sync.name in RESERVED:
             said = f"{sync.name} is a job of the gate's"
-            yield ProjectError(_file(project, sync), "@sync", said, "give the sync another name")
+            yield ProjectError(file_of(project, sync), "@sync", said, "give the sync another name")
         yield from _suite(project, sync)
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
@@ -32,25 +32,8 @@ def problems(project: Project) -> Iterator[ProjectError]:
     yield from _strays(project)
 
 
-def dangling(project: Project, sync: Sync, columns: Iterable[str]) -> Iterator[ProjectError]:
-    """What names a column that the sync's snapshots (with these columns) do not have."""
-    from wfops_pipelines.checks.suite import check_columns
-
-    known = list(columns)
-    named = [("key", sync.key), *([("cursor", sync.cursor)] if sync.cursor else [])]
-    named += [(f"policy.{field}", column) for field, column in sync.policy.columns()]
-    for field, column in named:
-        if column not in known:
-            repair = f"use one of {', '.join(known)}{_meant(column, known)}"
-            said = f"there is no column {column!r} in the snapshots of {sync.name}"
-            yield ProjectError(_file(project, sync), field, said, repair)
-    try:
-        check_columns(project.suites[sync.name], known)
-    except ProjectError as error:
-        yield error
-
-
-def _file(project: Project, sync: Sync) -> str:
+def file_of(project: Project, sync: Sync) -> str:
+    """Where the sync is declared."""
     single = project.root / "assets" / f"{sync.name}.py"
     return str(single if single.exists() else single.with_suffix("") / "__init__.py")
 
@@ -71,7 +54,7 @@ def _suite(project: Project, sync: Sync) -> Iterator[ProjectError]:
 
 
 def _policy(project: Project, sync: Sync) -> Iterator[ProjectError]:
-    file = _file(project, sync)
+    file = file_of(project, sync)
     for name, repair in sync.policy.problems():
         yield ProjectError(
             file, f"policy.{name}", f"{getattr(sync.policy, name)!r} cannot be", repair
@@ -103,7 +86,7 @@ def _assist(project: Project, sync: Sync) -> Iterator[ProjectError]:
     }
     taken = [sync.key, *([sync.cursor] if sync.cursor else [])]
     for field, said, repair in wrong(sync.assist, taken, hidden, sync.policy.masked):
-        yield ProjectError(_file(project, sync), field, said, repair)
+        yield ProjectError(file_of(project, sync), field, said, repair)
 
 
 def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:
@@ -112,14 +95,14 @@ def _schedule(project: Project, sync: Sync) -> Iterator[ProjectError]:
     if sync.schedule is not None and not croniter.is_valid(sync.schedule):
         repair = 'write five fields, as "*/15 * * * *" for every quarter of an hour'
         yield ProjectError(
-            _file(project, sync), "schedule", f"{sync.schedule!r} is no cron", repair
+            file_of(project, sync), "schedule", f"{sync.schedule!r} is no cron", repair
         )
 
 
 def _deletes(project: Project, sync: Sync) -> Iterator[ProjectError]:
     from wfops_pipelines.destinations import RestDestination, can_list
 
-    file = _file(project, sync)
+    file = file_of(project, sync)
     api = isinstance(sync.destination, RestDestination)
     declare = "declare lists=rest_api(…) of the destination, which lists its records"
     if sync.missing not in ("keep", "delete"):
@@ -154,7 +137,7 @@ def _compared(project: Project, sync: Sync) -> Iterator[ProjectError]:
     """A critical field that no comparison can see would change without a person."""
     from wfops_pipelines.destinations import RestDestination
 
-    to, file = sync.destination, _file(project, sync)
+    to, file = sync.destination, file_of(project, sync)
     if not isinstance(to, RestDestination) or to.messages or not sync.policy.critical_fields:
         return
     if to.read is None:
@@ -179,7 +162,7 @@ def _shared_destinations(project: Project) -> Iterator[ProjectError]:
         first = owner.setdefault(sync.destination.words, sync.name)
         if first != sync.name:
             said = f"{sync.destination.words} is written by {first} already"
-            yield ProjectError(_file(project, sync), "destination", said, "give each its own")
+            yield ProjectError(file_of(project, sync), "destination", said, "give each its own")
 
 
 def _strays(project: Project) -> Iterator[ProjectError]:

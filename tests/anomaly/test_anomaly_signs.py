@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from wfops_pipelines.anomaly import Profile, SnapshotScore, fit_rows, profile, score_rows
 from wfops_pipelines.anomaly import score_snapshot as score
+from wfops_pipelines.anomaly._measured import variety
 
 HISTORY = 20
 SECONDS = 86_400_000_000
@@ -147,3 +148,70 @@ def test_one_thing_fewer_in_a_list_that_is_sent_whole_is_no_lack() -> None:
     found = judged(days[:-1], days[-1].slice(1))
     assert not found.held
     assert not named(found, "article", "lack of")
+
+
+def worked(day: int, rows: int, mix: list[float]) -> Profile:
+    """Shifts on a day, Monday first, whose times are of that day."""
+    rng = np.random.default_rng([day, 5])
+    at = (1_704_067_200 + day * 86_400 + np.sort(rng.uniform(0, 80_000, rows))) * 1e6
+    hours = rng.choice([4.0, 6.0, 8.0, 10.0], rows, p=mix)
+    table = pa.table({
+        "at": pa.array(at.astype(np.int64), pa.timestamp("us", "UTC")),
+        "hours": hours,
+        "rate": np.round(rng.normal(17, 2.5, rows), 2),
+    })  # fmt: skip
+    return profile(table, cursor="at")
+
+
+def test_half_the_rows_are_missed_after_eight_days_one_weekend_among_them() -> None:
+    def day(n: int, share: float = 1.0) -> Profile:
+        return worked(n, int((60 if n % 7 >= 5 else 240) * share), [0.1, 0.2, 0.6, 0.1])
+
+    past = [day(n) for n in range(8)]
+    found = score(past, day(8, 0.5))
+    assert score(past, day(8)).p_value > 0.2
+    assert found.p_value < 0.05
+    assert found.findings[0].statistic == "rows"
+    assert score([day(n) for n in range(4, 12)], day(12)).p_value > 0.2  # the next Saturday
+
+
+def test_a_smallest_value_that_many_rows_had_is_no_sign_on_the_weekday_that_never_had_it() -> None:
+    past = [
+        worked(n, 12, [0, 0.3, 0.6, 0.1]) if n % 7 == 6 else worked(n, 150, [0.1, 0.2, 0.6, 0.1])
+        for n in range(20)
+    ]
+    found = score(past, worked(20, 12, [0.4, 0.3, 0.2, 0.1]))
+    assert not found.held
+    assert not named(found, "hours", "smallest")
+
+
+def test_a_column_whose_values_come_and_go_does_not_stand_before_one_that_is_odd() -> None:
+    def sent(day: int, lost: float = 0.0) -> Profile:
+        """Each fifth day begins a new campaign, whose share rises and falls."""
+        rng, (campaign, at) = np.random.default_rng([day, 6]), divmod(day, 5)
+        share = (0.02, 0.55, 0.3, 0.1, 0.03)[at]
+        names = np.where(rng.random(200) < share, f"c{campaign}", "archive")
+        names[:2] = f"c{campaign}"
+        size = rng.normal(0, 1, 200)
+        missing = rng.random(200) < 0.05 + lost
+        return profile(pa.table({"campaign": names.tolist(), "n": pa.array(size, mask=missing)}))
+
+    found = score([sent(day) for day in range(22, 82)], sent(82, lost=0.1))
+    assert (found.findings[0].column, found.findings[0].statistic) == ("n", "null")
+
+
+def test_a_value_that_few_rows_have_may_be_missing_from_few_rows() -> None:
+    def spoken(rare: int, rows: int) -> Profile:
+        words = ["en", "de"] * (rows // 2 - rare) + ["ja"] * rare * 2
+        return profile(pa.table({"language": words}))
+
+    def most(rare: int, missing_from: int) -> float:
+        """Decades that its absence from so many rows can be worth."""
+        days = [spoken(rare, 200) for _ in range(HISTORY)] + [spoken(0, missing_from)]
+        (found,) = variety("language", [day.columns[0] for day in days])
+        assert found.most is not None
+        return float(found.most[-1])
+
+    assert most(4, 70) < 2  # 4 % of the values: one day in 17 of so few rows lacks it
+    assert most(4, 300) > 4
+    assert most(40, 70) > 10

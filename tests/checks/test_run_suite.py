@@ -520,3 +520,30 @@ def test_nothing_is_printed_written_or_left_behind(run, tmp_path, capfd, monkeyp
     run({"id": [1, 2], "n": [1, None]}, not_null("n"), between("n", "x"))
     assert [p.name for p in tmp_path.iterdir()] == ["contacts.json"]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_decimals_beyond_a_floats_digits_are_compared_in_pairs_with_missing_ones(run, swapped):
+    big = Decimal("12345678901234567890.01")
+    table = {
+        "id": ["more", "only big", "only small", "neither"],
+        "big": [big, big, None, None],
+        "small": [Decimal("1.50"), None, Decimal("2.50"), None],  # floats hold these
+    }
+    pair = (
+        {"column_A": "small", "column_B": "big"}
+        if swapped
+        else {"column_A": "big", "column_B": "small"}
+    )
+    more, equal, inside = run(
+        table,
+        expect("column_pair_values_a_to_be_greater_than_b", **pair, or_equal=True),
+        expect("column_pair_values_to_be_equal", **pair),
+        expect("column_values_to_be_between", column="big", min_value=0),
+    )
+    assert [r.error for r in (more, equal, inside)] == [None] * 3
+    wrong = ("more",) if swapped else ()
+    assert more.failed_keys == (*wrong, "only big", "only small")
+    assert equal.failed_keys == ("more", "only big", "only small")
+    assert inside.outcome is Outcome.PASSED
+    json.dumps([r.as_json() for r in (more, equal, inside)], allow_nan=False)

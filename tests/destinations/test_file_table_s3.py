@@ -1,5 +1,6 @@
 """Files of a table in a bucket, against moto: an S3 server that nobody here wrote."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +12,41 @@ import s3fs
 from tests.destinations.test_file_table import CHILD, Lake
 from tests.sources.test_sources_s3 import server
 from wfops_pipelines.destinations import Reverted, Written
+from wfops_pipelines.errors import DestinationRefused
 
 pytestmark = pytest.mark.components
 __all__ = ["server"]
+
+
+@pytest.mark.parametrize("how", ["the variable", "the library's own"])
+def test_credentials_are_read_as_a_source_reads_them(server, monkeypatch, how):
+    bucket = f"lake-{uuid.uuid4().hex}"
+    given = {"key": "AKIA-of-nobody", "secret": "of-nobody"}
+    options = {**given, "endpoint_url": server}
+    s3fs.S3FileSystem(**options).mkdir(bucket)
+    lake = Lake(f"s3://{bucket}", "parquet")
+    if how == "the variable":
+        lake.environ["WFOPS_LAKE_CREDENTIALS"] = json.dumps(options)
+    else:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["key"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["secret"])
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    assert lake.publish({"a": 1}, 1) == Written(inserted=1)
+    assert lake.values() == {"a": 1}
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_a_bucket_that_is_not_there_is_named_and_not_made(lake):
+    lake.environ["WFOPS_LAKE_URL"] = "s3://lakee/deep"
+    for ask in (lake.living, lambda: lake.publish({"a": 1}, 1), lambda: lake.values()):
+        with pytest.raises(DestinationRefused, match="there is no bucket lakee") as refused:
+            ask()
+        assert "Correct WFOPS_LAKE_URL, or make the bucket (none is made here)" in str(
+            refused.value
+        )
+        assert not refused.value.transient
+    assert "lakee" not in s3fs.S3FileSystem().ls("")
 
 
 @pytest.fixture

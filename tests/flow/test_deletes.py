@@ -11,6 +11,7 @@ from tests.conftest import MACHINE
 from wfops_pipelines import Always, Policy, flow, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding.steering import reopen
+from wfops_pipelines.destinations import database_table
 from wfops_pipelines.errors import BadDecision, SchemaRefused
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -253,6 +254,46 @@ def test_a_key_that_is_spelled_otherwise_is_not_missing(whole):
     review = bench.held([row(Decimal("1.5")), row(Decimal("22.5"))])
     with bench.services.engine.connect() as conn:
         assert snapshots.get(conn, "things", review.seq).rows == 3  # 2.25 is gone
+
+
+UNLIKE = {"citext": 1, "numeric(6,2)": 2}  # where not all three are
+SPELT = {
+    "citext": (["abc", "b", "c", "d"], ["ABC", "b", "c"]),
+    "uuid": ([f"6f9619ff-8b86-d011-b42d-00c04fc964f{d}" for d in "abcd"], None),
+    "character(5)": (["1", "2", "3", "4"], ["1 ", "2", "3"]),
+    "numeric(6,2)": (["7", "2", "3", "4"], ["7.0", "2.00", "3"]),
+}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["table", "database_table"])
+@pytest.mark.parametrize("kind", SPELT)
+def test_what_the_table_spells_otherwise_is_not_missing(whole, kind, elsewhere, database_url):
+    first, then = SPELT[kind]
+    then = then or [k.upper() for k in first[:3]]
+    bench = whole()
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql(
+            "create schema shop; create extension citext schema public; create table shop.things "
+            f"(id {kind} primary key, name text, amount bigint, updated_at timestamptz)"
+        )
+    if elsewhere:
+        to = database_table("erp", "shop.things")
+        bench.project.syncs["things"] = replace(bench.sync, destination=to)
+        env = {**bench.services.environ, "WFOPS_ERP_URL": database_url}
+        bench.services = replace(bench.services, environ=env)
+    bench.run([row(k) for k in first])
+    judged = bench.run([row(k, amount=11) for k in then]).judged[-1]
+    rows = bench.services.rows(judged.snapshot).whole(["id", "_deleted"]).to_pylist()
+    assert [short(r["id"]) for r in rows if r["_deleted"]] == [first[3]]
+    if not elsewhere:
+        assert [short(k) for k in alive(bench)] == sorted(first[:3])
+        return
+    said = f"it takes {UNLIKE.get(kind, 3)} of their keys for those of rows that it spells"
+    assert said in judged.review.summary
+
+
+def short(key):
+    return str(key).strip().removesuffix(".00")
 
 
 def test_a_key_of_bytes_is_refused(whole):

@@ -44,6 +44,13 @@ def pending(bench):
         return reviews.listed(conn)
 
 
+@pytest.mark.parametrize("value", [5.5, "5.5", True])
+def test_an_edit_is_taken_as_it_was_written_or_not_at_all(bench, value):
+    review = bench.held(PAGE)
+    with pytest.raises(BadDecision, match="does not fit the column amount, which holds int64"):
+        bench.decide(review, Verb.APPROVE, edits=(Edit("2", {"amount": value}),))
+
+
 def test_excluded_rows_stay_in_quarantine_and_the_others_go(bench):
     review = bench.held(PAGE)
     done = bench.release(bench.decide(review, Verb.APPROVE, exclude=("3",)))

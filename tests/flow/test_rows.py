@@ -1,7 +1,8 @@
 """Rows as a table: a shortcut changes nothing but the time that it takes."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,7 @@ from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.sources.answers import parse
 from wfops_pipelines.staging import telling
-from wfops_pipelines.store import rows
+from wfops_pipelines.store import rows, snapshots
 from wfops_pipelines.sync import Sync, sync
 from wfops_pipelines.testing import FakeSource
 
@@ -109,3 +110,45 @@ def test_whole_numbers_of_any_length_stay_exact(values):
 def test_a_decimal_without_end_becomes_a_text():
     page = [{"m": Decimal("Infinity")}, {"m": Decimal("1.20")}, {"m": None}]
     assert rows.to_table(page)["m"].to_pylist() == ["Infinity", "1.20", None]
+
+
+@pytest.mark.parametrize(
+    ("held", "value", "kind"),
+    [
+        ("int64", 1.5, "double"),
+        ("int64", -0.25, "double"),
+        ("int64", Decimal("1.0"), "decimal128(2, 1)"),
+        ("int64", 2.0, "int64"),
+        ("int64", True, "bool"),
+        ("double", True, "bool"),
+        ("double", 3, "double"),
+        ("date32[day]", 20_000, "int64"),
+        ("date32[day]", datetime(2026, 5, 1, 9, 30, tzinfo=UTC), "timestamp[us, tz=UTC]"),
+        ("timestamp[us, tz=UTC]", 1_700_000_000, "int64"),
+    ],
+)
+@pytest.mark.parametrize("beside", [None, "x"])
+def test_no_value_is_taken_for_another_because_of_what_the_column_held(held, value, kind, beside):
+    found = rows.to_table([{"v": value, "w": beside}], {"v": held, "w": "string"})
+    assert str(found["v"].type) == kind
+    assert found["v"].to_pylist() == [value]
+
+
+def test_what_arrow_has_no_type_for_is_written_as_itself():
+    one = UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
+    page = [{"m": one, "at": time(9, 30), "some": [one]}, {"m": None, "at": None, "some": None}]
+    found = rows.to_table(page).to_pylist()[0]
+    assert found == {"m": str(one), "at": "09:30:00", "some": f'["{one}"]'}
+
+
+@pytest.mark.components
+def test_an_amount_that_gets_cents_is_not_cut_to_whole_numbers(bench):
+    at = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    first = {"id": "1", "name": "a", "amount": 10, "updated_at": at}
+    bench.run([first])
+    bench.run([{**first, "id": "2", "amount": 10.5, "updated_at": at + timedelta(minutes=20)}])
+    snapshot = bench.run([{**first, "id": "3"}]).judged[0].snapshot
+    assert snapshot.seq == 3
+    with bench.services.engine.connect() as conn:
+        held = snapshots.get(conn, "things", 2)
+    assert bench.services.rows(held).whole(["amount"]).to_pylist() == [{"amount": 10.5}]

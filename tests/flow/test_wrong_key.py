@@ -119,3 +119,18 @@ def test_a_sync_that_reads_everything_each_time_needs_no_date(bench):
     keyed(bench, "id")
     assert [j.snapshot.rows for j in again(bench, None).judged] == [8]
     assert whole(bench).missing == 0
+
+
+def test_rows_that_one_key_made_one_of_come_once_it_is_mended(bench):
+    page = [{**row(n), "country": "de" if n % 2 else "at"} for n in range(8)]
+    keyed(bench, "country")
+    review = bench.held(page)
+    assert "6 of 8 rows that the source gave are not among these" in review.summary
+    bench.release(bench.decide(review, Verb.REJECT))
+    keyed(bench, "id")
+    bench.source.answer(page)
+    bench.clock.advance(minutes=15)
+    passed = flow.run_sync(bench.project, bench.sync, bench.services, MACHINE, since=FIRST)
+    assert [j.snapshot.rows for j in passed.judged] == [6]
+    assert [r[0] for r in bench.rows()] == [str(n) for n in range(6)]  # 6 and 7 were rejected
+    assert reconcile(bench.sync, bench.services).missing == 0

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from wfops_pipelines import Policy, flow, sql_table, sync, table
 from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.destinations import comparing, database_table
 from wfops_pipelines.errors import (
     SettingsError,
     SourceMalformed,
@@ -18,6 +19,7 @@ from wfops_pipelines.errors import (
 )
 from wfops_pipelines.sources import Window
 from wfops_pipelines.sources.sql import Database
+from wfops_pipelines.staging import telling
 from wfops_pipelines.store.database import connect
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -48,6 +50,40 @@ def test_all_rows_come_page_by_page_oldest_first(erp):
     assert [len(p) for p in pages] == [30, 30, 30, 10]
     assert [r["id"] for p in pages for r in p] == [f"o{i}" for i in range(100)]
     assert pages[0][1]["updated at"] == START + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["table", "database_table"])
+def test_no_more_rows_are_in_memory_than_the_settings_allow(
+    make_bench, erp, tmp_path, monkeypatch, elsewhere
+):
+    """What is read, what waits to be staged, and what is compared and written over there."""
+    there = f"sqlite:///{tmp_path}/there.db"
+    few = {"WFOPS_ERP_URL": erp.url, "WFOPS_ROWS_AT_ONCE": "10", "WFOPS_THERE_URL": there}
+    bench = make_bench(None, database_table("there", "things") if elsewhere else None, few)
+    sizes = {"read": [], "staged": [], "met": []}
+
+    def spied(module, name, what, size):
+        real = getattr(module, name)
+
+        def spy(*args):
+            sizes[what].append(size(*args))
+            return real(*args)
+
+        monkeypatch.setattr(module, name, spy)
+
+    spied(telling, "of_rows", "staged", lambda sync, rows, held: len(rows))
+    spied(comparing, "meet", "met", lambda parcel, held: parcel.rows.num_rows)
+
+    def read(page):
+        sizes["read"].append(len(page))
+        return [{**r, "name": "n", "updated_at": r.pop("updated at")} for r in page]
+
+    bench.project.syncs["things"] = replace(bench.sync, source=ORDERS, rows=read)
+    assert bench.run().publications[0].rows == 100
+    assert {what: max(found, default=0) for what, found in sizes.items()} == {
+        "read": 10, "staged": 10, "met": 10 if elsewhere else 0
+    }  # fmt: skip
+    assert sum(sizes["read"]) == 100
 
 
 def test_a_window_has_its_start_and_not_its_end(erp):

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -67,7 +68,8 @@ def test_another_error_of_the_disk_stays_what_it_is(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_swept_by_the_next_one_and_not_before(tmp_path):
-    path = tmp_path / f".{'b' * 32}.tmp"
+    files.write(tmp_path, Rows.of(random_rows(2)), 10)
+    path = tmp_path / ".unfinished" / f".{'b' * 32}.tmp"
     child = subprocess.Popen(
         [sys.executable, "-c", WRITER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -79,7 +81,19 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_one_and_not_before(tmp_p
         child.kill()
     files.write(tmp_path, Rows.of(random_rows(2)), 10)
     assert not path.exists()
-    assert len([*tmp_path.glob("*.parquet")]) == 2
+    assert len([*tmp_path.glob("*.parquet")]) == 3
+
+
+def test_a_write_looks_at_no_snapshot_that_is_there(tmp_path, monkeypatch):
+    old = left(tmp_path)  # as versions before left it
+    files.write(tmp_path, Rows.of(random_rows(2)), 10)
+    assert not old.exists()
+    seen = []
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: seen.append(path) or listed(path))
+    files.write(tmp_path, Rows.of(random_rows(2)), 10)
+    assert seen == [tmp_path / ".unfinished"]
+    assert [*listed(seen[0])] == []
 
 
 def test_nothing_new_and_nothing_of_another_name_is_swept(tmp_path):

@@ -85,12 +85,12 @@ def _column(name: str, columns: Columns, allowed: Bools, is_key: bool) -> Iterat
     if last is not None and last.kind in ("text", "nested"):
         if not is_key:
             yield from _measured.spelling(name, columns)
-            yield from _measured.sizes(name, columns, lengths=True)
+            yield from _measured.sizes(name, columns, allowed, lengths=True)
         yield from _compared.textual(name, columns, is_key)
     if _timed.is_timed(columns):
         return
     if any(c is not None and c.points for c in columns):
-        yield from _measured.sizes(name, columns, lengths=False)
+        yield from _measured.sizes(name, columns, allowed, lengths=False)
         yield from _measured.density(name, columns)
         yield from ranged(name, columns, allowed)
 

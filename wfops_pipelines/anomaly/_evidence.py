@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature
 from wfops_pipelines.anomaly._rare import limits
-from wfops_pipelines.anomaly._sides import Bools, predictors, product
+from wfops_pipelines.anomaly._sides import Bools, kinds_met, predictors, product
 from wfops_pipelines.anomaly._window import slopes
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,10 @@ _SIDED = 0.7
 _USUAL, _CALM_DEGREES = 1.0, 8.0  # decades of the largest of a quiet kind
 _AMOUNTS = ("volume", "gaps")
 _VOLUME, _RANKS = 1.3, 0.7  # development streams
-_SWITCH = {"mean": 0.0, "last": 1.0, "fading": 1.0, "weekday": 1.5, "trend": 1.5, "rhythm": 1.5}
+_SWITCH = {
+    "mean": 0.0, "last": 1.0, "fading": 1.0,
+    "weekday": 1.5, "weekend": 1.5, "trend": 1.5, "rhythm": 1.5,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,20 @@ def evidence(
     noise = _even(np.array([f.noise for f in features]))
     absent = ~np.isfinite(x)
     x = np.where(absent, _row_means(x)[:, None], x)
-    predicted, ratio = _predict(x, noise, allowed, weekdays, _stretches(features, x, allowed))
+    stretches = _stretches(features, x, allowed)
+    predicted, ratio, met = _predict(x, noise, allowed, weekdays, stretches)
     ratio, family = np.where(absent, 0.0, ratio), _numbered([(f.kind, f.unit) for f in features])
     sided = np.array([f.kind in _AMOUNTS for f in features])
-    dispersion, degrees = _dispersion(ratio, ~absent, family, sided)
+    dispersion, degrees = _dispersion(ratio, ~absent, family, sided, met)
     t = np.abs(ratio) / np.sqrt(dispersion)
     one_sided = np.array([f.one_sided for f in features])
     t = np.where(one_sided[:, None] & (ratio < 0), 0.0, t)
     most = np.minimum(_most(features), limits(features, allowed))
     decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), most))
+    decades = np.where(met | ~met[:, -1:], decades, 0.0)  # nobody could know them
     decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
     decades *= np.array([_worth(f) for f in features])[:, None]
+    decades = _calm_kinds(decades, _numbered([(f.column or "", f.kind) for f in features]))
     decades = _calm_kinds(decades, _numbered([(f.kind,) for f in features]))
     decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
@@ -125,13 +131,16 @@ def _predict(
     allowed: Bools,
     days: Sequence[int],
     stretches: Sequence[_Stretch],
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, Bools]:
     """Prediction and standardised error of each feature by its best predictor.
 
-    The best for an old snapshot is chosen without its own error, as it is for the new one.
+    The best for an old snapshot is chosen without its own error, as it is for the new one. Third:
+    where the new snapshot's predictor had a day of the same kind to go by, or needs none.
     """
     best = np.full(x.shape, np.inf)
     predicted, ratio = np.zeros_like(x), np.zeros_like(x)
+    met = np.ones(x.shape, np.bool_)
+    known = kinds_met(allowed, days)
     for name, weights in predictors(allowed, days).items():
         guess = product(x, weights)
         for one in stretches:
@@ -143,7 +152,8 @@ def _predict(
         better = loss < best
         best = np.where(better, loss, best)
         predicted, ratio = np.where(better, guess, predicted), np.where(better, error, ratio)
-    return predicted, ratio
+        met = np.where(better[:, -1:], known.get(name, True), met)
+    return predicted, ratio, met
 
 
 def _numbered(names: Sequence[tuple[str, ...]]) -> Ints:
@@ -152,18 +162,30 @@ def _numbered(names: Sequence[tuple[str, ...]]) -> Ints:
     return np.array([order.index(name) for name in names])
 
 
-def _dispersion(ratio: Floats, there: Bools, family: Ints, sided: Bools) -> tuple[Floats, Floats]:
+def _dispersion(
+    ratio: Floats, there: Bools, family: Ints, sided: Bools, met: Bools
+) -> tuple[Floats, Floats]:
     """Moderated dispersion without the snapshot itself, and its degrees of freedom.
 
     Where only one side swings (volume bursts), a `sided` feature is measured mostly by errors of
-    the same sign: bursts must not make a loss of rows look usual.
+    the same sign: bursts must not make a loss of rows look usual. Where a rhythm is weekly, days of
+    a kind that had been `met` before are measured by each other, and so are the rest.
     """
-    squares, counted = ratio[:, :-1] ** 2, there[:, :-1]
+    known = _spread(ratio, there & met, family, sided)
+    rest = _spread(ratio, there & ~met, family, sided)
+    return np.where(met, known[0], rest[0]), np.where(met, known[1], rest[1])
+
+
+def _spread(ratio: Floats, there: Bools, family: Ints, sided: Bools) -> tuple[Floats, Floats]:
+    counted = there[:, :-1]
+    squares = np.where(counted, ratio[:, :-1] ** 2, 0.0)
     sums, count = squares.sum(1), counted.sum(1)
     typical = sums / np.maximum(count, 1)
     prior = np.ones(len(squares))
     for one in np.unique(family):
-        prior[family == one] = np.clip(np.median(typical[family == one]), _LOWEST_DISPERSION, 3.0)
+        some = typical[(family == one) & (count > 0)]
+        if len(some):
+            prior[family == one] = np.clip(np.median(some), _LOWEST_DISPERSION, 3.0)
     none = np.zeros((len(squares), 1))
     own = np.concatenate([squares, none], axis=1)
     left = count[:, None] - np.concatenate([counted, none > 0], axis=1)
@@ -202,7 +224,8 @@ def _calm_kinds(decades: Floats, kinds: Ints) -> Floats:
     """Scale down kinds of which some statistic is usually loud: their largest, in the root mean
     square of the other snapshots.
 
-    A quiet kind must not be drowned by one of which something is always odd.
+    A quiet kind must not be drowned by one of which something is always odd, nor a quiet column by
+    one whose values come and go.
     """
     out = decades.copy()
     for one in np.unique(kinds):

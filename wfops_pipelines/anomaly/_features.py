@@ -11,7 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _BRACKET = 2.0
-_SLACK = 0.5
+SLACK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def crossing(rows: Sequence[Floats], level: float, usual: float, count: Floats) 
     upto, below = (np.arcsin(np.sqrt(np.array(e) / size)) for e in zip(*ends, strict=True))
     middle_of = np.arcsin(np.sqrt(level))
     z = 2.0 * np.sqrt(count) * np.maximum(np.maximum(middle_of - upto, below - middle_of), 0.0)
-    return np.asarray(-log_ndtr(-z) / np.log(10.0) + _SLACK)
+    return np.asarray(-log_ndtr(-z) / np.log(10.0) + SLACK)
 
 
 def steadied(noise: Floats, count: Floats) -> Floats:

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from wfops_pipelines.anomaly._compared import Entries, known_side
+from wfops_pipelines.anomaly._extremes import ends, extremes, points_of
 from wfops_pipelines.anomaly._features import (
+    SLACK,
     Feature,
     crossing,
     middle,
@@ -16,7 +19,7 @@ from wfops_pipelines.anomaly._features import (
     share,
     steadied,
 )
-from wfops_pipelines.anomaly._sketches import LARGEST
+from wfops_pipelines.anomaly._sides import Bools
 from wfops_pipelines.anomaly.nouns import ColumnProfile
 
 Floats = npt.NDArray[np.float64]
@@ -89,10 +92,29 @@ def variety(name: str, columns: Columns) -> Iterator[Feature]:
     alike = (present * _ALIKE > usual) & (present < _ALIKE * usual)
     present, held = (np.where(alike, v, np.nan) for v in (present, counted(columns, "distinct")))
     if np.nanmax(held[:-1], initial=0.0) <= _FEW < middle(present):
-        noise = 0.3 / np.maximum(held, 1.0) ** 2
-        yield Feature(name, "distinct", "values", "count", held, np.log(held + 1.0), noise)
+        x, noise = np.log(held + 1.0), 0.3 / np.maximum(held, 1.0) ** 2
+        yield Feature(name, "distinct", "values", "count", held, x, noise, most=_absent(columns))
     else:
         yield share(name, "distinct", "values", np.minimum(held, present), present)
+
+
+def _absent(columns: Columns) -> Floats:
+    """Decades that a lack of values that occurred on the compared side can be worth at most.
+
+    Of few rows, what is rare is not always among them. Where nothing lacks there is no limit.
+    """
+    from scipy.special import pdtrc
+
+    entries = Entries.of([None if c is None else c.sketches["values"] for c in columns])
+    counts = entries.table()
+    known, rows = known_side(counts), entries.totals()
+    part = known / np.maximum(known.sum(0), 1.0)
+    missed = np.where(known > 0, (1.0 - part) ** rows, 0.0).sum(0)
+    lacking = ((known > 0) & (counts == 0)).sum(0)
+    tail = pdtrc(np.maximum(lacking - 1.0, 0.0), np.maximum(missed, 1e-12))
+    decades = SLACK - np.log10(np.maximum(tail, 1e-30))
+    new = ((counts > 0) & (known == 0)).any(0)
+    return np.where((lacking > 0) & ~new, decades, np.inf)
 
 
 def density(name: str, columns: Columns) -> Iterator[Feature]:
@@ -101,7 +123,7 @@ def density(name: str, columns: Columns) -> Iterator[Feature]:
     unique = held / np.maximum(present, 1.0)
     if not (counted(columns, "whole") == present).all() or not middle(unique) > _UNIQUE:
         return
-    low, high = (_ends(columns, end) for end in ("low", "high"))
+    low, high = (ends(columns, end) for end in ("low", "high"))
     filled = np.array([np.nan if c is None else c.rows - c.nulls for c in columns]) * unique
     raw = np.where(filled > 0, filled / (high - low + 1.0), np.nan)
     if middle(raw[:-1]) > _FILLED:
@@ -109,23 +131,9 @@ def density(name: str, columns: Columns) -> Iterator[Feature]:
         yield Feature(name, "share of its range", "gaps", "%", raw, np.log(raw), noise)
 
 
-def _ends(columns: Columns, end: str) -> Floats:
-    """The lowest or highest value of all rows; where it is not known, of those sampled."""
-    at = 0 if end == "low" else -1
-    found = [np.nan if c is None else getattr(c, end) for c in columns]
-    points = [_points(c, False) for c in columns]
-    return np.array(
-        [
-            (p[at] if len(p) else np.nan) if f is None else f
-            for f, p in zip(found, points, strict=True)
-        ],
-        np.float64,
-    )
-
-
-def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
+def sizes(name: str, columns: Columns, allowed: Bools, lengths: bool) -> Iterator[Feature]:
     """Quantiles, typical size and spread of numbers, or of the lengths of texts."""
-    rows = [_points(c, lengths) for c in columns]
+    rows = [points_of(c, lengths) for c in columns]
     if not any(len(r) for r in rows):
         return
     unit, kind, prefix = ("characters", "text", "length ") if lengths else ("number", "numbers", "")
@@ -144,20 +152,7 @@ def sizes(name: str, columns: Columns, lengths: bool) -> Iterator[Feature]:
         yield Feature(name, prefix + label, kind, unit, q[:, at], x, noise, most=most)
     yield from _moments(name, prefix, kind, unit, even, rows, count)
     if not lengths:
-        yield from _extremes(name, columns, even, centre, scale, count)
-
-
-def _extremes(
-    name: str, columns: Columns, even: list[Floats], centre: float, scale: float, count: Floats
-) -> Iterator[Feature]:
-    """The largest and the smallest value: one that is far out is enough."""
-    for sign, label, end in ((1.0, "largest", "high"), (-1.0, "smallest", "low")):
-        raw = np.clip(_ends(columns, end), -LARGEST, LARGEST)
-        level = 0.5 + sign * (0.5 - 0.5 / count)
-        gaps = [quantile_noise(r, at, n) for r, at, n in zip(even, level, count, strict=True)]
-        noise = np.full(len(raw), 1e-4 + middle(np.array(gaps[:-1])))  # not of one that is far out
-        x = sign * np.arcsinh((raw - centre) / scale)
-        yield Feature(name, label, "numbers", "number", raw, x, noise, True)
+        yield from extremes(name, columns, even, (centre, scale), allowed)
 
 
 def _moments(
@@ -186,12 +181,6 @@ def _tailed(even: list[Floats]) -> float:
     second = np.array([(r**2).mean() for r in rows])
     fourth = np.array([(r**4).mean() for r in rows])
     return float(fourth.sum() / max(float((second**2).sum()), 1e-300)) if rows else 3.0
-
-
-def _points(column: ColumnProfile | None, lengths: bool) -> Floats:
-    if column is None:
-        return np.zeros(0)
-    return np.frombuffer(column.lengths if lengths else column.points, np.float64)
 
 
 def _frame(q: Floats) -> tuple[float, float]:

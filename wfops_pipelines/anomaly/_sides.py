@@ -9,6 +9,7 @@ snapshot can have.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_WEEK = 7
+_WEEK, _SATURDAY = 7, 5
 _SHRUNK, _SLOPE = 1.0, 0.1  # ridge of each weekday, of the slope over the whole side
 
 
@@ -37,21 +38,39 @@ def predictors(allowed: Bools, weekdays: Sequence[int]) -> dict[str, Floats]:
     distance = np.abs(np.subtract.outer(np.arange(len(days)), np.arange(len(days))))
     rank = np.where(allowed, distance, len(days) * 2).argsort(1).argsort(1)
     mean = _rows(allowed.astype(np.float64))
-    same = allowed & (days[None, :] == days[:, None])
-    weekly = np.where((same.sum(1) > 0)[:, None], _rows(same.astype(np.float64)), mean)
     return {
         "mean": mean,
         "last": _rows((allowed & (rank < 3)).astype(np.float64)),
         "fading": _rows(np.where(allowed, 0.75 ** (rank + 0.0), 0.0)),
-        "weekday": weekly,
+        "weekday": _alike(allowed, days, mean),
+        "weekend": _alike(allowed, days >= _SATURDAY, mean),
         "trend": _trend(allowed, mean),
         "rhythm": _rhythm(allowed, days),
     }
 
 
+def kinds_met(allowed: Bools, weekdays: Sequence[int]) -> dict[str, Bools]:
+    """By the weekly predictors: which snapshots have a day of the same kind to be compared with."""
+    days = np.asarray(weekdays)
+    weekday, weekend = _same(allowed, days), _same(allowed, days >= _SATURDAY)
+    by_day, by_half = (np.asarray(same.any(1)) for same in (weekday, weekend))
+    return {"weekday": by_day, "weekend": by_half, "rhythm": by_day}
+
+
 def product(x: Floats, weights: Floats) -> Floats:
     """`x @ weights.T` without BLAS, whose last bits depend on threads and processor."""
     return np.asarray(np.einsum("fk,ik->fi", x, weights, optimize=False))
+
+
+def _same(allowed: Bools, kinds: npt.NDArray[Any]) -> Bools:
+    return np.asarray(allowed & (kinds[None, :] == kinds[:, None]))
+
+
+def _alike(allowed: Bools, kinds: npt.NDArray[Any], mean: Floats) -> Floats:
+    """The mean of the allowed snapshots of the same kind, of all where there is none."""
+    same = _same(allowed, kinds)
+    there = same.any(1, keepdims=True)
+    return np.asarray(np.where(there, _rows(same.astype(np.float64)), mean))
 
 
 def _rows(weights: Floats) -> Floats:

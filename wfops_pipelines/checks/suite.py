@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from wfops_pipelines.checks.known import Known, known_types
 from wfops_pipelines.checks.rules import checked_entry, checked_head, closest
 from wfops_pipelines.checks.words import columns_named, in_words, short_name, slug
 from wfops_pipelines.core.findings import Severity
-from wfops_pipelines.errors import ProjectError
+from wfops_pipelines.errors import ProjectError, Tell, refuse
 
 LEFT_TO_THE_EXAMINER = ("batch_id", "result_format", "catch_exceptions")
 ABOUT_THE_TABLE = ("expect_table_", "expect_column_to_exist", "expect_column_type_to_be")
@@ -35,7 +35,7 @@ class Expectation:
     `name` is made of letters, digits and underscores and unique in the suite; it does not depend
     on the order of the file. `column` is the only column judged, or None; `columns` are all that
     it judges or filters by. `about_rows` tells whether a failure names rows, `custom` whether the
-    type is the project's own.
+    type is the project's own. `number` is its place in the file.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Expectation:
     columns: tuple[str, ...] = ()
     about_rows: bool = False
     custom: bool = False
+    number: int = 0
 
     @property
     def about_values(self) -> bool:
@@ -72,8 +73,10 @@ class Suite:
     custom: tuple[Path, ...] = ()
 
 
-def read_suite(path: Path) -> Suite:
+def read_suite(path: Path, tell: Tell = refuse) -> Suite:
     """The suite in `path`, whole and known to be well formed.
+
+    `tell` gets what is wrong with one expectation, which is left out where it does not raise.
 
     Raises `ProjectError` (file, field, repair) for whatever Great Expectations would drop,
     misread or fail on later: a missing file, other JSON than a suite, a name that is not the
@@ -82,9 +85,14 @@ def read_suite(path: Path) -> Suite:
     raw = _bytes_of(path)
     body = checked_head(path, _parsed(path, raw))
     known = known_types(path.parent)
-    entries = [checked_entry(path, i, e, known) for i, e in enumerate(body["expectations"])]
+    entries: dict[int, dict[str, Any]] = {}
+    for number, entry in enumerate(body["expectations"]):
+        try:
+            entries[number] = checked_entry(path, number, entry, known)
+        except ProjectError as error:
+            tell(error)
     _refuse_twins(path, entries)
-    files = sorted({f for e in entries if (f := known[e["type"]].file)})
+    files = sorted({f for e in entries.values() if (f := known[e["type"]].file)})
     return Suite(
         name=body["name"],
         expectations=tuple(_named(path, entries, known)),
@@ -97,15 +105,20 @@ def read_suite(path: Path) -> Suite:
 
 def check_columns(suite: Suite, columns: Iterable[str]) -> None:
     """Raise `ProjectError` when an expectation is about a column that is not in `columns`."""
+    for problem in unknown_columns(suite, columns):
+        raise problem
+
+
+def unknown_columns(suite: Suite, columns: Iterable[str]) -> Iterator[ProjectError]:
+    """A `ProjectError` for each column that an expectation is about and that is not there."""
     columns = list(columns)
-    for number, expectation in enumerate(suite.expectations):
-        if expectation.type.startswith(ABOUT_COLUMNS_THEMSELVES):
-            continue
-        for column in expectation.columns:
+    for expectation in suite.expectations:
+        about = () if expectation.type.startswith(ABOUT_COLUMNS_THEMSELVES) else expectation.columns
+        for column in about:
             if column not in columns:
-                raise ProjectError(
+                yield ProjectError(
                     suite.file,
-                    f"expectations[{number}] ({expectation.name})",
+                    f"expectations[{expectation.number}] ({expectation.name})",
                     f"there is no column {column!r}",
                     closest(column, columns) or f"use one of {', '.join(columns)}",
                 )
@@ -148,9 +161,9 @@ def _parsed(path: Path, raw: bytes) -> Any:
     return body
 
 
-def _refuse_twins(path: Path, entries: list[dict[str, Any]]) -> None:
+def _refuse_twins(path: Path, entries: Mapping[int, dict[str, Any]]) -> None:
     seen: dict[str, int] = {}
-    for number, entry in enumerate(entries):
+    for number, entry in entries.items():
         key = _canonical(entry)
         if key in seen:
             raise ProjectError(
@@ -163,16 +176,16 @@ def _refuse_twins(path: Path, entries: list[dict[str, Any]]) -> None:
 
 
 def _named(
-    path: Path, entries: list[dict[str, Any]], known: Mapping[str, Known]
+    path: Path, entries: Mapping[int, dict[str, Any]], known: Mapping[str, Known]
 ) -> Iterable[Expectation]:
-    plain = [_plain_name(entry) for entry in entries]
-    for number, (entry, name) in enumerate(zip(entries, plain, strict=True)):
+    plain = [_plain_name(entry) for entry in entries.values()]
+    for (number, entry), name in zip(entries.items(), plain, strict=True):
         if plain.count(name) > 1:
             if "name" in (entry.get("meta") or {}):
                 where = f"expectations[{number}].meta.name"
                 raise ProjectError(path, where, f"{name!r} is taken", "choose another name")
             name = f"{name}_{sha256(_canonical(entry).encode()).hexdigest()[:6]}"
-        yield _expectation(name, entry, known[entry["type"]])
+        yield replace(_expectation(name, entry, known[entry["type"]]), number=number)
 
 
 def _plain_name(entry: Mapping[str, Any]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wfops_pipelines.core.canonical import canonical, digest
@@ -23,10 +24,23 @@ _USERINFO = re.compile(r"(://[^/\s:@]*):([^/\s@]+)@")
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The values of the environment that must show nowhere, the longest first."""
-    named = {v for k, v in environ.items() if _SECRET_NAME.search(k)}
+    named = {s for k, v in environ.items() if _SECRET_NAME.search(k) for s in (v, *_inside(v))}
     in_urls = {m[2] for v in environ.values() for m in _USERINFO.finditer(v)}
     long = [s for s in named | in_urls if len(s) >= SHORTEST_SECRET]
     return tuple(sorted(long, key=len, reverse=True))
+
+
+def _inside(value: str) -> Iterator[str]:
+    """The texts in a variable that holds options as JSON."""
+    try:
+        waiting = [json.loads(value)] if value[:1] == "{" else []
+    except ValueError:
+        return
+    for found in waiting:
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict | list):
+            waiting += found.values() if isinstance(found, dict) else found
 
 
 def is_secret_name(name: str) -> bool:

@@ -47,7 +47,8 @@ class Snapshot:
     the cursor (after, up to) that no extraction had been asked for before, as far as it is known.
     `contradicted` are cells in which two versions of a row with the same time differ, in one
     extraction; what came last now is the row. `reread_by` is who had the source read from a date
-    (`wfops run --since`).
+    (`wfops run --since`). `overtaken` is how many other rows of the extraction had the key of one
+    that is newer, and are not in it.
     """
 
     sync: str
@@ -68,6 +69,7 @@ class Snapshot:
     asked: tuple[datetime | None, datetime | None] | None = None
     contradicted: tuple[Cell, ...] = ()
     reread_by: str | None = None
+    overtaken: int = 0
 
     @property
     def ordinary(self) -> bool:

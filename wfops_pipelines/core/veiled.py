@@ -12,7 +12,9 @@ _HARMLESS = re.compile(
     r"null|empty|missing|distinct|most|damaged|untrimmed|accented|control|type|gone|new"
     r"|unseen [\w ]+|mix of [\w ]+|(above|below) the known range|shape of the distribution"
 )
-_SILENT = ("critical_changes", "versions", "schema", "policy", "edited")  # their words quote none
+_SILENT = (  # their words quote none
+    "critical_changes", "versions", "schema", "policy", "edited", "unsendable", "overtaken",
+)  # fmt: skip
 _KINDS = {
     "numbers": "numbers",
     "text": "texts",

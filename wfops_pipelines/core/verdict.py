@@ -100,6 +100,7 @@ JUDGEMENT = (
     "schema",
     "order",
     "versions",
+    "overtaken",
     "edited",
     "drafted",
     "preparation",

@@ -16,7 +16,7 @@ from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
-from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.rows import keys_of, typed
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def stage_edited(
         edited_by=decision.actor.name,
         edits=changes,
         partition=parent.partition,
+        overtaken=parent.overtaken if review.kind is ReviewKind.WHOLE else 0,
         doubted=_of_held(parent.doubted, review),
         contradicted=_of_held([c for c in parent.contradicted if c[:2] not in said], review),
     )
@@ -180,7 +181,9 @@ def _value(value: Any, type_: pa.DataType, column: str, key: str) -> Any:
             value = Decimal(str(value))
         if isinstance(value, bool) and not pt.is_boolean(type_):
             raise ValueError("a truth value")
-        return pa.array([value], type_)[0].as_py()
+        if (found := typed([value], type_)) is None:
+            raise ValueError("another value, as that type would have it")
+        return found[0].as_py()
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, InvalidOperation) as error:
         raise BadDecision(
             f"edits: row {key}: {value!r} does not fit the column {column}, which holds {type_}."

@@ -3,6 +3,7 @@
 from wfops_pipelines.destinations.database import DatabaseTable, database_table
 from wfops_pipelines.destinations.declaring import rest_destination
 from wfops_pipelines.destinations.files import FileTable, file_table
+from wfops_pipelines.destinations.foreseeing import Exacting, Foreseen, Misfit
 from wfops_pipelines.destinations.looking import Many, many
 from wfops_pipelines.destinations.parcel import (
     Choosy,
@@ -11,6 +12,7 @@ from wfops_pipelines.destinations.parcel import (
     Listing,
     Parcel,
     Reverted,
+    Spelling,
     Written,
     can_list,
     existing_in_parts,
@@ -22,14 +24,18 @@ from wfops_pipelines.destinations.table import TableDestination, table
 __all__ = [
     "Choosy",
     "DatabaseTable",
+    "Exacting",
     "Existing",
     "FileTable",
+    "Foreseen",
     "Keep",
     "Listing",
     "Many",
+    "Misfit",
     "Parcel",
     "RestDestination",
     "Reverted",
+    "Spelling",
     "TableDestination",
     "Written",
     "can_list",

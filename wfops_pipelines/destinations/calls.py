@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from string import Formatter
 from typing import Any
 from urllib.parse import quote as url_quote
 
 from wfops_pipelines.errors import RowRefused
 
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(?!/)\S*)$")
+_ALONE = re.compile(r"\{[^{}]+\}")
 REPEATABLE = ("GET", "PUT", "PATCH", "DELETE")  # done twice is done once
 
 
@@ -41,11 +44,12 @@ class _Quoted(dict[str, str]):
     def __init__(self, values: Mapping[str, Any], call: str) -> None:
         found = {k: url_quote(str(v), safe="") for k, v in values.items() if v is not None}
         super().__init__(found)
-        self._call = call
+        self._call, self._named = call, values
 
     def __missing__(self, name: str) -> str:
         raise RowRefused(
-            f"{self._call}: the row has no {name}. Repair the sync, or the path of its destination."
+            f"{self._call}: the row has no {name}. Repair the sync, or the path of its "
+            f"destination{_meant(name, self._named)}."
         )
 
 
@@ -78,6 +82,26 @@ def fill(value: Any, row: Mapping[str, Any]) -> Any:
             return value
 
 
+def columns_in(value: Any) -> Iterator[str]:
+    """The columns that a path or a body names. Raises ValueError for a brace that stands alone."""
+    match value:
+        case str() if _ALONE.fullmatch(value):
+            yield value[1:-1]
+        case str():
+            try:
+                parts = [*Formatter().parse(value)]
+            except ValueError as error:
+                raise ValueError(
+                    f"{value!r} is no text with columns in braces ({error}). Write {{{{ and }}}} "
+                    "where braces stand for themselves"
+                ) from None
+            yield from (re.split(r"[.\[]", name)[0] for _, name, _, _ in parts if name is not None)
+        case Mapping():
+            yield from (name for v in value.values() for name in columns_in(v))
+        case list() | tuple():
+            yield from (name for v in value for name in columns_in(v))
+
+
 def merged(one: Any, over: Any) -> Any:
     """Both objects as one; where both say something, `over` counts."""
     if not (isinstance(one, Mapping) and isinstance(over, Mapping)):
@@ -89,12 +113,23 @@ def merged(one: Any, over: Any) -> Any:
 class _Present(dict[str, Any]):
     def __init__(self, row: Mapping[str, Any]) -> None:
         super().__init__({k: v for k, v in row.items() if v is not None})
+        self._row = row
 
     def __missing__(self, name: str) -> str:
+        if name not in self._row:
+            raise RowRefused(
+                f"the rows have no column {name}, which the body names. Let the sync's function "
+                f"return it, or repair the body{_meant(name, self._row)}."
+            )
         raise RowRefused(
             f"the row has no {name}, which the body puts into a text. Let the sync's function fill "
             f'it, or the body name it alone, as "{{{name}}}", where it may be null.'
         )
+
+
+def _meant(name: str, row: Mapping[str, Any]) -> str:
+    near = [] if name in row else difflib.get_close_matches(name, [*row], 1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _as_json(value: Any) -> Any:

@@ -21,7 +21,8 @@ class Met:
 
     old: the held rows in the parcel's order, null throughout where there is none. there, lives,
     late, gone: for each row, as arrays of booleans: something is held; it was not deleted; it is
-    not older than the parcel; the parcel's row is a tombstone.
+    not older than the parcel; the parcel's row is a tombstone. unlike: how many held rows are of no
+    row, though the destination took their keys for those that were asked for.
     """
 
     rows: pa.Table
@@ -31,6 +32,7 @@ class Met:
     lives: Any
     late: Any
     gone: Any
+    unlike: int = 0
 
     def written(self) -> Written:
         """What publishing the parcel does."""
@@ -86,7 +88,7 @@ def meet(parcel: Parcel, held: pa.Table) -> Met:
     lives = there & np.asarray(old[DELETED_AT].is_null())
     late = np.asarray(pc.fill_null(pc.greater_equal(old[SEQ], parcel.seq), False))
     gone = np.asarray(parcel.tombstones())
-    return Met(rows, key, old, there, lives, late, gone)
+    return Met(rows, key, old, there, lives, late, gone, held.num_rows - int(there.sum()))
 
 
 def _differs(new: Any, held: pa.Table, column: str) -> Any:
@@ -110,9 +112,26 @@ def _alike(new: Any, old: Any) -> tuple[Any, Any]:
     if new.type == old.type:
         return new, old
     try:
-        return new, old.cast(new.type)
+        return new, cast_exactly(old, new.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return as_text(new), as_text(old)
+
+
+def cast_exactly(column: Any, type_: pa.DataType) -> Any:
+    """The column in another type. Raises ArrowInvalid where one of its values has none there.
+
+    Arrow itself would round a double to a decimal, and take the time off a day.
+    """
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    found, kind = column.cast(type_), column.type
+    rounded = pt.is_decimal(type_) and pt.is_floating(kind)
+    cut = pt.is_timestamp(kind) and (pt.is_date(type_) or pt.is_time(type_))
+    truth = pt.is_boolean(type_) and not pt.is_boolean(kind) and not pt.is_string(kind)
+    if (rounded or cut or truth) and (pt.is_time(type_) or not found.cast(kind).equals(column)):
+        raise pa.ArrowInvalid(f"some {kind} is no {type_}")
+    return found
 
 
 def as_text(column: Any) -> Any:

@@ -8,19 +8,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from wfops_pipelines.apis.connection import variables
-from wfops_pipelines.core.exchange import without_secrets
-from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations.connection import setting
+from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless, respelled
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.saying import of_any
 from wfops_pipelines.destinations.staging import left_out
 from wfops_pipelines.errors import (
-    DestinationDenied,
     DestinationRefused,
-    DestinationUnreachable,
     SettingsError,
 )
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from wfops_pipelines.destinations.comparing import Met
     from wfops_pipelines.destinations.database_rows import Tables
-
-_DENIED = ("password authentication failed", "access denied", "permission denied", "no password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +54,26 @@ class DatabaseTable:
                 return Existing({})
             return Existing(dict(self._living(there, tables, parcel, columns)))
 
-    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:  # noqa: ARG002
+    def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
+        return self.foreseen(conn, parcel, critical).diff
+
+    def foreseen(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Foreseen:  # noqa: ARG002
+        from wfops_pipelines.destinations.limits import Limits, joined
+
         with self._open(parcel.environ) as there:
             tables = self._tables(parcel)
-            if parcel.key not in tables.columns_there(there):
-                return Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
-            watched = tuple(critical)
-            found = (self._meet(there, tables, p).diff(watched) for p in parcel.parts())
-            return reduce(Diff.__add__, found, Diff())
+            held = tables.columns_there(there)
+            if parcel.key not in held:
+                new = Diff(inserted=parcel.rows.num_rows - len(parcel.gone()))
+                return Foreseen(new, keyless(held, parcel.key))
+            takes = Limits.of(there, tables.told(there), parcel.key)
+            diff, unfit, unlike = Diff(), list[Misfit](), 0
+            for part in parcel.parts():
+                met = self._meet(there, tables, part)
+                unlike += met.unlike
+                diff += met.diff(tuple(critical))
+                unfit += takes.misfits(met.rows, parcel.key, ~met.there, ~met.gone)
+            return Foreseen(diff, (*joined(unfit), *respelled(parcel.key, unlike)))
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
         tables = self._tables(parcel)
@@ -98,17 +107,38 @@ class DatabaseTable:
     ) -> pa.Array:
         """The keys of all rows that are not deleted, typed as the table holds them."""
         import pyarrow as pa
-        from sqlalchemy import MetaData, Table, inspect, select
 
         with self._open(environ) as there:
-            if not inspect(there).has_table(self.name, self.schema):
-                return pa.array([], pa.string())
-            found = Table(self.name, MetaData(schema=self.schema), autoload_with=there)
-            query = select(found.c[key])
-            if DELETED_AT in found.c:
-                query = query.where(found.c[DELETED_AT].is_(None))
-            keys: list[Any] = list(there.execute(query).scalars())
+            keys = self._keys(there, key, None)
             return pa.array(keys, None if keys else pa.string())
+
+    def spelled(
+        self,
+        conn: Connection,  # noqa: ARG002
+        key: str,
+        keys: pa.Array,
+        environ: Mapping[str, str],
+    ) -> list[Any]:
+        with self._open(environ) as there:
+            return self._keys(there, key, keys.to_pylist())
+
+    def _keys(self, there: Connection, key: str, only: list[Any] | None) -> list[Any]:
+        """The keys of the living rows, or of those that are one of a few for the database."""
+        from sqlalchemy import MetaData, Table, inspect, select, type_coerce
+
+        from wfops_pipelines.destinations.database_rows import of_keys
+        from wfops_pipelines.destinations.database_types import type_of
+
+        if not inspect(there).has_table(self.name, self.schema):
+            return []
+        found = Table(self.name, MetaData(schema=self.schema), autoload_with=there)
+        query = select(found.c[key])
+        if DELETED_AT in found.c:
+            query = query.where(found.c[DELETED_AT].is_(None))
+        if only is None:
+            return [_plain(row[0]) for row in there.execute(query)]
+        asked = type_coerce(found.c[key], type_of(only[0]))  # in the source's type
+        return [_plain(row[0]) for row in of_keys(there, asked, query, only)]
 
     def _tables(self, parcel: Parcel) -> Tables:
         from wfops_pipelines.destinations.database_rows import Tables
@@ -212,7 +242,7 @@ class DatabaseTable:
             with engine.connect() as there:
                 yield there
         except (SQLAlchemyError, pa.ArrowInvalid, ValueError, OverflowError) as error:
-            raise self._refused(error, environ, engine) from None
+            raise of_any(error, self.words, variables(self.system)[0], environ, engine) from None
         finally:
             engine.dispose()
 
@@ -232,29 +262,10 @@ class DatabaseTable:
         batches = {"executemany_mode": "values_plus_batch"} if "psycopg2" in url.drivername else {}
         return create_engine(url, poolclass=NullPool, hide_parameters=True, **batches)
 
-    def _refused(
-        self, error: Exception, environ: Mapping[str, str], engine: Engine
-    ) -> DestinationRefused:
-        from sqlalchemy.exc import OperationalError
 
-        secrets = [*secrets_of(environ), str(engine.url.password or "")]
-        text = str(getattr(error, "orig", None) or error)
-        said = without_secrets(" ".join(text.split()), secrets)[:300]
-        facts = {"table": self.words, "dialect": engine.dialect.name, "said": said}
-        name = variables(self.system)[0]
-        if any(words in said.lower() for words in _DENIED):
-            return DestinationDenied(
-                f"{self.words}: {said}. Check user and rights in {name}; then retry.", facts
-            )
-        if isinstance(error, OperationalError) and "no such" not in said:
-            return DestinationUnreachable(
-                f"{self.words}: {said}. Check that {name} is right and the database is up; "
-                "then retry.", facts
-            )  # fmt: skip
-        return DestinationRefused(
-            f"{self.words} refused the rows: {said}. Repair the table or the sync; then retry.",
-            facts,
-        )
+def _plain(key: Any) -> Any:
+    """A key as a source could spell it."""
+    return str(key) if isinstance(key, UUID) else key
 
 
 def database_table(system: str, name: str) -> DatabaseTable:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -74,10 +76,14 @@ class Tables:
 
     def columns_there(self, conn: Connection) -> frozenset[str]:
         """The names of the target's columns; none where there is no table."""
+        return frozenset(c["name"] for c in self.told(conn))
+
+    def told(self, conn: Connection) -> Sequence[Mapping[str, Any]]:
+        """What SQLAlchemy tells of the target's columns; none where there is no table."""
         look = inspect(conn)
         if not look.has_table(self.target.name, self.target.schema):
-            return frozenset()
-        return frozenset(c["name"] for c in look.get_columns(self.target.name, self.target.schema))
+            return ()
+        return look.get_columns(self.target.name, self.target.schema)
 
 
 def held(conn: Connection, tables: Tables, parcel: Parcel, there: frozenset[str]) -> pa.Table:
@@ -103,12 +109,23 @@ def of_keys(conn: Connection, key: Any, query: Select[Any], keys: list[Any]) -> 
 
 
 def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
+    """In the parcel's type; in their own, or as text, where that would be another value."""
     import pyarrow as pa
 
     try:
-        return pa.array(values, type_)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if v is None else str(v) for v in values], pa.string())
+        return pa.array(values, None if any(_cut(v, type_) for v in values) else type_)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
+        pass
+    return pa.array([None if v is None else str(v) for v in values], pa.string())
+
+
+def _cut(value: Any, type_: pa.DataType) -> bool:
+    """Whether Arrow would cut it: a fraction off a number, a time off a day."""
+    import pyarrow.types as pt
+
+    if isinstance(value, float | Decimal):
+        return pt.is_integer(type_) and value != int(value)
+    return isinstance(value, datetime) and pt.is_date(type_)
 
 
 def write(conn: Connection, tables: Tables, parcel: Parcel, met: Met) -> None:

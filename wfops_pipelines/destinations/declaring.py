@@ -7,7 +7,7 @@ from typing import Any
 
 from wfops_pipelines.apis.connection import Signing, bearer
 from wfops_pipelines.destinations.calling import Manners
-from wfops_pipelines.destinations.calls import call
+from wfops_pipelines.destinations.calls import call, columns_in
 from wfops_pipelines.destinations.forms import bracketed
 from wfops_pipelines.destinations.listing import Lists, check_lists
 from wfops_pipelines.destinations.looking import Many
@@ -77,7 +77,7 @@ def rest_destination(
         ValueError: a request that is not a method and a path, neither create nor update, a time or
             a rate that is not above 0, `read_many` without `read`, `lists` that leave records out,
             a `create_body` or `delete_body` without what it needs, or a form's field with brackets
-            in its name.
+            in its name, or a brace that stands alone.
     """
     if read_many is not None and read is None:
         raise ValueError(f"{system}: read_many needs read= as well, for what it leaves out")
@@ -93,6 +93,7 @@ def rest_destination(
             f'{system}: {name!r} cannot be a field of a form. Write {{"metadata": {{"a": …}}}} for '
             "metadata[a]; the brackets come by themselves"
         )
+    _check_braces(system, [create, update, delete, read, body, create_body, delete_body])
     check_lists(system, lists)
     header = "Idempotency-Key" if idempotency is True else idempotency or None
     return RestDestination(
@@ -113,6 +114,13 @@ def rest_destination(
         lists=lists,
         lists_by=lists_by,
     )
+
+
+def _check_braces(system: str, texts: Any) -> None:
+    try:
+        _ = [*columns_in(texts)]
+    except ValueError as error:
+        raise ValueError(f"{system}: {error}") from None
 
 
 def _check_deletion(

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.apis.connection import variables
+from wfops_pipelines.apis.stores import credentials, imported, opened, store_for
 from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.parts import regrouped
 from wfops_pipelines.core.redact import secrets_of
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations.connection import setting
-from wfops_pipelines.destinations.folder import Folder, refuse_long
+from wfops_pipelines.destinations.folder import Folder, NoBucket, refuse_long
 from wfops_pipelines.destinations.held import Held
 from wfops_pipelines.destinations.meeting import Meeting, shown
 from wfops_pipelines.destinations.names import SEQ
@@ -97,33 +97,43 @@ class FileTable:
     @contextmanager
     def _open(self, parcel: Parcel) -> Iterator[Folder]:
         """The folder; what its filesystem says is a DestinationRefused."""
-        import fsspec
         import pyarrow as pa
 
         name, environ = variables(self.system)[0], parcel.environ
-        base = setting(name, self.system, environ)
+        store = store_for(self.system, environ)
         try:
-            system, root = fsspec.core.url_to_fs(base)
+            with imported(self.system):
+                system, root = opened(store)
             root = f"{root.rstrip('/')}/{self.path}"
             yield Folder(system, root, self.format, parcel.at_once)
+        except NoBucket as missing:
+            raise DestinationRefused(
+                f"{self.words}: there is no bucket {missing}, or nobody lets us list it "
+                f"({credentials(self.system)}). Correct {name}, or make the bucket (none is made "
+                "here); then retry.",
+                {"files": self.words, "said": f"no bucket {missing}"},
+            ) from None
         except Exception as error:
             known = isinstance(error, OSError | ValueError | ImportError | pa.ArrowException)
             if not known and not _of_a_store(error):
                 raise
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            said = without_secrets(said, [*secrets_of(environ), base])[:300]
+            said = without_secrets(said, [*secrets_of(environ), store.url])[:300]
             kind = DestinationUnreachable if _may_pass(error) else DestinationRefused
             facts = {"files": self.words, "said": said}
             raise kind(
-                f"{self.words}: {said}. Check {name} and the rights there; then retry.", facts
+                f"{self.words}: {said}. Check {name}, and that {credentials(self.system)} (or this "
+                "user) may read and write there; then retry.",
+                facts,
             ) from None
 
 
 def file_table(system: str, path: str, *, format: str = "parquet") -> FileTable:
     """Files below `WFOPS_<SYSTEM>_URL`, as `file_table("lake", "crm/contacts")`.
 
-    The address is a local folder or what fsspec takes (`memory://…`, `s3://…` with s3fs). `format`
-    is parquet or csv. Raises ValueError for another one, or a path that leaves the folder.
+    The address is a local folder or what fsspec takes (`memory://…`, `s3://…` with s3fs), with its
+    options as JSON in `WFOPS_<SYSTEM>_CREDENTIALS`. `format` is parquet or csv. Raises ValueError
+    for another one, or a path that leaves the folder.
     """
     if format not in ("parquet", "csv"):
         raise ValueError(f"{format!r} is no format; write parquet or csv")

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = re.compile(r"(\d{19})-[0-9a-f]{16}\.(parquet|csv)$")
+_BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "tos", "obs", "b2"}
 _BLOCK = 2**20  # bytes
 _CELL = 16 * 2**20  # bytes of the longest row of a CSV file
+
+
+class NoBucket(Exception):
+    """There is no bucket of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Folder:
         """The files that are complete, the oldest snapshot first."""
         self.system.invalidate_cache()
         if not self.system.exists(self.root):
+            self._refuse_typo()
             return []
         found = (str(p).rpartition("/")[2] for p in self.system.ls(self.root, detail=False))
         return sorted(n for n in found if _NAME.match(n))
@@ -58,7 +64,8 @@ class Folder:
     def add(self, name: str, write: Callable[[IO[bytes]], None], words: str) -> None:
         """Write a file under another name and move it; never over one with other rows."""
         path, part = f"{self.root}/{name}", f"{self.root}/.{uuid.uuid4().hex}.part"
-        self.system.makedirs(self.root, exist_ok=True)
+        if not self._bucket:  # which would be made along with them
+            self.system.makedirs(self.root, exist_ok=True)
         if self._local:
             sweep(Path(self.root), time.time() - FORGOTTEN)
         try:
@@ -142,10 +149,24 @@ class Folder:
             pairs = zip(regrouped(a, self.at_once), regrouped(b, self.at_once), strict=True)
             return all(x.equals(y) for x, y in pairs)
 
+    def _refuse_typo(self) -> None:
+        """A folder comes with its first file; a bucket that is not there is one misspelt."""
+        if self._bucket and not self.system.exists(self._bucket):
+            raise NoBucket(self._bucket)
+
+    @property
+    def _bucket(self) -> str:
+        """The bucket of an object store; empty elsewhere."""
+        return self.root.partition("/")[0] if self._protocols & _BUCKETS else ""
+
     @property
     def _local(self) -> bool:
+        return "file" in self._protocols
+
+    @property
+    def _protocols(self) -> set[str]:
         found = self.system.protocol
-        return "file" in ((found,) if isinstance(found, str) else found)
+        return {found} if isinstance(found, str) else {*found}
 
     def _settle(self) -> None:
         """Bring the new name to the disk."""

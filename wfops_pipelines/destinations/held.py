@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations.comparing import as_text
+from wfops_pipelines.destinations.comparing import as_text, cast_exactly
 from wfops_pipelines.destinations.folder import File, Folder
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import DestinationRefused
@@ -139,7 +139,7 @@ def fits(column: pa.ChunkedArray, type_: pa.DataType) -> bool:
     import pyarrow as pa
 
     try:
-        column.cast(type_)
+        cast_exactly(column, type_)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True

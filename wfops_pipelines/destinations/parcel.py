@@ -192,6 +192,17 @@ class Listing(Protocol):
 
 
 @runtime_checkable
+class Spelling(Protocol):
+    """A destination whose types say which keys are equal, however they are spelled."""
+
+    def spelled(
+        self, conn: Connection, key: str, keys: pa.Array, environ: Mapping[str, str]
+    ) -> list[Any]:
+        """Those living rows' keys, as `living` names them, that it takes for one of `keys`."""
+        ...
+
+
+@runtime_checkable
 class Piecewise(Protocol):
     """A destination that can look through all that it holds once, for any number of rows."""
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations import deliveries, images, rest_diff
 from wfops_pipelines.destinations.calling import Caller, Manners
-from wfops_pipelines.destinations.calls import Call, fill, merged
+from wfops_pipelines.destinations.calls import Call, columns_in, fill, merged
 from wfops_pipelines.destinations.deliveries import Act, Delivery, State
 from wfops_pipelines.destinations.forms import given
 from wfops_pipelines.destinations.listing import Lists, living
-from wfops_pipelines.destinations.looking import Many, looked_up
+from wfops_pipelines.destinations.looking import IDS, ONE, Many, looked_up
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.readback import (
     archived,
@@ -95,6 +95,20 @@ class RestDestination:
             self.caller(parcel.environ) as caller,
         ):
             return Sending(self, parcel, ledger, caller).all()
+
+    def columns(self) -> Iterator[tuple[str, str]]:
+        """(argument of `rest_destination`, column) for each column that its requests name."""
+        many = self.read_many
+        said: dict[str, Any] = {
+            "create": self.create and self.create.path, "update": self.update and self.update.path,
+            "delete": self.delete and self.delete.path, "read": self.read and self.read.path,
+            "read_many": many and [many.call.path, dict(many.body), many.each, many.by],
+            "body": dict(self.body), "create_body": dict(self.create_body),
+            "delete_body": dict(self.delete_body),
+        }  # fmt: skip
+        for field_, value in said.items():
+            own = {REMOTE, *((IDS, ONE) if field_ == "read_many" else ())}
+            yield from ((field_, name) for name in columns_in(value) if name not in own)
 
     def blurred(self, columns: Sequence[str]) -> list[str]:
         """Those of the columns that the body sends, but never as a field of their own."""

@@ -12,7 +12,7 @@ from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
 from wfops_pipelines.destinations.parcel import Parcel, Written
 from wfops_pipelines.errors import DestinationRefused
-from wfops_pipelines.postgres.copying import copy_in, postgres_type
+from wfops_pipelines.postgres.copying import copy_in, postgres_type, without_nul
 from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
@@ -58,22 +58,23 @@ class Pairing:
     """Staged rows `s` beside the target's rows `t`.
 
     types: of the staged columns. on: SQL that pairs them, deleted or not. name: SQL for the key as
-    the source spells it.
+    the source spells it. refusal: what the target's types said, empty where every value fits.
     """
 
     types: Mapping[str, str]
     on: str
     name: str
+    refusal: str = ""
 
 
 def stage_beside(conn: Connection, rows: Rows, held: Mapping[str, str], key: str) -> Pairing:
     """Stage rows as they would be in the target, so that its types say what is equal.
 
-    Where a value does not fit, which publishing will say, only the keys are so; where a key does
-    not, all is compared as text.
+    Where a value does not fit, only the keys are so; where a key does not, all is compared as text.
     """
     from psycopg2 import Error
 
+    refusal = ""
     own = {f.name: postgres_type(f.type) for f in rows.schema}
     for fitting in (own, [key]):
         types = {n: held.get(n, t) if n in fitting else t for n, t in own.items()}
@@ -81,23 +82,32 @@ def stage_beside(conn: Connection, rows: Rows, held: Mapping[str, str], key: str
         try:
             with conn.begin_nested():
                 stage(conn, _with_spelling(rows, key) if spelt else rows, types)
-        except Error:
+        except Error as error:
+            refusal = refusal or without_values(error)
             continue
         name = quote(_SPELT if spelt else key)
-        return Pairing(types, f"t.{quote(key)} = s.{quote(key)}", f"s.{name}")
-    stage(conn, rows)
+        return Pairing(types, f"t.{quote(key)} = s.{quote(key)}", f"s.{name}", refusal)
+    stage(conn, rows.changed(without_nul))
     cast = _cast(held[key], own[key])
-    return Pairing(own, f"t.{quote(key)}{cast} = s.{quote(key)}{cast}", f"s.{quote(key)}")
+    on = f"t.{quote(key)}{cast} = s.{quote(key)}{cast}"
+    return Pairing(own, on, f"s.{quote(key)}", refusal)
+
+
+def without_values(error: Exception) -> str:
+    """The first line of what PostgreSQL says, without the value that it may end with."""
+    said = str(error).strip() or type(error).__name__
+    return said.splitlines()[0].partition(': "')[0]
+
+
+def names_in(part: pa.Table, key: str) -> pa.Array:
+    """The keys of some rows as text, null where there is none."""
+    import pyarrow as pa
+
+    return pa.array([None if k is None else str(k) for k in part[key].to_pylist()], pa.string())
 
 
 def _with_spelling(rows: Rows, key: str) -> Rows:
-    import pyarrow as pa
-
-    def spelt(part: pa.Table) -> pa.Table:
-        names = [None if k is None else str(k) for k in part[key].to_pylist()]
-        return part.append_column(_SPELT, pa.array(names, pa.string()))
-
-    return rows.changed(spelt)
+    return rows.changed(lambda part: part.append_column(_SPELT, names_in(part, key)))
 
 
 def alive(key: str, held: Mapping[str, str]) -> str:

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED, Diff
+from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless
+from wfops_pipelines.destinations.misfits import catalogue, misfits, unburied
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.saying import of_postgresql
+from wfops_pipelines.destinations.single import refuse_doubles
 from wfops_pipelines.destinations.staging import (
+    Pairing,
     alive,
     compared,
     left_out,
@@ -27,8 +32,7 @@ from wfops_pipelines.destinations.undo import (
     keep_replaced,
     put_back,
 )
-from wfops_pipelines.errors import DestinationRefused
-from wfops_pipelines.postgres.copying import copy_in, nul_in, postgres_type
+from wfops_pipelines.postgres.copying import copy_in, postgres_type
 from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
@@ -37,17 +41,7 @@ if TYPE_CHECKING:
 
 _ARROW = {"bigint": "int64", "text": "string", "double precision": "float64", "date": "date32"}
 
-_SINGLE = """
-select exists (
-  select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-  where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
-  and i.indpred is null and i.indexprs is null and i.indnkeyatts = 1 and a.attname = %(key)s
-), c.relkind <> 'p' and exists (select from pg_inherits where inhparent = c.oid),
-c.relkind in ('r', 'p')
-from pg_class c where c.oid = to_regclass(%(name)s)
-"""
-
-
+_AS_TEXT = ("character(", "uuid")
 _NOW = "set constraints all immediate"  # what is deferred would be said where nobody listens
 
 
@@ -83,16 +77,32 @@ class TableDestination:
         return Existing({str(name): dict(zip(picked, row, strict=True)) for name, *row in found})
 
     def diff(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Diff:
+        return self._foreseen(conn, parcel, critical, ask=False).diff
+
+    def foreseen(self, conn: Connection, parcel: Parcel, critical: Sequence[str]) -> Foreseen:
+        return self._foreseen(conn, parcel, critical, ask=True)
+
+    def _foreseen(
+        self, conn: Connection, parcel: Parcel, critical: Sequence[str], *, ask: bool
+    ) -> Foreseen:
         held = self._columns(conn)
         living, gone = parcel.living(), parcel.gone()
         if parcel.key not in held:
-            return Diff(inserted=living.num_rows)
+            return Foreseen(Diff(inserted=living.num_rows), keyless(held, parcel.key))
+        takes = catalogue(conn, self.quoted, held) if ask else {}
+        found: list[Misfit] = []
         with self._refusing(parcel):
-            deleted = self._count(conn, parcel, held, gone) if len(gone) else 0
+            deleted = 0
+            if len(gone):
+                kept = stage_beside(conn, _alone(parcel.key, gone), held, parcel.key)
+                deleted = self._count(conn, parcel, held, kept)
+                found += unburied(conn, self.quoted, takes, parcel.key, kept)
             paired = stage_beside(conn, living, held, parcel.key)
             rows = replace(parcel, rows=living)
-            found = compared(conn, self.quoted, held, rows, critical, paired)
-            return replace(found, deleted=deleted)
+            diff = compared(conn, self.quoted, held, rows, critical, paired)
+            if ask:
+                found += misfits(conn, self.quoted, takes, living, parcel.key, paired)
+        return Foreseen(replace(diff, deleted=deleted), tuple(found))
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
         with self._refusing(parcel):
@@ -138,20 +148,31 @@ class TableDestination:
         held = self._columns(conn)
         if key not in held:
             return pa.array([], pa.string())
-        where = f" where {quote(DELETED_AT)} is null" if DELETED_AT in held else ""
-        cast = "::text" if held[key].startswith("character(") else ""  # without padding
-        found = run(conn, f"select {quote(key)}{cast} from {self.quoted}{where}").scalars().all()
+        where = f"where {alive(key, held)}"
+        found = (
+            run(conn, f"select {_named(key, held)} from {self.quoted} t {where}").scalars().all()
+        )
         named = _ARROW.get(held[key])
         return pa.array(found, pa.type_for_alias(named) if named else None)
 
-    def _count(
-        self, conn: Connection, parcel: Parcel, held: Mapping[str, str], keys: pa.Array
-    ) -> int:
-        """How many of these keys live in the table, in no newer state."""
-        import pyarrow as pa
+    def spelled(
+        self,
+        conn: Connection,
+        key: str,
+        keys: pa.Array,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> list[Any]:
+        held = self._columns(conn)
+        if key not in held:
+            return []
+        paired = stage_beside(conn, _alone(key, keys), held, key)
+        joined = f"{STAGING} s join {self.quoted} t on {paired.on} where {alive(key, held)}"
+        return [*run(conn, f"select {_named(key, held)} from {joined}").scalars()]
 
-        rows = pa.table({parcel.key: keys})
-        paired = stage_beside(conn, Rows.of(rows), held, parcel.key)
+    def _count(
+        self, conn: Connection, parcel: Parcel, held: Mapping[str, str], paired: Pairing
+    ) -> int:
+        """How many of the staged keys live in the table, in no newer state."""
         lives, late = alive(parcel.key, held), newer(parcel.seq, held)
         joined = f"{self.quoted} t on {paired.on}"
         query = f"select count(*) from {STAGING} s join {joined} where {lives} and not {late}"
@@ -185,27 +206,6 @@ class TableDestination:
         found = conn.exec_driver_sql(f"{query} = to_regclass(%(name)s)", {"name": self.quoted})
         return bool(found.scalar_one())
 
-    def _refuse_doubles(self, conn: Connection, key: str) -> None:
-        """Raises DestinationRefused where the table could hold a key twice, or hide a row of it."""
-        values = {"name": self.quoted, "key": key}
-        unique, parent, real = conn.exec_driver_sql(_SINGLE, values).one()
-        if not real:
-            said = "is a view or lies elsewhere, so that no row of it can be guarded"
-            raise DestinationRefused(f"{self.words} {said}. Name the table behind it; then retry.")
-        if not unique:
-            raise DestinationRefused(
-                f"{self.words} has no unique index of its column {key} alone, so that it could "
-                f"hold a row twice. Add one (`alter table {self.quoted} add primary key "
-                f"({quote(key)})`), then retry.",
-                {"table": self.quoted},
-            )
-        if parent:
-            raise DestinationRefused(
-                f"{self.words} has tables that inherit from it, and a row could be in two of them. "
-                "Take them out (`alter table ... no inherit`), or partition it; then retry.",
-                {"table": self.quoted},
-            )
-
     def _one_at_a_time(self, conn: Connection) -> None:
         """Until the transaction's end, no other one publishes to this table."""
         lock = {"name": f"wfops {self.words}"}
@@ -224,28 +224,11 @@ class TableDestination:
         try:
             yield
         except (psycopg2.Error, pa.ArrowInvalid) as error:
-            raise self._refused(error, parcel, former) from None
+            raise of_postgresql(error, self.words, parcel, former=former) from None
         except Exception as error:
             if isinstance(getattr(error, "orig", None), psycopg2.Error):
-                raise self._refused(error.orig, parcel, former) from None  # type: ignore[attr-defined]
+                raise of_postgresql(error.orig, self.words, parcel, former=former) from None  # type: ignore[attr-defined]
             raise
-
-    def _refused(self, error: Any, parcel: Parcel, former: bool) -> DestinationRefused:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        said = said.partition(': "')[0] if former else said
-        for column, key in _nul_in(parcel):
-            said = (
-                f"{column} of row {key!r} holds a NUL character, which PostgreSQL does not keep; "
-                "let the sync's function take it out"
-            )
-            break
-        facts = {"table": f"{self.schema}.{self.name}", "said": said[:500]}
-        if code := getattr(error, "pgcode", None):
-            facts["sqlstate"] = str(code)
-        return DestinationRefused(
-            f"{self.words} refused the rows: {said}. Repair the table or the sync, then retry.",
-            facts,
-        )
 
     def _columns(self, conn: Connection, *, writable: bool = False) -> dict[str, str]:
         """The table's columns with their types, as PostgreSQL writes them; none: no table.
@@ -275,7 +258,7 @@ class TableDestination:
             )
             held = {**types, SEQ: "bigint"}
         elif parcel.key in held:
-            self._refuse_doubles(conn, parcel.key)
+            refuse_doubles(conn, self.words, self.quoted, parcel.key)
         types[SEQ] = "bigint not null default 0"
         if parcel.marked:
             types[DELETED_AT] = "timestamptz"
@@ -284,11 +267,15 @@ class TableDestination:
         return self._columns(conn)
 
 
-def _nul_in(parcel: Parcel) -> Iterator[tuple[str, Any]]:
-    """(column, row key) of texts with a NUL character."""
-    for part in parcel.content.parts():
-        for column, at in nul_in(part):
-            yield column, part[parcel.key][at].as_py()
+def _named(key: str, held: Mapping[str, str]) -> str:
+    """SQL for the key of a row `t`, as a source could spell it: without padding, a UUID as text."""
+    return f"t.{quote(key)}{'::text' if held[key].startswith(_AS_TEXT) else ''}"
+
+
+def _alone(key: str, keys: pa.Array) -> Rows:
+    import pyarrow as pa
+
+    return Rows.of(pa.table({key: keys}))
 
 
 def table(name: str) -> TableDestination:

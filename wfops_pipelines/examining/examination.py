@@ -12,9 +12,16 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
-from wfops_pipelines.destinations import Existing
+from wfops_pipelines.destinations import Existing, Misfit
 from wfops_pipelines.examining.contradictions import contradicted_findings
-from wfops_pipelines.examining.impact import critical_changes, deletions, high_impact, unsendable
+from wfops_pipelines.examining.impact import (
+    critical_changes,
+    deletions,
+    high_impact,
+    misfitting,
+    unsendable,
+)
+from wfops_pipelines.examining.overtaken import overtaken_findings
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
@@ -34,7 +41,8 @@ class Past:
     oldest first, as JSON by their number. decided: what people said of the scorer's holds, by kind
     of finding. model: the row model that still serves; published: the rows to fit another one on by
     where they came from, or only the newest where one serves. waivers: those that count now.
-    drafts: what was proposed for the snapshot's rows.
+    drafts: what was proposed for the snapshot's rows. overtakes: whether a person has published one
+    before in which rows of one key overtook each other.
     """
 
     schema: pa.Schema | None = None
@@ -45,18 +53,21 @@ class Past:
     model: Stored | None = None
     waivers: Sequence[Waiver] = ()
     drafts: Sequence[Drafted] = ()
+    overtakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class There:
     """What the destination says about a snapshot's rows.
 
-    living: how many rows it holds, where the snapshot deletes some and it can say.
+    living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
+    would refuse.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
+    misfits: Sequence[Misfit] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,7 @@ def examine(
     run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
+    run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
@@ -137,6 +149,7 @@ def examine(
         run("anomaly", anomalies)
         run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
+        run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
         run("deletes", lambda: deletions(rows, sync, there.living))
         run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))

@@ -11,7 +11,8 @@ from wfops_pipelines.anomaly import ROWS_VERSION
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
-from wfops_pipelines.destinations import Existing, can_list
+from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
+from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
@@ -57,6 +58,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         model=model,
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
+        overtakes=overtaken.published_before(conn, snapshot),
     )
 
 
@@ -67,13 +69,19 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
     )
     parcel = parcel_of(sync, snapshot, rows, services)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
-    critical = [c for c in sync.policy.critical_fields if c in rows.column_names]
     with services.engine.connect() as conn:
-        return There(
-            sync.destination.existing(conn, parcel, []) if wants_existing else Existing({}),
-            sync.destination.diff(conn, parcel, critical) if usable else None,
-            _living(conn, sync, rows, services),
-        )
+        existing = sync.destination.existing(conn, parcel, []) if wants_existing else Existing({})
+        seen = _foreseen(conn, sync, parcel) if usable else None
+        diff, unfit = (seen.diff, seen.misfits) if seen else (None, ())
+        return There(existing, diff, _living(conn, sync, rows, services), unfit)
+
+
+def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:
+    """What publishing would change, and what would be refused where the destination can tell."""
+    critical = [c for c in sync.policy.critical_fields if c in parcel.content.column_names]
+    if isinstance(sync.destination, Exacting):
+        return sync.destination.foreseen(conn, parcel, critical)
+    return Foreseen(sync.destination.diff(conn, parcel, critical))
 
 
 def read_held(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.findings import Finding, Severity, counted_rows
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always, HighImpact, NewRow, Policy
 from wfops_pipelines.core.snapshot import DELETED, Diff
-from wfops_pipelines.destinations import Choosy, Existing
+from wfops_pipelines.destinations import Choosy, Existing, Misfit
 from wfops_pipelines.store.rows import keys_of, living_rows, texts, tombstones
 from wfops_pipelines.sync import Sync
 
@@ -52,6 +52,29 @@ def unsendable(rows: Rows, sync: Sync) -> list[Finding]:
     named = "" if sync.key in sync.policy.masked else f", {_few(keys)}"
     sentence = f"{counted_rows(len(keys))} cannot be sent{named}: {why}"
     return [Finding("unsendable", Severity.CRITICAL, sentence, None, len(keys), 0, keys)]
+
+
+REPAIR = (
+    "Mend the values at the source, in the sync's function or by an edit, leave the rows out, or "
+    "change the table: as they are, publishing them would fail"
+)
+
+
+def misfitting(misfits: Sequence[Misfit], sync: Sync) -> list[Finding]:
+    """What the destination would refuse once it is published, one finding for each reason."""
+    found = []
+    for misfit in misfits:
+        keys = misfit.keys
+        named = "" if sync.key in sync.policy.masked or not keys else f" ({_few(keys)})"
+        rows = counted_rows(len(keys)) if keys else "the rows"
+        said = (
+            f"{rows}{named} cannot be written to {sync.destination.words}: {misfit.why}. {REPAIR}"
+        )
+        measured, expected = (len(keys), 0) if keys else (None, None)
+        found.append(
+            Finding("unsendable", Severity.CRITICAL, said, misfit.column, measured, expected, keys)
+        )
+    return found
 
 
 def deletions(rows: Rows, sync: Sync, living: int | None) -> list[Finding]:

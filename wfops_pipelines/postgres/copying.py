@@ -51,19 +51,18 @@ def copied(conn: Connection, rows: pa.Table, name: str = "wfops_copied") -> Iter
     """
     columns = ", ".join(f"{quote(f.name)} {postgres_type(f.type)}" for f in rows.schema)
     conn.exec_driver_sql(f"create temporary table {name} ({columns})")
-    copy_in(conn, f"pg_temp.{name}", Rows.of(_without_nul(rows)))
+    copy_in(conn, f"pg_temp.{name}", Rows.of(without_nul(rows)))
     yield f"pg_temp.{name}"
     conn.exec_driver_sql(f"drop table pg_temp.{name}")
 
 
-def _without_nul(rows: pa.Table) -> pa.Table:
+def without_nul(rows: pa.Table) -> pa.Table:
+    """The rows with the replacement character for each NUL."""
     import pyarrow.compute as pc
-    import pyarrow.types as pt
 
-    for i, field in enumerate(rows.schema):
-        if pt.is_string(field.type):
-            clean = pc.replace_substring(rows[i], "\0", "\ufffd")
-            rows = rows.set_column(i, field.name, clean)
+    for name, _ in with_nul(rows):
+        clean = pc.replace_substring(rows[name], "\0", "\ufffd")
+        rows = rows.set_column(rows.column_names.index(name), name, clean)
     return rows
 
 
@@ -194,14 +193,22 @@ def _json(value: Any) -> str | None:
     return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
 
 
-def nul_in(rows: pa.Table) -> Iterator[tuple[str, int]]:
-    """(column, row number) of the first text with a NUL character in each column of a table."""
+def with_nul(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """(column, which rows) of texts with a NUL character, of each column that has any."""
     import pyarrow.compute as pc
     import pyarrow.types as pt
 
     for name in rows.column_names:
         column = rows[name]
         if pt.is_string(column.type) or pt.is_large_string(column.type):
-            at = pc.index(pc.match_substring(column, "\0"), True).as_py()
-            if at >= 0:
-                yield name, at
+            mask = pc.fill_null(pc.match_substring(column, "\0"), False)
+            if pc.any(mask).as_py():
+                yield name, mask
+
+
+def nul_in(rows: pa.Table) -> Iterator[tuple[str, int]]:
+    """(column, row number) of the first text with a NUL character in each column of a table."""
+    import pyarrow.compute as pc
+
+    for name, mask in with_nul(rows):
+        yield name, pc.index(mask, True).as_py()

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MADE = """
-create temporary table wfops_file (place bigint, key text, cursor timestamptz, published boolean);
+create temporary table wfops_file (
+    place bigint, key text, cursor timestamptz, published boolean, waiting boolean);
 create index on pg_temp.wfops_file (key);
 create temporary table wfops_walked (
-    key text primary key, current bigint, reverted boolean not null default false)
+    key text primary key, current bigint, moving boolean not null,
+    reverted boolean not null default false)
 """
 _WALKED = """
-insert into pg_temp.wfops_walked as w (key, current)
-select key, case when bool_or(published) then %(seq)s::bigint end
+insert into pg_temp.wfops_walked as w (key, current, moving)
+select key, case when bool_or(published) then %(seq)s::bigint end, bool_or(waiting)
 from pg_temp.wfops_file group by key
-on conflict (key) do update set current = excluded.current
-where w.current is null and excluded.current is not null
+on conflict (key) do update
+set current = excluded.current, moving = w.moving or excluded.moving
+where w.current is null and (excluded.current is not null or excluded.moving)
 """
 _FRESH = """
 select f.place from pg_temp.wfops_file f join pg_temp.wfops_walked w using (key)
@@ -60,8 +63,11 @@ class Walked:
     def begin_snapshot(self) -> None:
         self.conn.exec_driver_sql("truncate pg_temp.wfops_file")
 
-    def add(self, place: int, keys: Sequence[str], cursors: pa.Array, out: Sequence[bool]) -> None:
-        """Some rows of the snapshot, the first of them at `place`: which of them were published."""
+    def add(
+        self, place: int, keys: Sequence[str], cursors: pa.Array, out: Sequence[bool],
+        waiting: Sequence[bool],
+    ) -> None:  # fmt: skip
+        """Some rows of the snapshot, the first at `place`: which were published, which wait."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -71,6 +77,7 @@ class Walked:
             "key": pc.replace_substring(pa.array(keys, pa.string()), "\0", "\ufffd"),
             "cursor": cursors,
             "published": pa.array(out, pa.bool_()),
+            "waiting": pa.array(waiting, pa.bool_()),
         })  # fmt: skip
         copy_in(self.conn, "pg_temp.wfops_file", Rows.of(rows))
 
@@ -123,5 +130,12 @@ class Walked:
 
     def reverted(self, key: str) -> bool:
         """Whether a newer row of this key was taken back."""
-        query = "select reverted from pg_temp.wfops_walked where key = %(key)s"
+        return self._is("reverted", key)
+
+    def moving(self, key: str) -> bool:
+        """Whether a row of this key that may be newer is on its way to the destination."""
+        return self._is("moving", key)
+
+    def _is(self, what: str, key: str) -> bool:
+        query = f"select {what} from pg_temp.wfops_walked where key = %(key)s"
         return bool(self.conn.exec_driver_sql(query, {"key": key.replace("\0", "\ufffd")}).scalar())

@@ -8,12 +8,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.apis.stores import Store, imported, store_for
 from wfops_pipelines.apis.window import Window
 from wfops_pipelines.sources import columnar
 from wfops_pipelines.sources.cells import Broken, converted, moment
 from wfops_pipelines.sources.formats import ENDINGS, PACKED, Format, Reading
 from wfops_pipelines.sources.spoilt import explained, malformed, passing
-from wfops_pipelines.sources.stores import Entry, Shelf, Store, imported, store_for
+from wfops_pipelines.sources.stores import Entry, Shelf
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from wfops_pipelines.apis.connection import variables
+from wfops_pipelines.apis.stores import credentials
 from wfops_pipelines.core.exchange import exchange
 from wfops_pipelines.errors import (
     SchemaRefused,
@@ -67,11 +68,10 @@ def _failed(system: str, name: str, error: Exception) -> SyncFailure:
     status = next((s for e in _chain(error) for s in [_status(e)] if s), None)
     told = exchange("READ", name, status=status)
     url = variables(system)[0]
-    credentials = f"{url.removesuffix('URL')}CREDENTIALS"
     said = f"{system}: {name}: {type(error).__name__}" + (f" ({status})" if status else "")
     unsigned = "Credentials" in type(error).__name__  # botocore's, when it finds none
     if isinstance(error, PermissionError) or status in (401, 403) or unsigned:
-        repair = f"check that {credentials} (or this user) may read it; then retry"
+        repair = f"check that {credentials(system)} (or this user) may read it; then retry"
         return SourceRefused(f"{said}. Repair: {repair}", told)
     if status == 429:
         return SourceRateLimited(f"{said}. Repair: sync less often; then retry", told)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wfops_pipelines.apis.connection import variables
 from wfops_pipelines.apis.window import Window
 from wfops_pipelines.core.exchange import exchange
+from wfops_pipelines.core.parts import AT_ONCE
 from wfops_pipelines.errors import (
     SettingsError,
     SourceMalformed,
@@ -25,9 +26,10 @@ _REFUSED = ("password authentication failed", "access denied", "permission denie
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Database:
-    """An SQLAlchemy address; its password is in no repr and no message."""
+    """An SQLAlchemy address; its password is in no repr and no message. rows: read at a time."""
 
     url: str
+    rows: int = AT_ONCE
 
     def __repr__(self) -> str:
         return "Database('***')"
@@ -37,7 +39,8 @@ class Database:
 class SqlSource:
     """Rows of one table or view, those of a window where it has a `cursor` column.
 
-    `rows` are read at a time. `naive` is for a cursor without a time zone, taken as UTC.
+    `rows` are read at a time, or as few as WFOPS_ROWS_AT_ONCE says. `naive` is for a cursor without
+    a time zone, taken as UTC.
     """
 
     system: str
@@ -65,7 +68,7 @@ class SqlSource:
             make_url(url)
         except (ArgumentError, ValueError):
             raise SettingsError(f"{name}: not a database's address. Repair: {example}") from None
-        return Database(url)
+        return Database(url, min(self.rows, _at_once(environ)))
 
     def pages(self, window: Window, connection: Database) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows changed in `window` as the database has them, the oldest first.
@@ -80,7 +83,8 @@ class SqlSource:
         engine = _engine(connection)
         try:
             with engine.connect().execution_options(stream_results=True) as conn:
-                for part in conn.execute(self._query(window)).mappings().partitions(self.rows):
+                found = conn.execute(self._query(window)).mappings()
+                for part in found.partitions(connection.rows):
                     yield [dict(row) for row in part]
         except SQLAlchemyError as error:
             raise self._failure(error, engine) from None
@@ -132,6 +136,11 @@ def sql_table(
     installed.
     """
     return SqlSource(system, table, cursor, rows, naive)
+
+
+def _at_once(environ: Mapping[str, str]) -> int:
+    named = environ.get("WFOPS_ROWS_AT_ONCE", "")
+    return int(named) if named.isdecimal() and int(named) else AT_ONCE
 
 
 def _engine(connection: Database) -> Engine:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from wfops_pipelines.apis.connection import variables
-from wfops_pipelines.errors import SettingsError
+from wfops_pipelines.apis.stores import Store, opened
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _MARKS = ("size", "mtime", "ino", "ETag", "LastModified", "last_modified", "Last-Modified", "etag")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Store:
-    """Where a system's files are, and fsspec's options for it, which are shown nowhere."""
-
-    url: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return "Store('***')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +31,8 @@ class Shelf:
     """The files below a store's address, as they are now and not as fsspec remembers them."""
 
     def __init__(self, store: Store) -> None:
-        from fsspec.core import url_to_fs
-
         self._fs: AbstractFileSystem
-        self._fs, root = url_to_fs(store.url, skip_instance_cache=True, **_options(store))
+        self._fs, root = opened(store, skip_instance_cache=True)
         self._root = root.rstrip("/")
 
     @property
@@ -95,62 +79,3 @@ class Shelf:
         except (NotImplementedError, AttributeError, KeyError, ValueError, TypeError):
             return None
         return found.astimezone(UTC) if isinstance(found, datetime) and found.tzinfo else None
-
-
-def store_for(system: str, environ: Mapping[str, str]) -> Store:
-    """Read `WFOPS_<SYSTEM>_URL` and, where it is set, `WFOPS_<SYSTEM>_CREDENTIALS`.
-
-    Raises:
-        SettingsError: one cannot be used; names the variable and the repair.
-    """
-    name = variables(system)[0]
-    url = environ.get(name, "").strip()
-    example = f"export {name}=/srv/exports (or s3://bucket/exports, https://host/exports)"
-    if not url:
-        raise SettingsError(f"{name} is not set. Repair: {example}")
-    if "://" not in url and not url.startswith("/"):
-        raise SettingsError(f"{name}: not an absolute path and not an address. Repair: {example}")
-    if any(c in url for c in "*?["):
-        raise SettingsError(f"{name}: patterns belong into the sync. Repair: {example}")
-    return Store(url, _credentials(name.removesuffix("URL") + "CREDENTIALS", environ))
-
-
-def _credentials(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    text = environ.get(name, "").strip()
-    try:
-        found = json.loads(text) if text else {}
-        if not isinstance(found, dict):
-            raise ValueError
-    except ValueError:
-        raise SettingsError(
-            f"{name}: not a JSON object. Repair: write fsspec's options for this kind of store, "
-            f'as {name}=\'{{"key": "…", "secret": "…"}}\' for S3'
-        ) from None
-    return found
-
-
-def _options(store: Store) -> dict[str, Any]:
-    web = store.url.startswith(("http://", "https://"))
-    # A redirect could lead credentials anywhere.
-    return {"allow_redirects": not store.options, **store.options} if web else dict(store.options)
-
-
-@contextmanager
-def imported(system: str) -> Iterator[None]:
-    """Say which package a kind of store needs. Raises SettingsError."""
-    try:
-        yield
-    except ImportError as error:
-        name = variables(system)[0]
-        said = " ".join(str(error).split())[:200]
-        raise SettingsError(
-            f"{name}: this kind of store needs another package ({said}). Repair: install it "
-            "beside wfops-pipelines"
-        ) from None
-    except ValueError as error:
-        if "rotocol" not in str(error):
-            raise
-        raise SettingsError(
-            f"{variables(system)[0]}: fsspec knows no such kind of address. Repair: use a path, "
-            "or s3://, gs://, abfs://, sftp://, https://"
-        ) from None

@@ -188,6 +188,7 @@ def _snapshot(
         doubted=found.doubted,
         asked=(_asked_after(sync, stretch), stretch.window.end),
         contradicted=found.contradicted,
+        overtaken=found.overtaken,
     )
 
 

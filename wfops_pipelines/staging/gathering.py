@@ -49,7 +49,7 @@ class Gathered:
     """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
     `repeats` is how many rows were dropped because the same version came twice. `doubted` and
-    `contradicted`: see Snapshot.
+    `contradicted`, `overtaken`: see Snapshot.
     """
 
     rows: Rows
@@ -58,6 +58,7 @@ class Gathered:
     repeats: int
     doubted: tuple[tuple[str, str], ...] = ()
     contradicted: tuple[Cell, ...] = ()
+    overtaken: int = 0
 
     def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
@@ -116,7 +117,8 @@ def gather(
         doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
     )
     cells = contradicted(whole, sync.key, chosen.rivals) if len(chosen.rivals) else ()
-    return Gathered(rows, chosen.version, chosen.cursor, chosen.repeats, doubted, cells)
+    counts = chosen.repeats, doubted, cells, chosen.overtaken
+    return Gathered(rows, chosen.version, chosen.cursor, *counts)
 
 
 @dataclass(slots=True)
@@ -169,7 +171,7 @@ def _parts(
                 yield telling.of_table(sync, rows.settle(few, held))
             continue
         loose.extend(found)
-        if len(loose) >= AT_ONCE:
+        if len(loose) >= at_once:
             yield from _few(telling.of_rows(sync, loose, held), at_once)
             loose = []
     if loose:

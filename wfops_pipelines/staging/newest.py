@@ -22,6 +22,7 @@ class Chosen:
 
     `repeats` is how many were dropped because the same version came twice. `rivals` are places of
     rows (the one that went, the one that stays) of one key and one cursor and of two versions.
+    `overtaken` is how many went that were news, because a newer row has their key.
     """
 
     mask: Any
@@ -29,6 +30,7 @@ class Chosen:
     cursor: npt.NDArray[np.datetime64]
     repeats: int
     rivals: npt.NDArray[np.int64]
+    overtaken: int = 0
 
 
 @dataclass(slots=True)
@@ -62,14 +64,16 @@ class Marks:
 
         marks = {name: np.concatenate(parts) for name, parts in self.kept.items()}
         self.kept.clear()
-        stays, repeats, rivals = _stays(marks)
+        stays, repeats, rivals, overtaken = _stays(marks)
         stays &= marks["news"]
         mask = np.concatenate(self.inside)
         places = np.flatnonzero(mask)
         mask[places[~stays]] = False
         chosen = None if mask.all() else pa.array(mask)
         rivals = places[rivals[stays[rivals[:, 1]]]]
-        return Chosen(chosen, marks["version"][stays], marks["cursor"][stays], repeats, rivals)
+        return Chosen(
+            chosen, marks["version"][stays], marks["cursor"][stays], repeats, rivals, overtaken
+        )
 
 
 def _hashed(keys: pd.Series[Any]) -> tuple[Hashes, Hashes]:
@@ -87,8 +91,8 @@ def _hashed(keys: pd.Series[Any]) -> tuple[Hashes, Hashes]:
 
 def _stays(
     marks: dict[str, npt.NDArray[Any]],
-) -> tuple[npt.NDArray[np.bool_], int, npt.NDArray[np.int64]]:
-    """Which rows stay, how many repeats were dropped, and rivals (see `Chosen`).
+) -> tuple[npt.NDArray[np.bool_], int, npt.NDArray[np.int64], int]:
+    """Which rows stay, how many repeats were dropped, rivals, and the overtaken (see `Chosen`).
 
     Only keys that occur again are sorted.
     """
@@ -99,7 +103,7 @@ def _stays(
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     stays = np.ones(len(ordered), np.bool_)
     if not len(again):
-        return stays, 0, np.empty((0, 2), np.int64)
+        return stays, 0, np.empty((0, 2), np.int64), 0
     at = np.flatnonzero(np.isin(marks["a"], again))
     few = pd.DataFrame({name: values[at] for name, values in marks.items()}, index=at)
     once = few.drop_duplicates(["a", "b", "version"])
@@ -109,7 +113,8 @@ def _stays(
     newest = in_time.drop_duplicates(["a", "b"], keep="last")
     stays[at] = False
     stays[newest.index.to_numpy()] = stays[loose.index.to_numpy()] = True
-    return stays, len(few) - len(once), _rivals(in_time, newest)
+    overtaken = int(named["news"].sum()) - int(newest["news"].sum())
+    return stays, len(few) - len(once), _rivals(in_time, newest), overtaken
 
 
 def _rivals(named: pd.DataFrame, newest: pd.DataFrame) -> npt.NDArray[np.int64]:

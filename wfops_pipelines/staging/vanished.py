@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.destinations import can_list
+from wfops_pipelines.destinations import Spelling, can_list
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.gathering import Gathered, identify
 from wfops_pipelines.store import rows
@@ -27,7 +27,8 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
         return found
     living = _living(sync, services).to_pylist()
     # as values too: 1 is 1.0, and 1.5 is 1.50, however each side spells them
-    missing = {spelled for key in living for spelled in (key, str(key))}
+    known = {spelled for key in living for spelled in (key, str(key))}
+    missing, fresh = set(known), []
     if found is not None:
         if sync.key not in found.rows.column_names:
             return found  # without keys nobody can say what is missing; the examiners hold it
@@ -36,7 +37,12 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
             if None in here:  # it may be any of those that seem to be missing
                 return found
             missing.difference_update(here, map(str, here))
+            fresh += [k for k in here if k not in known and str(k) not in known]
     gone = [key for key in living if key in missing and str(key) in missing]
+    if gone and fresh:
+        assert found is not None
+        same = _spelled(sync, fresh, found.rows.schema.field(sync.key).type, services)
+        gone = [key for key in gone if key not in same]
     return _and_tombstones(sync, found, gone) if gone else found
 
 
@@ -66,6 +72,17 @@ def _typed_as(keys: list[Any], kind: pa.DataType) -> list[Any]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         return keys
     return typed
+
+
+def _spelled(sync: Sync, fresh: list[Any], kind: pa.DataType, services: Services) -> set[Any]:
+    """The rows that the destination takes for these, whose keys it spells otherwise."""
+    import pyarrow as pa
+
+    if not isinstance(sync.destination, Spelling):
+        return set()
+    with services.engine.connect() as conn:
+        keys = pa.array(fresh, kind)
+        return {*sync.destination.spelled(conn, sync.key, keys, services.environ)}
 
 
 def _living(sync: Sync, services: Services) -> pa.Array:

@@ -28,25 +28,37 @@ def write(folder: Path, rows: Rows, at_once: int) -> str:
     Written to a temporary name, fsynced, then renamed to the digest: a crash leaves either the
     whole file or none. Writing the same content again changes nothing.
     """
-    sweep(folder, time.time() - FORGOTTEN)
-    temporary = folder / f".{uuid.uuid4().hex}.tmp"
+    with writing(folder):
+        temporary = _unfinished(folder) / f".{uuid.uuid4().hex}.tmp"
     try:
         with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            digest = _write_sealed(temporary, rows, at_once)
+            digest = _write_sealed(temporary, folder, rows, at_once)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(folder)
     return digest
 
 
-def _write_sealed(temporary: Path, rows: Rows, at_once: int) -> str:
+def _unfinished(folder: Path) -> Path:
+    """Where files are written, without what writers that died left there.
+
+    A folder of its own: looking through all snapshots for leftovers would take longer with each.
+    """
+    place, before = folder / ".unfinished", time.time() - FORGOTTEN
+    if not place.is_dir():
+        sweep(folder, before)  # what versions without this folder left
+        place.mkdir(parents=True, exist_ok=True)
+    sweep(place, before)
+    return place
+
+
+def _write_sealed(temporary: Path, folder: Path, rows: Rows, at_once: int) -> str:
     """It has its name before it is closed: until then no other run sweeps it away."""
     with sealing(temporary) as file:
         _write_groups(file, rows, at_once)
         digest = file.seal()
         temporary.chmod(0o440)
-        temporary.rename(temporary.with_name(f"{digest}.parquet"))
+        temporary.rename(folder / f"{digest}.parquet")
     return digest
 
 

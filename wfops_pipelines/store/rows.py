@@ -68,8 +68,8 @@ def _at_once(rows: Sequence[Row], held: Types) -> dict[str, pa.Array]:
     import pyarrow as pa
 
     plain = {
-        n: type_named(t) for n, t in held.items()
-        if not t.startswith("timestamp") and (t != "int64" or _whole(values_of(rows, n)))
+        n: kind for n, t in held.items()
+        if not t.startswith("timestamp") and _exactly(values_of(rows, n), kind := type_named(t))
     }  # fmt: skip
     if not plain:
         return {}
@@ -179,21 +179,39 @@ def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
     """The values as a column of this type; None where one of them does not fit."""
     import pyarrow as pa
 
+    if not _exactly(values, kind):
+        return None
     if pa.types.is_timestamp(kind):
         values = [_plain(v) for v in values]
-    if pa.types.is_integer(kind) and not _whole(values):
-        return None
     try:
         return pa.array(values, type=kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
         return None
 
 
-def _whole(values: list[Any]) -> bool:
-    """Whether no decimal has places, be they zeros: as a whole number, it would lose them."""
-    if Decimal not in set(map(type, values)):
-        return True
-    return not any(type(v) is Decimal and v.as_tuple().exponent for v in values)
+def _exactly(values: list[Any], kind: pa.DataType) -> bool:
+    """Whether Arrow, where it reads these as `kind`, takes no value for another one.
+
+    As it would a half for a whole number, seconds for a day, or the noon of a day for the day.
+    """
+    import pyarrow.types as pt
+
+    kinds = set(map(type, values)) - {type(None)}
+    if pt.is_integer(kind):
+        parts = {k for k in kinds if issubclass(k, float | Decimal)}
+        return not parts or all(_whole(v) for v in values if type(v) in parts)
+    if pt.is_floating(kind):
+        return bool not in kinds
+    if pt.is_date(kind):
+        return all(issubclass(k, date) and not issubclass(k, datetime) for k in kinds)
+    return not pt.is_timestamp(kind) or all(issubclass(k, datetime) for k in kinds)
+
+
+def _whole(value: float | Decimal) -> bool:
+    """Whether a whole number says the same; a decimal's places, be they zeros, would be lost."""
+    if isinstance(value, Decimal):
+        return value.as_tuple().exponent == 0
+    return value.is_integer()
 
 
 def spelled_out(values: list[Any]) -> pa.Array:
@@ -293,7 +311,7 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, date | Decimal):
-        return str(value)
+    if not isinstance(value, bool | int | float | list | tuple | Mapping):
+        return str(value)  # as a Decimal, a UUID or a time of day is written
     said = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     return said if said.isascii() else _sound(said)

@@ -66,6 +66,7 @@ snapshots = Table(
     Column("doubted", JSONB(none_as_null=True)),  # [key, cursor of what came before] of rows
     Column("contradicted", JSONB(none_as_null=True)),  # [key, column, what went, what stays]
     Column("reread_by", Text),  # who had the source read from a date
+    Column("overtaken", BigInteger),  # rows that a newer one of the same key left out
     Column("partition", Text),
     _time("asked_after"),  # the stretch of the cursor that was new to this extraction
     _time("asked_upto"),

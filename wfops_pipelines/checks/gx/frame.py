@@ -98,7 +98,32 @@ def _decimals(column: pa.ChunkedArray, reading: Reading) -> pd.Series[Any]:
     if survives or reading is Reading.AVERAGED:
         # by way of text: Arrow's own cast of decimals to floats is off by one in the last digit
         return _floats(column.cast(pa.string()))
-    return pd.Series(column.to_pylist(), dtype=object)
+    values = column.to_pylist()
+    if reading is Reading.COMPARED:
+        values = [_Beside("NaN" if v is None else v) for v in values]
+    return pd.Series(values, dtype=object)
+
+
+class _Beside(Decimal):
+    """A number, or none, that is neither less nor greater than what is missing elsewhere.
+
+    What GX compares in pairs may miss one of the two: Decimal raises for NaN, and None for all.
+    """
+
+    def __lt__(self, other: Any) -> bool:
+        return self._there(other) and super().__lt__(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._there(other) and super().__le__(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._there(other) and super().__gt__(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._there(other) and super().__ge__(other)
+
+    def _there(self, other: Any) -> bool:
+        return bool(self == self and other == other)
 
 
 def _floats(column: pa.ChunkedArray) -> pd.Series[Any]:
