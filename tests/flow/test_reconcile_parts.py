@@ -84,7 +84,7 @@ def test_what_a_snapshot_was_walked_by_takes_no_room_beside_the_next(bench):
         walked, sizes = Walked.begin(conn), set()
         for seq in (3, 2, 1):
             walked.begin_snapshot()
-            walked.add(0, keys, none, [True] * 500)
+            walked.add(0, keys, none, [True] * 500, [False] * 500)
             walked.finish(seq, 500)
             size = "select pg_relation_size('pg_temp.wfops_file')"
             sizes.add(conn.exec_driver_sql(size).scalar_one())

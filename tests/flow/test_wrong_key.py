@@ -11,6 +11,7 @@ from wfops_pipelines import Policy, flow
 from wfops_pipelines.core.answers import answers
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.deciding import steering
+from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -93,7 +94,9 @@ def test_a_wrong_key_that_is_not_mended_brings_nothing_twice(bench):
 def test_only_a_rejection_is_offered_and_all_else_is_refused_with_the_way_on(bench, key):
     keyed(bench, key)
     review = bench.held(PAGE)
-    assert [a.name for a in answers(review)] == ["reject"]
+    with bench.services.engine.connect() as conn:
+        weighed = weigh(conn, review, bench.project.syncs["things"], bench.services)
+    assert [a.name for a in answers(review, weighed)] == ["reject"]
     way = r"reject.*mend.*`wfops run things --since DATE`"
     for verb, more in (
         (Verb.APPROVE, {}),
