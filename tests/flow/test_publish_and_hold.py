@@ -389,3 +389,22 @@ def test_what_a_destination_quotes_of_a_masked_column_stays_masked(make_bench):
         bench.release(bench.decide(review, Verb.APPROVE))
     assert "Ada" not in f"{refused.value} {refused.value.exchange}"
     assert refused.value.__cause__ is None
+
+
+def test_fractions_that_a_person_let_into_a_whole_column_are_usual_from_then_on(bench):
+    def amounts(n, *values):
+        at = START + timedelta(minutes=n)
+        return [
+            {"id": f"{n}-{k}", "name": "a name", "amount": v, "updated_at": at}
+            for k, v in enumerate(values)
+        ]
+
+    assert bench.run(amounts(1, 10, 12)).judged[0].review is None
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("alter table shop.things alter column amount type numeric"))
+    review = bench.held(amounts(2, 10.5, 12))
+    assert "column amount changed its type from int64 to double" in review.summary
+    bench.release(bench.decide(review, Verb.APPROVE))
+    for n, values in enumerate([(10, 12), (10.5, 12), (10, 12)], 3):
+        assert bench.run(amounts(n, *values)).judged[0].review is None
+    assert len(bench.rows()) == 10

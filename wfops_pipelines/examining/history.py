@@ -19,7 +19,7 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living
+from wfops_pipelines.store.rows import Types, living, types_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -108,6 +108,22 @@ def published_tables(
     found = sources(conn, sync, limit=limit, before=before)
     read = _read(conn, sync, services, found).items()
     return [(source.seq, published.whole()) for source, published in read]
+
+
+def settled_types(
+    conn: Connection, sync: Sync, services: Services, held: Types | None
+) -> dict[str, str]:
+    """The types to hold: `held`, but for those that the last published snapshot has otherwise.
+
+    With other types than that has, each next snapshot would be held as a change of the columns.
+    """
+    for source in reversed(sources(conn, sync, limit=TRAINING_SNAPSHOTS)):
+        found = _read(conn, sync, services, [source]).get(source)
+        if found is not None and found.num_rows:
+            known = {f.name: str(f.type) for f in found.schema}
+            others = [n for n, kind in known.items() if kind != (held or {}).get(n)]
+            return {**(held or {}), **(types_of(found.select(others)) if others else {})}
+    return dict(held or {})
 
 
 def sources(

@@ -14,6 +14,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SettingsError
+from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
 from wfops_pipelines.staging import rereading
@@ -119,7 +120,7 @@ def _stage(
 def _behind(sync: Sync, services: Services, since: datetime) -> _Stretch | None:
     """What lies behind the head, and is known again: whoever forgets it moves the head first."""
     with services.engine.connect() as conn:
-        head = snapshots.head(conn, sync.name)
+        head = _head(conn, sync, services)
     end = rereading.begins(sync, head.cursor)
     if end is None or end <= since:
         return None
@@ -133,7 +134,7 @@ def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | 
     until = until or services.clock()
     ahead = until + timedelta(minutes=sync.policy.overlap_minutes)
     with services.engine.connect() as conn:
-        head = snapshots.head(conn, sync.name)
+        head = _head(conn, sync, services)
         if day is not None:
             came = _recall(sync, services, ahead, day.start, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
@@ -143,6 +144,12 @@ def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | 
         reached = since if sync.source.windowed else None
         came = _recall(sync, services, ahead, reached)
         return _Stretch(Window(since, until), head, came, None)
+
+
+def _head(conn: Connection, sync: Sync, services: Services) -> snapshots.Head:
+    """The stream's head, with the types that were published: a person may have let others go."""
+    head = snapshots.head(conn, sync.name)
+    return replace(head, types=settled_types(conn, sync, services, head.types))
 
 
 def _recall(
