@@ -100,6 +100,20 @@ def test_a_column_that_the_table_wants_and_the_rows_lack_stops_new_rows_only(eng
     assert "the rows have no email, which the table wants of each new row" in found.why
 
 
+def test_what_a_trigger_may_fill_is_no_misfit(engine):
+    with engine.begin() as conn:
+        conn.exec_driver_sql(
+            "create function fill() returns trigger language plpgsql as "
+            "$$ begin new.email := 'x'; new.size := 1; return new; end $$; "
+            "create trigger fill before insert on things for each row execute function fill()"
+        )
+    rows = {"id": ["1"], "size": [0]}
+    assert foreseen(engine, rows).misfits == ()
+    publish(engine, rows)
+    (found,) = foreseen(engine, {"id": ["2"], "n": [40_000]}, 2).misfits
+    assert found.column == "n"
+
+
 def test_a_tombstone_that_the_table_cannot_keep_is_told(engine):
     publish(engine, columns({"id": "1", **GOOD}))
     gone = {"id": ["1", "9"], DELETED: [True, True], **{n: [None, None] for n in GOOD}}

@@ -37,6 +37,10 @@ select c.conname, pg_get_expr(c.conbin, c.conrelid),
 from pg_constraint c where c.conrelid = to_regclass(%(name)s) and c.contype = 'c'
 and coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) order by c.conname
 """
+_WRITES = """
+select exists (select from pg_trigger where tgrelid = to_regclass(%(name)s) and not tgisinternal
+and tgenabled not in ('D', 'R') and tgtype & 3 = 3 and tgtype & 4 <> 0)
+"""  # for each row, before it is inserted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ def catalogue(conn: Connection, target: str, held: Mapping[str, str]) -> dict[st
     return {str(r[0]): Column(held[r[0]], r[1], r[2], r[3], tuple(r[4])) for r in found}
 
 
+def written_by_triggers(conn: Connection, target: str) -> bool:
+    """Whether triggers may write other values than the rows', as of a column that they lack."""
+    return bool(conn.exec_driver_sql(_WRITES, {"name": target}).scalar())
+
+
 def misfits(
     conn: Connection, target: str, columns: Mapping[str, Column], rows: Rows, key: str,
     paired: Pairing,
@@ -72,7 +81,8 @@ def misfits(
     """What the table would refuse of `rows`, which are staged as `paired` says.
 
     Unique indexes beside the key's, references to other tables and triggers are not asked: what
-    they say depends on what else is written until then.
+    they say depends on what else is written until then. Nor are nulls and checks where a trigger
+    may write another value first.
     """
     names = [n for n in rows.column_names if n not in _OWN]
     if made := [n for n in names if n in columns and columns[n].generated]:
@@ -89,6 +99,8 @@ def misfits(
         paired = stage_beside(conn, rows, {n: c.type for n, c in columns.items()}, key)
         if paired.refusal:
             return
+    if written_by_triggers(conn, target):
+        return
     yield from _broken(
         conn, [*_required(columns, names, key), *_checks(conn, target, names)], paired
     )
@@ -100,8 +112,9 @@ def unburied(
 ) -> Iterator[Misfit]:
     """Tombstones, staged as `paired` says, of which the table could not keep a row."""
     bare = [n for n, c in columns.items() if _must(c) and n not in (key, *_OWN)]
-    keys = _new(conn, target, key, paired) if bare else ()
-    if keys:
+    if not bare or written_by_triggers(conn, target):
+        return
+    if keys := _new(conn, target, key, paired):
         yield Misfit(
             f"they are gone at the source and were never in the table, whose {bare[0]} takes no "
             "null, so that nothing can stand for them; reject them",
