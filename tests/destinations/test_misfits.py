@@ -1,5 +1,6 @@
 """What somebody else's table would refuse is said before anybody approves it."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -220,3 +221,14 @@ def test_a_fraction_over_there_is_not_compared_as_a_whole_number(engine):
     parcel = Parcel("s", 1, "id", rows, {"WFOPS_ERP_URL": url})
     found = database_table("erp", "prices").diff(None, parcel, ["v", "d"])
     assert [c[:3] for c in found.changes] == [("1", "v", "10.5"), ("1", "d", "2026-05-01 09:30:00")]
+
+
+def test_fractions_of_a_whole_number_column_are_told_with_the_statement_that_makes_room(engine):
+    rows = columns({"id": "1", **GOOD, "n": 7.0}, {"id": "2", **GOOD, "n": 1.5})
+    (found,) = foreseen(engine, rows).misfits
+    assert (found.column, found.keys) == ("n", ("2",))
+    (statement,) = re.findall("`(.*?)`", found.why)
+    with engine.begin() as conn:
+        conn.exec_driver_sql(statement)
+    assert foreseen(engine, rows).misfits == ()
+    assert publish(engine, rows).inserted == 2

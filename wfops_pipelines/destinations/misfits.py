@@ -90,7 +90,7 @@ def misfits(
         yield Misfit(f"{why}; leave it out of the rows", made[0])
         return
     if paired.refusal:
-        found = [*_unfit(conn, columns, rows, key, paired)]
+        found = [*_unfit(conn, target, columns, rows, key, paired)]
         yield from found
         bad = {k for misfit in found for k in misfit.keys}
         if not bad or not all(misfit.keys for misfit in found):
@@ -127,8 +127,9 @@ def _must(column: Column) -> bool:
 
 
 def _unfit(
-    conn: Connection, columns: Mapping[str, Column], rows: Rows, key: str, paired: Pairing
-) -> Iterator[Misfit]:
+    conn: Connection, target: str, columns: Mapping[str, Column], rows: Rows, key: str,
+    paired: Pairing,
+) -> Iterator[Misfit]:  # fmt: skip
     """The rows whose values are none of their column's type; without keys where that is unknown."""
     found = [*_nul(rows, key)]
     for name, column in columns.items():
@@ -139,7 +140,11 @@ def _unfit(
         sql = escaped(f"select {paired.name} from {STAGING} s where {invalid}") + "%(type)s)"
         keys = _keys(conn, sql, {"type": column.type})
         if keys:
-            found.append(Misfit(refused(name, column), name, keys))
+            why = refused(name, column)
+            if column.type in _WHOLE and paired.types[name] in _FRACTIONS:
+                why += f" (`alter table {target} alter column {quote(name)} type numeric` "
+                why += "makes room for fractions)"
+            found.append(Misfit(why, name, keys))
     yield from found or [Misfit(f"the table says: {paired.refusal}")]
 
 
@@ -172,6 +177,7 @@ def refused(name: str, column: Column) -> str:
     return f"{name} is not of the type {column.type}"
 
 
+_FRACTIONS = ("double precision", "numeric")
 _WHOLE = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
