@@ -203,6 +203,15 @@ def test_a_column_that_changes_its_type_holds_the_snapshot(bench):
     assert "amount" in review.summary
 
 
+def test_a_whole_number_rejected_beside_a_fraction_does_not_come_again_as_another_value(bench):
+    bench.run([row("1", amount=10), row("2", amount=20)])
+    review = bench.held([row("2", amount=10.5, minutes=30), row("3", amount=33, minutes=31)])
+    bench.release(bench.decide(review, Verb.REJECT))
+    assert bench.run([row("3", amount=33, minutes=31)]).judged == ()
+    assert bench.run([row("1", amount=10)]).judged == ()
+    assert len(bench.rows()) == 2
+
+
 def test_rows_over_a_limit_wait_for_a_person_whatever_their_quality(make_bench):
     rule = Above("amount", 1000, "an amount above 1,000")
     bench = make_bench(Policy(reviewers="team", high_impact=(rule,), hold_rows_up_to=0.5))

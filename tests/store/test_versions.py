@@ -95,3 +95,11 @@ def test_half_a_character_becomes_the_sign_for_one():
         {"a": "x\ufffdy", "b": '{"c": "\ufffd"}'},
         {"a": "\U0001f600", "b": None},
     ]
+
+
+def test_a_whole_number_is_the_same_value_among_fractions():
+    whole = versions(pa.table({"n": pa.array([33, -4, 0, 2**52], pa.int64())}))
+    among = versions(pa.table({"n": pa.array([33.0, -4.0, -0.0, 2.0**52])}))
+    assert whole.tolist() == among.tolist()
+    rest = pa.table({"n": [33.5, float("inf"), float("nan"), 2.0**60]})
+    assert len(set(versions(rest).tolist()) - set(whole.tolist())) == 4
