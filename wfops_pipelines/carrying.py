@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
 from wfops_pipelines import failing, publishing
 from wfops_pipelines.core.reviews import Actor, Review, Verb
 from wfops_pipelines.errors import SettingsError, SyncFailure
@@ -41,8 +43,13 @@ class ReleaseFailed(Exception):
 def open_decisions(sync: Sync, services: Services) -> list[Errand]:
     """Those about rows of this sync that nobody has carried out yet, oldest first."""
     with services.engine.connect() as conn:
-        found = reviews.waiting(conn, services.clock() + timedelta(seconds=1))
-    return [e for e in found if e.sync == sync.name and e.seq is not None]
+        return [e for e in _waiting(conn, sync, services) if e.seq is not None]
+
+
+def _waiting(conn: Connection, sync: Sync, services: Services) -> list[Errand]:
+    """What was decided about this sync up to now, and not carried out."""
+    found = reviews.waiting(conn, services.clock() + timedelta(seconds=1))
+    return [e for e in found if e.sync == sync.name]
 
 
 def carry_out(sync: Sync, errand: Errand, services: Services, by: Run) -> Carried:
@@ -73,8 +80,8 @@ def take_up(sync: Sync, services: Services, day: Day | None, since: str) -> bool
     """Whether this run is what a decision `retry` waits for; the gate need not start another."""
     name, taken = day.name if day else None, False
     with database.transaction(services.engine) as conn:
-        for errand in reviews.waiting(conn, services.clock() + timedelta(seconds=1)):
-            if errand.sync != sync.name or errand.seq is not None:
+        for errand in _waiting(conn, sync, services):
+            if errand.seq is not None:
                 continue
             failed = reviews.failure_of(conn, errand.review) or {}
             same = (failed.get("day"), failed.get("since", "")) == (name, since)

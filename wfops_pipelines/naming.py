@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wfops_pipelines.assist.declared import Classify, Drafting, Duplicates, Tidy
+from wfops_pipelines.core.near import did_you_mean
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import RestDestination
 from wfops_pipelines.errors import ProjectError
@@ -75,6 +75,5 @@ def _read_by(asked: object) -> Sequence[str]:
 
 
 def _repair(column: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(column, known, 1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
+    meant = did_you_mean(column, known)
     return f"use one of {', '.join(known)}{meant}, or let the sync's function return it"

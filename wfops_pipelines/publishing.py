@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert
 
 from wfops_pipelines import failing, mending, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.findings import Json, findings_of
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import flagged
@@ -183,7 +183,7 @@ def _carry_out(
 def _flagged(conn: Connection, sync: Sync, snapshot: Snapshot) -> frozenset[str]:
     found = snapshots.evidence(conn, sync.name, snapshot.seq)
     assert found is not None
-    return flagged((Finding.from_json(f) for f in found[1]["findings"]), sync.policy)
+    return flagged(findings_of(found[1]), sync.policy)
 
 
 def _publish(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wfops_pipelines.core.near import did_you_mean
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.errors import ProjectError
 
@@ -56,8 +56,7 @@ def _role(path: Path, name: Any) -> Role:
     try:
         return Role(name)
     except ValueError:
-        near = difflib.get_close_matches(str(name), [r.value for r in Role], 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        hint = did_you_mean(str(name), [r.value for r in Role])
         raise ProjectError(path, f"roles.{name}", "is no role", ROLES + hint) from None
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from wfops_pipelines.core.near import did_you_mean
 from wfops_pipelines.errors import ProjectError
 from wfops_pipelines.project import Project
 from wfops_pipelines.sync import Sync
@@ -61,14 +61,14 @@ def _policy(project: Project, sync: Sync) -> Iterator[ProjectError]:
         )
     group, next_ = sync.policy.reviewers, sync.policy.escalate_to
     if next_ is not None and next_ not in project.groups:
-        repair = f"declare the group in reviewers.yaml{_meant(next_, project.groups)}"
+        repair = f"declare the group in reviewers.yaml{did_you_mean(next_, project.groups)}"
         yield ProjectError(file, "policy.escalate_to", f"no group is called {next_!r}", repair)
     for rule in sync.policy.routes:
         if rule.to not in project.groups:
-            repair = f"declare the group in reviewers.yaml{_meant(rule.to, project.groups)}"
+            repair = f"declare the group in reviewers.yaml{did_you_mean(rule.to, project.groups)}"
             yield ProjectError(file, "policy.routes", f"no group is called {rule.to!r}", repair)
     if group not in project.groups:
-        repair = f"declare the group in reviewers.yaml{_meant(group, project.groups)}"
+        repair = f"declare the group in reviewers.yaml{did_you_mean(group, project.groups)}"
         yield ProjectError(file, "policy.reviewers", f"no group is called {group!r}", repair)
     elif len(project.members(group)) < sync.policy.approvals:
         repair = f"add members to {group} in reviewers.yaml, or ask for fewer approvals"
@@ -168,13 +168,7 @@ def _shared_destinations(project: Project) -> Iterator[ProjectError]:
 def _strays(project: Project) -> Iterator[ProjectError]:
     for path in sorted((project.root / "expectations").glob("*.json")):
         if path.stem not in project.syncs:
-            repair = (
-                f"rename it to the sync it is for{_meant(path.stem, project.syncs)}, or drop it"
-            )
+            meant = did_you_mean(path.stem, project.syncs)
+            repair = f"rename it to the sync it is for{meant}, or drop it"
             said = f"no sync is called {path.stem}, so nothing runs this suite"
             yield ProjectError(path, "file name", said, repair)
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""

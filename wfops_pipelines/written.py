@@ -57,7 +57,6 @@ class _Rows:
     def _appended(self, name: str) -> list[str] | None:
         """The columns of a list that is made empty, and gets rows by `append` alone."""
         parts: list[list[str] | None] = []
-        calls = 0
         for node in self._body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=to)], value=value) if to == name:
@@ -68,7 +67,6 @@ class _Rows:
                     func=ast.Attribute(value=ast.Name(id=to), attr="append"), args=[row]
                 ) if to == name:
                     parts.append(self._row(row))
-                    calls += 1
         used = sum(isinstance(n, ast.Name) and n.id == name for n in self._body)
         returned = sum(isinstance(v, ast.Name) and v.id == name for v in self._returned())
         return _all(parts) if used == len(parts) + returned else None

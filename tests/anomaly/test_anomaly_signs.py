@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from wfops_pipelines.anomaly import Profile, SnapshotScore, fit_rows, profile, score_rows
 from wfops_pipelines.anomaly import score_snapshot as score
+from wfops_pipelines.anomaly._compared import Entries
 from wfops_pipelines.anomaly._measured import variety
 
 HISTORY = 20
@@ -208,7 +209,9 @@ def test_a_value_that_few_rows_have_may_be_missing_from_few_rows() -> None:
     def most(rare: int, missing_from: int) -> float:
         """Decades that its absence from so many rows can be worth."""
         days = [spoken(rare, 200) for _ in range(HISTORY)] + [spoken(0, missing_from)]
-        (found,) = variety("language", [day.columns[0] for day in days])
+        columns = [day.columns[0] for day in days]
+        entries = Entries.of([column.sketches["values"] for column in columns])
+        (found,) = variety("language", columns, entries)
         assert found.most is not None
         return float(found.most[-1])
 

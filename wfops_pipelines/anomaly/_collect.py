@@ -77,10 +77,11 @@ def _column(name: str, columns: Columns, allowed: Bools, is_key: bool) -> Iterat
     """Features of one column; that keys get longer as they are counted up is no sign."""
     filler = {"nines"} if is_key else set()  # 9999 is a key like any other
     yield from (f for f in _measured.missing(name, columns) if f.statistic not in filler)
-    yield from _measured.variety(name, columns)
-    yield from _compared.values(name, columns)
+    entries = _compared.Entries.of([None if c is None else c.sketches["values"] for c in columns])
+    yield from _measured.variety(name, columns, entries)
+    yield from _compared.values(name, columns, entries)
     if not is_key and not _timed.is_timed(columns):
-        yield from floods(name, columns)
+        yield from floods(name, columns, entries)
     last = columns[-1]
     if last is not None and last.kind in ("text", "nested"):
         if not is_key:

@@ -197,8 +197,8 @@ def _usual(counts: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray((mass > 2) & (mass >= _FREQUENT * mass.sum(0)))
 
 
-def values(name: str, columns: Columns) -> Iterator[Feature]:
-    entries = Entries.of([None if c is None else c.sketches["values"] for c in columns])
+def values(name: str, columns: Columns, entries: Entries) -> Iterator[Feature]:
+    """`entries` are those of the column's values."""
     yield unseen(name, "values", "values", entries)
     few = all(c is None or len(c.sketches["values"].keys) <= 8 * _FEW for c in columns)
     if few and not is_timed(columns):

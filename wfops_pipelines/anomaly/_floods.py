@@ -25,9 +25,8 @@ _NEVER = 0.5
 _NOISE = 0.035  # of log(1 + decades), where the largest of several hundred is by chance
 
 
-def floods(name: str, columns: Columns) -> Iterator[Feature]:
+def floods(name: str, columns: Columns, entries: Entries) -> Iterator[Feature]:
     """The value that most exceeds what is known of it, and the one that most falls short."""
-    entries = Entries.of([None if c is None else c.sketches["values"] for c in columns])
     total = entries.totals()
     if not len(entries.keys) or not total[-1] > 0:
         return

@@ -82,7 +82,7 @@ def spelling(name: str, columns: Columns) -> Iterator[Feature]:
         yield share(name, statistic, "text", classes[at] / total * present, present)
 
 
-def variety(name: str, columns: Columns) -> Iterator[Feature]:
+def variety(name: str, columns: Columns, entries: Entries) -> Iterator[Feature]:
     """Number of different values where it does not grow with the rows, else their share of them.
 
     Of far more rows than usual, or far fewer, neither can be compared.
@@ -93,19 +93,18 @@ def variety(name: str, columns: Columns) -> Iterator[Feature]:
     present, held = (np.where(alike, v, np.nan) for v in (present, counted(columns, "distinct")))
     if np.nanmax(held[:-1], initial=0.0) <= _FEW < middle(present):
         x, noise = np.log(held + 1.0), 0.3 / np.maximum(held, 1.0) ** 2
-        yield Feature(name, "distinct", "values", "count", held, x, noise, most=_absent(columns))
+        yield Feature(name, "distinct", "values", "count", held, x, noise, most=_absent(entries))
     else:
         yield share(name, "distinct", "values", np.minimum(held, present), present)
 
 
-def _absent(columns: Columns) -> Floats:
+def _absent(entries: Entries) -> Floats:
     """Decades that a lack of values that occurred on the compared side can be worth at most.
 
     Of few rows, what is rare is not always among them. Where nothing lacks there is no limit.
     """
     from scipy.special import pdtrc
 
-    entries = Entries.of([None if c is None else c.sketches["values"] for c in columns])
     counts = entries.table()
     known, rows = known_side(counts), entries.totals()
     part = known / np.maximum(known.sum(0), 1.0)

@@ -155,6 +155,11 @@ class CheckResult:
         return cls(**{**body, "outcome": outcome, "severity": severity, "failed_keys": keys})
 
 
+def findings_of(evidence: Mapping[str, Any]) -> list[Finding]:
+    """What was found, of the evidence as it is stored."""
+    return [Finding.from_json(body) for body in evidence["findings"]]
+
+
 def counted_rows(n: int) -> str:
     """ "1 row", "2,000 rows"."""
     return counted(n, "row")

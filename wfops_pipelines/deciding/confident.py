@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.confidence import Confidence, cause, confidence, record
-from wfops_pipelines.core.findings import Finding, Json, Severity
+from wfops_pipelines.core.findings import Finding, Json, Severity, findings_of
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewState, Verb
 from wfops_pipelines.core.verdict import Hold
@@ -93,7 +93,7 @@ def _extent(conn: Connection, review: Review) -> tuple[float, float]:
     found = None if review.seq is None else snapshots.evidence(conn, review.sync, review.seq)
     if found is None:
         return math.inf, math.inf
-    findings = [Finding.from_json(f) for f in found[1]["findings"]]
+    findings = findings_of(found[1])
     flagged = {k for f in findings if f.severity is not Severity.INFO for k in f.keys}
     score = found[1]["anomaly"].get("score")
     return float(score or 0.0), len(flagged) / max(found[1]["rows"], 1)

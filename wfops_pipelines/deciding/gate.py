@@ -28,7 +28,7 @@ from wfops_pipelines.core.reviews import (
 from wfops_pipelines.core.verdict import overridden
 from wfops_pipelines.deciding import leaving, row_outcomes
 from wfops_pipelines.deciding.editing import held_rows, stage_edited
-from wfops_pipelines.deciding.weighing import not_waived, weigh
+from wfops_pipelines.deciding.weighing import none_clean, not_waived
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
@@ -115,12 +115,12 @@ def _override(
     found = snapshots.evidence(conn, review.sync, review.seq)
     findings = not_waived(conn, found[1], review.sync, services) if found else ()
     _refuse_nameless(decision, findings, sync)
-    if decision.verb in weigh(conn, review, sync, services).empty:
+    clean_only = decision.verb is Verb.APPROVE_CLEAN
+    if clean_only and found and none_clean(found[1], sync):
         raise BadDecision(
             "decision: approve_clean would publish nothing, for every row is flagged. "
             "Use decision: reject."
         )
-    clean_only = decision.verb is Verb.APPROVE_CLEAN
     left_out = frozenset(decision.exclude)
     checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
     if checks and not decision.edits:

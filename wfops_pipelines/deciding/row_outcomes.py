@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.causes import causes_of_rows
-from wfops_pipelines.core.findings import Finding
+from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind, Verb
 from wfops_pipelines.core.row_confidence import RowOutcome
@@ -23,7 +23,7 @@ def causes(
     found = snapshots.evidence(conn, sync, seq)
     if found is None:
         return {}
-    findings = [Finding.from_json(f) for f in found[1]["findings"]]
+    findings = findings_of(found[1])
     return causes_of_rows((f for f in findings if holds(f, policy)), only)
 
 

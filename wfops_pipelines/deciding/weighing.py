@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.answers import Weighed
-from wfops_pipelines.core.findings import CheckResult, Finding
+from wfops_pipelines.core.findings import CheckResult, Finding, findings_of
 from wfops_pipelines.core.reviews import HOLDS, Review, Verb
 from wfops_pipelines.core.verdict import flagged, overridden
 from wfops_pipelines.core.waivers import set_aside
@@ -29,8 +28,13 @@ def weigh(conn: Connection, review: Review, sync: Sync | None, services: Service
         verb: overridden(standing, sync.policy, clean_only=verb is Verb.APPROVE_CLEAN)
         for verb in (Verb.APPROVE, Verb.APPROVE_CLEAN)
     }
-    none_clean = len(flagged(findings_of(found[1]), sync.policy)) >= int(found[1]["rows"])
-    return Weighed(overrides, frozenset([Verb.APPROVE_CLEAN] if none_clean else []))
+    nothing = frozenset([Verb.APPROVE_CLEAN] if none_clean(found[1], sync) else [])
+    return Weighed(overrides, nothing)
+
+
+def none_clean(evidence: dict[str, Any], sync: Sync) -> bool:
+    """Whether every row is flagged, so that an approval of the clean ones lets none go."""
+    return len(flagged(findings_of(evidence), sync.policy)) >= int(evidence["rows"])
 
 
 def not_waived(
@@ -42,7 +46,3 @@ def not_waived(
         [CheckResult.from_json(r) for r in evidence["results"]],
         waivers.granted(conn, sync, services.clock()),
     )
-
-
-def findings_of(evidence: dict[str, Any]) -> Sequence[Finding]:
-    return [Finding.from_json(f) for f in evidence["findings"]]

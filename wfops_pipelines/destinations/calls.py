@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from string import Formatter
 from typing import Any
 from urllib.parse import quote as url_quote
 
+from wfops_pipelines.core.near import did_you_mean
 from wfops_pipelines.errors import RowRefused
 
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(?!/)\S*)$")
@@ -128,8 +128,7 @@ class _Present(dict[str, Any]):
 
 
 def _meant(name: str, row: Mapping[str, Any]) -> str:
-    near = [] if name in row else difflib.get_close_matches(name, [*row], 1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    return "" if name in row else did_you_mean(name, row)
 
 
 def _as_json(value: Any) -> Any:

@@ -26,6 +26,34 @@ class Misfit:
     keys: tuple[str, ...] = ()
 
 
+LABELS = 12  # of an enumeration, that a sentence spells out
+
+
+def empty(column: str) -> str:
+    """Why a null is refused."""
+    return f"{column} is empty, and takes no null"
+
+
+def spelled_out(labels: Sequence[str]) -> str:
+    """The labels of an enumeration, the first of many."""
+    return ", ".join([*labels[:LABELS], *(["…"] if labels[LABELS:] else [])])
+
+
+def lacking(column: str, keys: tuple[str, ...]) -> Misfit:
+    """New rows, where the table wants a column that the rows do not have."""
+    why = f"the rows have no {column}, which the table wants of each new row"
+    return Misfit(f"{why}; return it, or give the column a default", column, keys)
+
+
+def unburied(column: str, keys: tuple[str, ...]) -> Misfit:
+    """Tombstones of rows that the table never had, and for which no row can stand in it."""
+    return Misfit(
+        f"they are gone at the source and were never in the table, whose {column} takes no "
+        "null, so that nothing can stand for them; reject them",
+        column, keys,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Foreseen:
     """What publishing a parcel would change, and what of it would be refused."""

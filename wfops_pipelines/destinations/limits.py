@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Connection, Enum, Float, Integer, Numeric, String, Uuid
 from sqlalchemy.types import TypeEngine
 
-from wfops_pipelines.destinations.foreseeing import Misfit
+from wfops_pipelines.destinations.foreseeing import Misfit, empty, lacking, spelled_out, unburied
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.destinations.staging import names_in
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Test: TypeAlias = "Callable[[pa.ChunkedArray], pa.ChunkedArray]"
 """Which values are refused; null where that is nothing that can be told of one."""
 
-LABELS = 12  # of an enumeration, that a sentence spells out
 _UUID = r"^\{?[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?$"
 
 
@@ -58,17 +57,17 @@ class Limits:
         for limit in self.limits:
             if limit.column in rows.column_names:
                 mask = pc.and_(pc.fill_null(limit.refuses(rows[limit.column]), False), alive)
-                yield from _misfit(limit.why, limit.column, names.filter(mask.combine_chunks()))
-        lacking = [n for n in self.wanted if n not in rows.column_names]
-        if lacking:
-            why = f"the rows have no {lacking[0]}, which the table wants of each new row"
-            keys = names.filter(pa.array(new & living))
-            yield from _misfit(f"{why}; return it, or give the column a default", lacking[0], keys)
-        if self.wanted:
-            why = "they are gone at the source and were never in the table, whose"
-            nothing = "takes no null, so that nothing can stand for them; reject them"
-            keys = names.filter(pa.array(new & ~living))
-            yield from _misfit(f"{why} {self.wanted[0]} {nothing}", self.wanted[0], keys)
+                if keys := _kept(names, mask.combine_chunks()):
+                    yield Misfit(limit.why, limit.column, keys)
+        missing = [n for n in self.wanted if n not in rows.column_names]
+        if missing and (keys := _kept(names, pa.array(new & living))):
+            yield lacking(missing[0], keys)
+        if self.wanted and (keys := _kept(names, pa.array(new & ~living))):
+            yield unburied(self.wanted[0], keys)
+
+
+def _kept(names: pa.Array, mask: pa.Array) -> tuple[str, ...]:
+    return tuple(names.filter(mask).to_pylist())
 
 
 def joined(misfits: Sequence[Misfit]) -> tuple[Misfit, ...]:
@@ -77,11 +76,6 @@ def joined(misfits: Sequence[Misfit]) -> tuple[Misfit, ...]:
     for misfit in misfits:
         found.setdefault((misfit.why, misfit.column), []).extend(misfit.keys)
     return tuple(Misfit(why, column, (*keys,)) for (why, column), keys in found.items())
-
-
-def _misfit(why: str, column: str, keys: pa.Array) -> Iterator[Misfit]:
-    if len(keys):
-        yield Misfit(why, column, tuple(keys.to_pylist()))
 
 
 def _must(column: Mapping[str, Any]) -> bool:
@@ -94,7 +88,7 @@ def _of(column: Mapping[str, Any], dialect: str, key: str) -> Iterator[Limit]:
 
     name = column["name"]
     if not column["nullable"] and name != key:
-        yield Limit(name, f"{name} is empty, and takes no null", pc.is_null)
+        yield Limit(name, empty(name), pc.is_null)
     if dialect == "sqlite":  # which keeps any value in any column
         return
     found = _test(column["type"])
@@ -106,7 +100,7 @@ def _test(type_: TypeEngine[Any]) -> tuple[str, Test] | None:
     """What a value is that the type does not take, and how to tell."""
     match type_:
         case Enum() if type_.enums:
-            some = ", ".join([*type_.enums[:LABELS], *(["…"] if type_.enums[LABELS:] else [])])
+            some = spelled_out(type_.enums)
             return f"is none of the labels {some}", _texts(partial(_none_of, type_.enums))
         case String(length=int(longest)):
             return f"is longer than {longest:,} characters", _texts(partial(_longer, longest))

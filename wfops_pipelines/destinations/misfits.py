@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.destinations import foreseeing
 from wfops_pipelines.destinations.foreseeing import Misfit
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
 from wfops_pipelines.destinations.staging import Pairing, names_in, run, stage_beside
@@ -19,7 +20,6 @@ from wfops_pipelines.postgres.names import quote
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LABELS = 12  # of an enumeration, that a sentence spells out
 _OWN = (SEQ, DELETED_AT, DELETED)
 
 _COLUMNS = """
@@ -115,11 +115,7 @@ def unburied(
     if not bare or written_by_triggers(conn, target):
         return
     if keys := _new(conn, target, key, paired):
-        yield Misfit(
-            f"they are gone at the source and were never in the table, whose {bare[0]} takes no "
-            "null, so that nothing can stand for them; reject them",
-            bare[0], keys,
-        )  # fmt: skip
+        yield foreseeing.unburied(bare[0], keys)
 
 
 def _must(column: Column) -> bool:
@@ -163,8 +159,7 @@ def _nul(rows: Rows, key: str) -> Iterator[Misfit]:
 def refused(name: str, column: Column) -> str:
     """Why a value is refused, by what its column takes."""
     if column.labels:
-        more = ", …" if len(column.labels) > LABELS else ""
-        labels = ", ".join(column.labels[:LABELS]) + more
+        labels = foreseeing.spelled_out(column.labels)
         return f"{name} is none of the labels of {column.type} ({labels})"
     if found := re.fullmatch(r"(?:character varying|character|bit)\((\d+)\)", column.type):
         return f"{name} is longer than the {int(found[1]):,} characters of {column.type}"
@@ -184,7 +179,7 @@ _WHOLE = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 def _required(columns: Mapping[str, Column], names: Sequence[str], key: str) -> Iterator[_Rule]:
     for name in names:
         if name != key and name in columns and columns[name].required:
-            yield _Rule(f"s.{quote(name)} is null", f"{name} is empty, and takes no null", name)
+            yield _Rule(f"s.{quote(name)} is null", foreseeing.empty(name), name)
 
 
 def _checks(conn: Connection, target: str, names: Sequence[str]) -> Iterator[_Rule]:
@@ -219,11 +214,10 @@ def _unfilled(
     paired: Pairing,
 ) -> Iterator[Misfit]:  # fmt: skip
     """New rows, where the table wants a column that the rows do not have."""
-    lacking = [n for n, c in columns.items() if _must(c) and n not in (key, *names, *_OWN)]
-    keys = _new(conn, target, key, paired) if lacking else ()
+    missing = [n for n, c in columns.items() if _must(c) and n not in (key, *names, *_OWN)]
+    keys = _new(conn, target, key, paired) if missing else ()
     if keys:
-        why = f"the rows have no {lacking[0]}, which the table wants of each new row"
-        yield Misfit(f"{why}; return it, or give the column a default", lacking[0], keys)
+        yield foreseeing.lacking(missing[0], keys)
 
 
 def _new(conn: Connection, target: str, key: str, paired: Pairing) -> tuple[str, ...]:

@@ -67,8 +67,8 @@ def review_view(
     conn: Connection, project: Project, services: Services, review: Review
 ) -> dict[str, Any]:
     """Everything on the review page."""
-    decisions = reviews.decisions_on(conn, review.id)
-    weighed = weigh(conn, review, project.syncs.get(review.sync), services)
+    decisions, sync = reviews.decisions_on(conn, review.id), project.syncs.get(review.sync)
+    weighed = weigh(conn, review, sync, services)
     common = {
         "review": review,
         "pending": review.state is ReviewState.PENDING,
@@ -102,19 +102,19 @@ def review_view(
         }
         return {**common, **told, "trail": _trail(conn, review)}
     seen = snapshot_view(conn, project, services, review.sync, review.seq) or {}
-    held = held_rows(project.syncs.get(review.sync), services, review, seen)
-    add_confidence(conn, project.syncs.get(review.sync), review, held)
-    proposed = drafts_view(conn, project.syncs.get(review.sync), review, seen, held)
+    held = held_rows(sync, services, review, seen)
+    add_confidence(conn, sync, review, held)
+    proposed = drafts_view(conn, sync, review, seen, held)
     common = {**common, "failure": None, "trail": _trail(conn, review), "held": held}
     seq = seen["snapshot"].rank if seen else review.seq
-    repairs = repairs_link(conn, project.syncs.get(review.sync), review, seq)
-    twice = leave_out_link(conn, project.syncs.get(review.sync), review, seq)
+    repairs = repairs_link(conn, sync, review, seq)
+    twice = leave_out_link(conn, sync, review, seq)
     left_out = next((d.exclude or () for d in decisions if d.final), ())
     said = became.of_drafts(review, left_out, seen.get("publications", ()))
     drafted = {"drafts": proposed, "became": said, "repairs": repairs, "twice": twice}
     back = None
     if seen:
-        back = reverting(conn, project.syncs.get(review.sync), review, seen["snapshot"], services)
+        back = reverting(conn, sync, review, seen["snapshot"], services)
     return {**common, **drafted, "reverting": back, **seen}
 
 
