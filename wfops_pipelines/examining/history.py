@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 
 from wfops_pipelines.anomaly import ROWS_VERSION
+from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
 from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
+from wfops_pipelines.examining.impact import misfitting, unsendable
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TRAINING_SNAPSHOTS = 20
+PATIENCE = 3  # seconds that a person waits for somebody else's lock
 _REFIT_SHARE = 5  # a model is fitted again when a fifth of its sources is new
 
 
@@ -82,6 +85,21 @@ def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:
     if isinstance(sync.destination, Exacting):
         return sync.destination.foreseen(conn, parcel, critical)
     return Foreseen(sync.destination.diff(conn, parcel, critical))
+
+
+def read_refused(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> list[Finding]:
+    """What the destination would refuse of these rows now, as the examination says it.
+
+    One that would have to be asked row by row, as an API, is not asked. Nobody waits long for a
+    table that somebody is just altering: raises what the database says then.
+    """
+    found = unsendable(living(rows), sync)
+    if not isinstance(sync.destination, Exacting):
+        return found
+    parcel = parcel_of(sync, snapshot, rows, services)
+    with services.engine.connect() as conn:
+        conn.exec_driver_sql(f"set local lock_timeout = '{1000 * PATIENCE:.0f}ms'")
+        return [*found, *misfitting(sync.destination.foreseen(conn, parcel, ()).misfits, sync)]
 
 
 def read_held(
