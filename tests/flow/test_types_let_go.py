@@ -1,6 +1,7 @@
 """What a person let go, or mended by an edit, is not held for its type again."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -113,3 +114,12 @@ def test_whole_numbers_that_are_let_go_late_bring_no_whole_numbers_back(whole):
     whole.release(whole.decide(fractions, Verb.APPROVE))
     whole.release(whole.decide(review, Verb.APPROVE))
     assert not about_columns(whole.run(page(7, 10.5, 20)).judged[-1])
+
+
+def test_decimals_of_as_many_places_are_one_type_however_large_they_are(make_bench):
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.5))
+    for number, amounts in enumerate([("1.50", "2.00"), ("3.50", "2.00"), ("2000.10", "1.00")]):
+        (judged,) = bench.run(page(number, *map(Decimal, amounts))).judged
+        assert not about_columns(judged)
+    (judged,) = bench.run(page(9, Decimal("2.125"), Decimal("2.000"))).judged
+    assert about_columns(judged)

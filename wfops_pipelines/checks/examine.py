@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.checks.keys import NO_KEY
 from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
+from wfops_pipelines.core.kinds import alike
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +71,7 @@ def _drift(before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
         yield _critical(f"column {old} seems to be renamed to {name}", name, name, old)
     for column in (c for c in gone if c not in renamed):
         yield _critical(f"column {column} ({before[column]}) is gone", column, None, before[column])
-    for column in (c for c in before if c in after and before[c] != after[c]):
+    for column in (c for c in before if c in after and not alike(before[c], after[c])):
         was, now = before[column], after[column]
         said = f"column {column} changed its type from {was} to {now}{_because(was, now)}"
         yield _critical(said, column, now, was)

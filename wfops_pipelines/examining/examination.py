@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
+from wfops_pipelines.core.kinds import alike
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
@@ -169,8 +170,8 @@ def examine(
 
 def _as_before(previous: pa.Schema | None, rows: Rows) -> frozenset[str]:
     """The columns whose type is the one that was published."""
-    before = {f.name: f.type for f in previous or ()}
-    return frozenset(f.name for f in rows.schema if before.get(f.name) == f.type)
+    before = {f.name: str(f.type) for f in previous or ()}
+    return frozenset(f.name for f in rows.schema if alike(before.get(f.name, ""), str(f.type)))
 
 
 def _alive(rows: Rows, past: Past) -> Rows:
