@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from wfops_pipelines.core.findings import counted_rows
@@ -13,7 +13,10 @@ _DOES = {
     (ReviewKind.WHOLE, Verb.APPROVE_CLEAN): (
         "publishes the rows that no finding names; the others stay in quarantine"
     ),
-    (ReviewKind.FAILURE, Verb.RETRY): "tries again what failed",
+    (ReviewKind.FAILURE, Verb.RETRY): (
+        "tries again what failed, by a whole run of the sync here and now: it reads what is new, "
+        "examines it, and publishes what may go"
+    ),
     (ReviewKind.FAILURE, Verb.LEAVE_OUT): (
         "goes on without the rows that were refused (--exclude KEY names some of them); they stay "
         "in quarantine, and a newer version of such a row is sent as usual"
@@ -90,6 +93,11 @@ def answers(review: Review, weighed: Weighed) -> tuple[Answer, ...]:
     if review.kind in HOLDS and not review.hopeless:
         found.insert(-1, _edit(review))
     return tuple(found)
+
+
+def others(review: Review, members: Collection[str]) -> str:
+    """Who of the group answers what one of them asked for; "" where nobody else is in it."""
+    return " or ".join(sorted({*members} - {review.requested_by, review.reopened_by}))
 
 
 def after_mending(sync: str) -> str:

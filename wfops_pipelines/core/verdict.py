@@ -55,7 +55,7 @@ def why_all(verdict: Hold, rows: int, policy: Policy) -> str:
         return 'All rows wait, because the policy holds whole snapshots (scope="whole")'
     return (
         f"All rows wait, because {len(named):,} of {rows:,} are flagged, more than "
-        f"hold_rows_up_to ({policy.hold_rows_up_to:.0%}) holds alone"
+        f"hold_rows_up_to ({policy.hold_rows_up_to:.0%}): up to there, only flagged rows wait"
     )
 
 

@@ -242,7 +242,7 @@ def _look_afterwards(
         summary=f"{decision.actor.name} {how} {review.subject}{checks}: {decision.reason.strip()}",
         group=review.group,
         opened_at=services.clock(),
-        requested_by=decision.actor.name if decision.actor.verified else "",
+        requested_by=decision.actor.name,
         keys=review.keys,
     )
     reviews.open_review(conn, after)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import became
 from wfops_pipelines.core import links
-from wfops_pipelines.core.answers import Weighed, answers, offered
+from wfops_pipelines.core.answers import Weighed, answers, offered, others
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
@@ -83,6 +83,8 @@ def review_view(
         "failing": weighed.fails(Verb.APPROVE),
         "repaired": weighed.repaired,
         "overriders": _overriders(review, services),
+        "asker": "" if review.kind is ReviewKind.FAILURE else review.requested_by,
+        "others": others(review, services.people.members(review.group)),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
