@@ -382,6 +382,7 @@ def _moods(dice: random.Random, incremental: bool, deletes: bool) -> Moods:
         offset=dice.random() < 0.15,
         endless=dice.random() < 0.3,
         tombstones=incremental and deletes,
+        fickle=dice.random() < 0.25,
         lagging=0.25 if incremental else 0,
         behind=0.15 if incremental else 0,
     )
