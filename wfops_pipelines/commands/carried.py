@@ -43,16 +43,20 @@ def carry_out(sync: Sync, taken: Taken, services: Services) -> None:
 
 
 def warn_of_override(review: Review, sync: Sync | None, services: Services) -> None:
-    """Say of a request that waits where approving it is an override."""
+    """Say of a request that waits where approving it is an override, or would fail."""
     from wfops_pipelines.core.reviews import ReviewState, Verb
     from wfops_pipelines.deciding.weighing import weigh
 
     if review.state is not ReviewState.PENDING:
         return
     with services.engine.connect() as conn:
-        checks = weigh(conn, review, sync, services).overridden(Verb.APPROVE)
-    if checks:
+        weighed = weigh(conn, review, sync, services)
+    if checks := weighed.overridden(Verb.APPROVE):
         typer.echo(f"    approve is an override of {checks}")
+    if failing := weighed.fails(Verb.APPROVE):
+        typer.echo(f"    approve publishes nothing yet: {failing}")
+    if weighed.repaired:
+        typer.echo(f"    {weighed.repaired}")
 
 
 def as_override(taken: Taken) -> str:

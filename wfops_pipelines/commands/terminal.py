@@ -65,6 +65,8 @@ def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
     with services.engine.connect() as conn:
         weighed = weigh(conn, review, sync, services)
     first, *others = answers(review, weighed)
+    if weighed.repaired:
+        typer.echo(f"  {weighed.repaired}")
     typer.echo(f"  {_who(review, services)}: {first.command}")
     typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:

@@ -42,17 +42,34 @@ class Weighed:
     """What the answers to a hold would do to its rows.
 
     overrides: the failed critical checks that each answer sets aside. empty: the answers that would
-    let go of no row.
+    let go of no row. failing: the answers whose publication the `destination` (in words) would
+    refuse as it is now. taken: whether it takes by now all that it would have refused.
     """
 
     overrides: Mapping[Verb, tuple[str, ...]] = field(default_factory=dict)
     empty: frozenset[Verb] = frozenset()
+    failing: frozenset[Verb] = frozenset()
+    destination: str = "destination"
+    taken: bool = False
+
+    @property
+    def repaired(self) -> str:
+        """That nothing is in the way any more that the findings name; "" where it is not so."""
+        if not self.taken:
+            return ""
+        return f"asked again now, the {self.destination} takes what it would have refused then"
 
     def overridden(self, verb: Verb) -> str:
         """What an answer would set aside, in words; "" where it is no override."""
         names = self.overrides.get(verb, ())
         checks = "check" if len(names) == 1 else "checks"
         return f"the failed critical {checks} {', '.join(names)}" if names else ""
+
+    def fails(self, verb: Verb) -> str:
+        """Why an answer would publish nothing as things are, in words; "" where it would."""
+        if verb not in self.failing:
+            return ""
+        return f"the {self.destination} would refuse it until what `unsendable` says is repaired"
 
 
 def offered(review: Review, weighed: Weighed) -> tuple[Verb, ...]:
@@ -65,7 +82,7 @@ def answers(review: Review, weighed: Weighed) -> tuple[Answer, ...]:
     found = [
         Answer(
             verb.value.replace("_", " "),
-            _does(review, verb) + _overriding(weighed.overridden(verb)),
+            _does(review, verb) + _proviso(weighed, verb),
             _command(review, verb),
         )
         for verb in offered(review, weighed)
@@ -94,12 +111,15 @@ def _does(review: Review, verb: Verb) -> str:
     return "publishes none of it; it stays in quarantine" if verb is Verb.REJECT else verb.value
 
 
-def _overriding(checks: str) -> str:
+def _proviso(weighed: Weighed, verb: Verb) -> str:
+    """What stands in the way of an answer, and what it sets aside."""
+    failing, checks = weighed.fails(verb), weighed.overridden(verb)
+    said = f", but not yet: {failing}" if failing else ""
     if not checks:
-        return ""
+        return said
     return (
-        f"; that is an override of {checks}: it needs the role override, and somebody else looks "
-        "at it afterwards"
+        f"{said}; that is an override of {checks}: it needs the role override, and somebody else "
+        "looks at it afterwards"
     )
 
 

@@ -87,6 +87,12 @@ def _about_all(finding: Finding) -> str:
     return _ABOUT_ALL.get(finding.check.split(":")[0], known)
 
 
+def would_fail(finding: Finding) -> bool:
+    """Whether it says that the destination would refuse what it is about."""
+    crashed = finding.details.get("crashed")
+    return finding.check == "unsendable" and finding.severity is Severity.CRITICAL and not crashed
+
+
 def flagged(findings: Iterable[Finding], policy: Policy) -> frozenset[str]:
     """The keys of the rows that something holds: what an approval of the clean rows leaves."""
     return frozenset(k for f in findings if holds(f, policy) for k in f.keys)
