@@ -179,6 +179,18 @@ def test_values_of_all_kinds_are_known_again(bench):
     assert read(bench, told).judged == ()
 
 
+def test_a_value_rejected_beside_one_of_another_type_is_known_again(bench):
+    bench.run([row("0"), row("2")], [row("3")])
+    at = FIRST + timedelta(hours=1)
+    held = bench.held([row("1", 33, at), row("4", "33", at), row("5", "ten", at)])
+    bench.release(bench.decide(held, Verb.REJECT))
+    bench.run([row("9", at=LATER)])
+    bench.run([row("10", at=LATER)])
+    passed = read(bench, [row("1", 33, at), row("4", 33, at)])
+    assert [j.snapshot.rows for j in passed.judged] == [1]
+    assert [r[0] for r in bench.rows()] == ["0", "10", "2", "3", "4", "9"]
+
+
 def test_a_publication_that_fails_asks_once_whichever_way_it_was_read(rejected):
     error, services = DestinationRefused("no such column"), rejected.services
     assert report_failure(rejected.sync, "publishing", error, services, None)

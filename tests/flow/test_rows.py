@@ -37,8 +37,8 @@ def declared(**more) -> Sync:
 
 def gathered(things, page, held=None):
     if isinstance(page, pa.Table):
-        return telling.of_table(things, rows.settle(page, held))
-    return telling.of_rows(things, page, held)
+        return telling.of_table(things, page, held)[0]
+    return telling.of_rows(things, page, held)[0]
 
 
 @settings(deadline=None)

@@ -1,14 +1,18 @@
 """A row's version: the same for the same values, another for any other."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines.store.rows import settle, to_table
+from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.store import files
+from wfops_pipelines.store.mixed import noted, read_note, sliced
+from wfops_pipelines.store.rows import settle, settled, to_table, told
 from wfops_pipelines.store.versions import spelled, versions
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
@@ -103,3 +107,49 @@ def test_a_whole_number_is_the_same_value_among_fractions():
     assert whole.tolist() == among.tolist()
     rest = pa.table({"n": [33.5, float("inf"), float("nan"), 2.0**60]})
     assert len(set(versions(rest).tolist()) - set(whole.tolist())) == 4
+
+
+NAIVE = NOW.replace(tzinfo=None)
+EAST = timezone(timedelta(hours=2))
+HELD = st.sampled_from(["int64", "string", "double", "decimal128(12, 2)", None])
+EVERY = st.sampled_from(
+    [*(v for values in CELLS.values() for v in values), None, "33", 33, 33.0, 2**70, "true",
+     -(2**63), Decimal(-(2**63)), "2026-01-01", "NaN", float("nan"), 1e-7, 1e17,
+     10**17, Decimal("NaN"), Decimal("1E+2"),
+     Decimal("0." + "1" * 50), NAIVE, datetime(2026, 5, 1, 9, tzinfo=EAST),
+     [1, "x"], {"a": 1.5}, "[1, \"x\"]", "x\ud800y"]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(EVERY, min_size=1, max_size=12), HELD)
+def test_a_value_is_the_same_whatever_stands_beside_it(values, held):
+    held = held and {"v": held}
+    table, mixed = told([{"v": v, "w": "w"} for v in values], held)
+    alone = [versions(*told([{"v": v, "w": "w"}], held))[0] for v in values]
+    assert versions(table, mixed).tolist() == [int(v) for v in alone]
+
+
+def test_what_mixed_values_were_is_kept_with_the_file(tmp_path):
+    values = [33, "33", 1.5, True, Decimal("1.20"), NOW, NOW.date(), b"\xff", None, "ten"]
+    table, mixed = told([{"v": v, "w": 1} for v in values])
+    digest = files.write(tmp_path, Rows.of(table), 4, noted(mixed))
+    again = files.read(tmp_path, digest, 4)
+    kinds, at, found = read_note(again.schema), 0, []
+    for part in again.parts():
+        found += versions(part, sliced(kinds, at, part.num_rows)).tolist()
+        at += part.num_rows
+    assert found == versions(table, mixed).tolist()
+    assert len(set(found)) == len(values)
+
+
+def test_a_number_of_a_typed_table_is_the_same_beside_one_that_is_too_large():
+    table, mixed = settled(pa.table({"n": pa.array([2**64 - 1, 5], pa.uint64())}))
+    assert versions(table, mixed)[1] == versions(pa.table({"n": [5]}))[0]
+    assert spelled(versions(table, mixed))[0] == version({"n": 2**64 - 1})
+
+
+def test_numbers_that_numpy_made_are_numbers_and_nothing_is_cut():
+    rows = [{"n": np.float32(1.5), "k": np.int64(7)}, {"n": np.int32(2), "k": np.uint8(1)}]
+    found = to_table(rows, {"n": "int64", "k": "int64"})
+    assert found.to_pylist() == [{"n": 1.5, "k": 7}, {"n": 2.0, "k": 1}]

@@ -19,7 +19,8 @@ from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
-from wfops_pipelines.store.rows import Types, keys_of, typed
+from wfops_pipelines.store.inferring import Types, typed
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.store.rows import Types, spelled_out, type_named, typed
+from wfops_pipelines.store.inferring import Types, spelled_out, type_named, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,8 +20,9 @@ from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.inferring import Types
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import Types, living, types_of
+from wfops_pipelines.store.rows import living, types_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:

@@ -10,18 +10,20 @@ from wfops_pipelines.core.snapshot import DELETED, says_gone
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.mixed import Mixed
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Row: TypeAlias = Mapping[str, Any]
+Told: TypeAlias = "tuple[pa.Table, Mixed]"
 
 TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
 _LACKS = object()
 
 
-def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) -> pa.Table:
+def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) -> Told:
     """Rows as a table whose cursor is a time, with `DELETED` where some are gone."""
     _refuse_taken(sync, rows.names_of(found))
     marks: dict[str, pa.Array | None] = {}
@@ -30,11 +32,12 @@ def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) ->
         marks[sync.cursor] = _times(sync, values, found.__getitem__)
     if sync.deleted is not None:
         marks |= {sync.deleted: None, DELETED: _gone(row.get(sync.deleted) for row in found)}
-    return rows.to_table(found, held, marks)
+    return rows.told(found, held, marks)
 
 
-def of_table(sync: Sync, table: pa.Table) -> pa.Table:
+def of_table(sync: Sync, found: pa.Table, held: Mapping[str, str] | None) -> Told:
     """As `of_rows`, of a table that somebody else typed."""
+    table, mixed = rows.settled(found, held)
     _refuse_taken(sync, table.column_names)
     if sync.cursor is not None and not _is_time(table, sync.cursor):
         known = sync.cursor in table.column_names
@@ -45,7 +48,7 @@ def of_table(sync: Sync, table: pa.Table) -> pa.Table:
         gone = _gone(table[sync.deleted].to_pylist())
         table = table.drop_columns([sync.deleted])
         table = table if gone is None else table.append_column(DELETED, gone)
-    return table
+    return table, {n: kinds for n, kinds in mixed.items() if n not in (sync.cursor, sync.deleted)}
 
 
 def _times(sync: Sync, values: Sequence[Any], row: Callable[[int], Row]) -> pa.Array:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.parts import Read, Rows
-from wfops_pipelines.store.rows import Types, spelled_out, type_named, typed
+from wfops_pipelines.store.inferring import Types, spelled_out, type_named, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,18 +28,19 @@ class Fitting:
         self._kinds: dict[str, dict[str, pa.DataType]] = {}
         self._exact: dict[str, bool] = {}
 
-    def see(self, part: pa.Table) -> bool:
-        """Take a part in; whether some column has another type than in the parts before."""
-        quarrel = False
+    def see(self, part: pa.Table) -> None:
+        """Take a part in."""
         for name in part.column_names:
             kinds, column = self._kinds.setdefault(name, {}), part[name]
             if column.null_count == len(column):
                 continue
             kinds[str(column.type)] = column.type
-            quarrel |= len(kinds) > 1
             if str(column.type) == "int64":
                 self._exact[name] = self._exact.get(name, True) and _is_exact(column)
-        return quarrel
+
+    def quarrels(self, name: str) -> bool:
+        """Whether parts had this column in several types."""
+        return len(self._kinds.get(name, ())) > 1
 
     def schema(self, held: Types | None, again: Read) -> pa.Schema:
         """The columns' types; where parts disagree, the `held` one if all values fit it.
