@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _EXACT = 2**53  # whole numbers up to here are the same as doubles
-_MOST_DIGITS = 38  # of Arrow's smaller decimal
+_MOST_DIGITS = 38, 76  # of Arrow's smaller and larger decimal
 
 
 class Fitting:
@@ -149,7 +149,7 @@ def _all_fit(name: str, wanted: str, again: Read) -> pa.DataType | None:
 
 
 def _widest(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
-    """The decimal that holds all of these decimals; None where they are not only decimals."""
+    """The decimal that holds all of these decimals; None where there is none."""
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -157,4 +157,7 @@ def _widest(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
         return None
     scale = max(k.scale for k in kinds)
     digits = max(k.precision - k.scale for k in kinds) + scale
-    return pa.decimal128(digits, scale) if digits <= _MOST_DIGITS else pa.decimal256(digits, scale)
+    some, most = _MOST_DIGITS
+    if digits > most:
+        return None
+    return pa.decimal128(digits, scale) if digits <= some else pa.decimal256(digits, scale)

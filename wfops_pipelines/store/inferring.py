@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
+
+from wfops_pipelines.errors import SchemaRefused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,14 +39,27 @@ def _column(values: list[Any], held: str | None) -> pa.Array:
     import pyarrow as pa
 
     found = None if held is None else typed(values, type_named(held))
-    return pa.array(*_inferred(values)) if found is None else found
+    if found is not None:
+        return found
+    try:
+        return pa.array(*_inferred(values))
+    except (pa.ArrowInvalid, OverflowError):  # decimals of too many digits; a zone's last hours
+        return spelled_out(values)
 
 
 def unboxed(values: list[Any]) -> list[Any]:
-    """The values, those that numpy made as Python's own."""
-    if not any(map(_boxed, set(map(type, values)))):
-        return values
-    return [v.item() if _boxed(type(v)) else v for v in values]
+    """The values, those that numpy and pandas made as Python's own; what pandas misses is None."""
+    ways = {kind: way for kind in set(map(type, values)) if (way := _unboxing(kind)) is not None}
+    return [ways[type(v)](v) if type(v) in ways else v for v in values] if ways else values
+
+
+def _unboxing(kind: type) -> Callable[[Any], Any] | None:
+    if _boxed(kind):
+        return methodcaller("item")
+    if kind in (bytearray, memoryview):
+        return bytes
+    missing = kind.__module__.startswith("pandas.") and kind.__name__ in ("NaTType", "NAType")
+    return (lambda _: None) if missing else None
 
 
 def _boxed(kind: type) -> bool:
@@ -56,9 +72,9 @@ def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
 
     if not exactly(values, kind):
         return None
-    if pa.types.is_timestamp(kind):
-        values = [_plain(v) for v in values]
     try:
+        if pa.types.is_timestamp(kind):
+            values = [_plain(v) for v in values]
         return pa.array(values, type=kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
         return None
@@ -67,7 +83,8 @@ def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
 def exactly(values: list[Any], kind: pa.DataType) -> bool:
     """Whether Arrow, where it reads these as `kind`, takes no value for another one.
 
-    As it would a half for a whole number, seconds for a day, or the noon of a day for the day.
+    As it would a half for a whole number, seconds for a day, the noon of a day for the day, or
+    bytes for the text that they are the code of.
     """
     import pyarrow.types as pt
 
@@ -76,9 +93,12 @@ def exactly(values: list[Any], kind: pa.DataType) -> bool:
         return False  # Arrow cuts these without a word
     if pt.is_integer(kind):
         parts = {k for k in kinds if issubclass(k, float | Decimal)}
-        return not parts or all(_whole(v) for v in values if type(v) in parts)
+        numbers = all(issubclass(k, int) for k in kinds - parts)
+        return numbers and all(_whole(v) for v in values if type(v) in parts)
     if pt.is_floating(kind):
         return bool not in kinds
+    if pt.is_string(kind) or pt.is_binary(kind):
+        return all(issubclass(k, str if pt.is_string(kind) else bytes) for k in kinds)
     if pt.is_date(kind):
         return all(issubclass(k, date) and not issubclass(k, datetime) for k in kinds)
     return not pt.is_timestamp(kind) or all(issubclass(k, datetime) for k in kinds)
@@ -146,7 +166,52 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if not isinstance(value, bool | int | float | list | tuple | Mapping):
-        return str(value)  # as a Decimal, a UUID or a time of day is written
-    said = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    if not isinstance(value, bool | int | float | list | tuple) and not _is_nested(value):
+        return _said(value)  # as a Decimal, a UUID or a time of day is written
+    try:
+        said = _json(value)
+    except (ValueError, RecursionError) as error:  # thousands of digits, or itself within
+        raise SchemaRefused(f"holds a value that cannot be written: {error}") from None
     return said if said.isascii() else sound(said)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, default=_unnested, ensure_ascii=False)
+    except TypeError:  # keys that are no texts, or not only
+        return json.dumps(_keyed(value), sort_keys=True, ensure_ascii=False)
+
+
+def _unnested(value: Any) -> Any:
+    """What JSON has no word for, in an order that is the same in every process."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=lambda v: _text(v) or "")
+    return value.tolist() if _is_nested(value) else _said(value)
+
+
+def _keyed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            k if isinstance(k, str) else _text(k) or "null": _keyed(v) for k, v in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_keyed(v) for v in value]
+    plain = value is None or isinstance(value, str | int | float)
+    return value if plain else _keyed(_unnested(value))
+
+
+def _is_nested(value: Any) -> bool:
+    array = type(value).__module__ == "numpy" and type(value).__name__ == "ndarray"
+    return array or isinstance(value, Mapping | set | frozenset)
+
+
+def _said(value: Any) -> str:
+    """What a value says of itself, unless it names its place in memory: another in each run."""
+    said = str(value)
+    if said.startswith("<") and " at 0x" in said:
+        raise SchemaRefused(
+            f"holds a {type(value).__name__}, which is no value. Return a text or a number for it."
+        )
+    return said

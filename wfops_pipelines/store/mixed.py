@@ -52,7 +52,7 @@ def _kinds_in(part: pa.Table, name: str, mixed: Mixed) -> npt.NDArray[np.uint8]:
     }  # fmt: skip
     kind = part.schema.field(name).type
     named = next((n for n, test in tests.items() if test(kind)), "text")
-    return np.full(part.num_rows, KINDS.index(named), np.uint8)
+    return np.where(np.asarray(part[name].is_null()), 0, KINDS.index(named)).astype(np.uint8)
 
 
 def each_kind(
@@ -65,8 +65,24 @@ def each_kind(
     import numpy as np
 
     for kind in np.unique(kinds):
-        at = np.flatnonzero(kinds == kind)
-        yield at, _read(column.take(at), KINDS[kind])
+        yield from _each_read(column, np.flatnonzero(kinds == kind), KINDS[kind])
+
+
+def _each_read(
+    column: pa.Array, at: npt.NDArray[np.intp], kind: str
+) -> Iterator[tuple[npt.NDArray[np.intp], pa.Array | list[Decimal]]]:
+    """What no longer spells a value of its kind, as when a rule has tidied it, is the text."""
+    import pyarrow as pa
+
+    try:
+        yield at, _read(column.take(at), kind)
+    except (ValueError, TypeError, SyntaxError, ArithmeticError, pa.ArrowException):
+        if len(at) == 1:
+            yield at, column.take(at)
+            return
+        half = len(at) // 2
+        yield from _each_read(column, at[:half], kind)
+        yield from _each_read(column, at[half:], kind)
 
 
 def noted(mixed: Mixed) -> dict[bytes, bytes]:
@@ -123,8 +139,18 @@ def _kind(value: Any) -> str:
     if isinstance(value, Decimal):
         return "Decimal" if value.is_finite() else "text"
     if isinstance(value, datetime):
-        return "datetime" if value == value else "text"
+        return "datetime" if value == value and _has_utc(value) else "text"
     return next((k.__name__ for k in (float, date, bytes) if isinstance(value, k)), "text")
+
+
+def _has_utc(value: datetime) -> bool:
+    """The last hours of all that there are may lie beyond them elsewhere."""
+    if value.tzinfo is None or 1 < value.year < 9999:
+        return True
+    try:
+        return bool(value.astimezone(UTC))
+    except OverflowError:
+        return False
 
 
 def _read(column: pa.Array, kind: str) -> pa.Array | list[Decimal]:

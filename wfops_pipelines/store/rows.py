@@ -59,10 +59,17 @@ def told(
     for name in names:
         if name not in found:
             values = unboxed(values_of(rows, name))
-            found[name] = column_of(values, known.get(name))
+            found[name] = _named_column(name, values, known.get(name))
             kinds[sound(name)] = kinds_of(values, found[name])
     order = dict.fromkeys((*names, *ready))
     return pa.table({sound(n): a for n in order if (a := found[n]) is not None}), _some(kinds)
+
+
+def _named_column(name: str, values: list[Any], held: str | None) -> pa.Array:
+    try:
+        return column_of(values, held)
+    except SchemaRefused as error:
+        raise SchemaRefused(f"the column {name} {error}") from None
 
 
 def names_of(rows: Sequence[Row]) -> list[str]:
@@ -102,7 +109,7 @@ def settle(table: pa.Table, held: Types | None = None) -> pa.Table:
     """A table that somebody else typed (a file, a database), with the types that snapshots have.
 
     Whole numbers have 64 bits, times are in UTC, nested values are JSON text; no value changes.
-    Raises SchemaRefused where two columns share a name.
+    Raises SchemaRefused where two columns share a name, or for a time that no calendar has.
     """
     return settled(table, held)[0]
 
@@ -114,7 +121,7 @@ def settled(table: pa.Table, held: Types | None = None) -> tuple[pa.Table, Mixed
 
     if len(set(table.column_names)) < table.num_columns or "" in table.column_names:
         raise SchemaRefused("two columns share a name, or one has none. Repair the file.")
-    columns = {n: _settled(table[n], (held or {}).get(n)) for n in table.column_names}
+    columns = {n: _settled(n, table[n], (held or {}).get(n)) for n in table.column_names}
     became = [n for n, c in columns.items() if pt.is_string(c.type) and _is_plain(table[n].type)]
     kinds = {n: kinds_of(table[n].to_pylist(), columns[n]) for n in became}
     return pa.table(columns), _some(kinds)
@@ -187,7 +194,17 @@ def remembered_key(name: str) -> str:
     return name[1:] if name[:1] == "\\" and name.lstrip("\\") == "None" else name
 
 
-def _settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
+def _settled(name: str, column: pa.ChunkedArray, held: str | None) -> pa.Array:
+    try:
+        return _as_settled(column, held)
+    except OverflowError as error:
+        raise SchemaRefused(
+            f"the column {name} holds a time that no calendar has ({error}). Return null for it, "
+            "or a time up to the year 9999."
+        ) from None
+
+
+def _as_settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -210,6 +227,8 @@ def _settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
 def _is_plain(kind: pa.DataType) -> bool:
     import pyarrow.types as pt
 
+    if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
+        kind = kind.value_type
     return bool(pt.is_integer(kind) or pt.is_temporal(kind) or pt.is_decimal(kind))
 
 
