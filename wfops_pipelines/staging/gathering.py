@@ -197,14 +197,14 @@ def _parts(
         progress.step(len(found))
         names = names or _names(found)
         told = told or _tells(sync, found)
-        if _is_table(found):
-            for few, _ in _few((found, {}), at_once):
-                yield telling.of_table(sync, few, held)
-            continue
-        loose.extend(found)
-        if len(loose) >= at_once:
+        typed = _is_table(found)
+        loose.extend(() if typed else found)
+        if len(loose) >= at_once or (loose and typed):  # what is told last counts
             yield from _few(telling.of_rows(sync, loose, held), at_once)
             loose = []
+        if typed:
+            for few, _ in _few((found, {}), at_once):
+                yield telling.of_table(sync, few, held)
     if loose:
         yield from _few(telling.of_rows(sync, loose, held), at_once)
     if names and not told:
