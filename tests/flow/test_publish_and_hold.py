@@ -19,6 +19,7 @@ from wfops_pipelines.errors import (
 )
 from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.staging import rereading
 from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components
@@ -213,6 +214,23 @@ def test_a_value_rejected_beside_one_of_another_type_does_not_come_again(bench, 
     again = bench.run([row("3", amount=33, minutes=31), row("4", amount="four", minutes=32)])
     assert [judged.snapshot.rows for judged in again.judged] == [1]
     assert len(bench.rows()) == 2
+
+
+@pytest.mark.parametrize(
+    ("came", "at_once"), [([33, 10.5], 2), ([33.0, float("nan")], 2), ([33, 10.5], 1)]
+)
+def test_a_row_rejected_beside_a_key_of_another_type_does_not_come_again(bench, came, at_once):
+    bench.services = replace(bench.services, at_once=at_once)
+    bench.run([row(1), row(2)])
+    told = [row(key, minutes=30 + n) for n, key in enumerate(came)]
+    bench.release(bench.decide(bench.held(told[:1], told[1:]), Verb.REJECT))
+    again = [row(33, minutes=30)]
+    assert bench.run(again).judged == ()
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("delete from wfops.staged_rows")
+    rereading.recall(bench.sync, START - timedelta(days=1), bench.services)
+    assert bench.run(again).judged == ()
+    assert [key for key, *_ in bench.rows()] == [1, 2]
 
 
 def test_a_text_that_the_source_mends_to_the_number_it_spells_comes_again(bench):

@@ -106,8 +106,9 @@ def gather(
         told.add(part, known[-1])
     if not told.count:
         return None
-    whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
-    _refuse_bytes(sync, whole.schema)
+    schema = _with_keys(sync, fitting, fitting.schema(held, spool.read), held)
+    whole = refitted(spool.read, schema, told.count)
+    _refuse_bytes(sync, schema)
     if fitting.quarrels(sync.key):  # another type spells a key otherwise
         told = _told_again(_Told(sync, came, only), whole, known)
     chosen = told.marks.newest()
@@ -123,6 +124,20 @@ def gather(
     stayed = masked(joined(names, spool.read, mixed), chosen.mask)
     counts = chosen.repeats, doubted, cells, chosen.overtaken
     return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed)
+
+
+def _with_keys(
+    sync: Sync, fitting: Fitting, schema: pa.Schema, held: Mapping[str, str] | None
+) -> pa.Schema:
+    """Keys that parts spell in several types stay as they are spelled, unless all fit as held."""
+    import pyarrow as pa
+
+    known = (held or {}).get(sync.key)
+    if known is None or not fitting.quarrels(sync.key):
+        return schema
+    place = schema.get_field_index(sync.key)
+    fits = str(schema.field(place).type) == known
+    return schema if fits else schema.set(place, pa.field(sync.key, pa.string()))
 
 
 @dataclass(slots=True)
@@ -182,14 +197,14 @@ def _parts(
         progress.step(len(found))
         names = names or _names(found)
         told = told or _tells(sync, found)
-        if _is_table(found):
-            for few, _ in _few((found, {}), at_once):
-                yield telling.of_table(sync, few, held)
-            continue
-        loose.extend(found)
-        if len(loose) >= at_once:
+        typed = _is_table(found)
+        loose.extend(() if typed else found)
+        if len(loose) >= at_once or (loose and typed):  # what is told last counts
             yield from _few(telling.of_rows(sync, loose, held), at_once)
             loose = []
+        if typed:
+            for few, _ in _few((found, {}), at_once):
+                yield telling.of_table(sync, few, held)
     if loose:
         yield from _few(telling.of_rows(sync, loose, held), at_once)
     if names and not told:

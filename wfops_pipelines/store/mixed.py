@@ -158,9 +158,9 @@ def _read(column: pa.Array, kind: str) -> pa.Array | list[Decimal]:
     import pyarrow as pa
 
     types: dict[str, tuple[Callable[[str], Any], pa.DataType]] = {
-        "int": (int, pa.int64()),
+        "int": (_whole, pa.int64()),
         "float": (float, pa.float64()),
-        "bool": ("true".__eq__, pa.bool_()),
+        "bool": (lambda text: text in ("true", "True"), pa.bool_()),  # the latter is a key's
         "datetime": (_moment, pa.timestamp("us", "UTC")),
         "date": (date.fromisoformat, pa.date32()),
         "bytes": (ast.literal_eval, pa.binary()),
@@ -171,6 +171,14 @@ def _read(column: pa.Array, kind: str) -> pa.Array | list[Decimal]:
         return list(map(Decimal, column.to_pylist()))
     read, arrow = types[kind]
     return pa.array(map(read, column.to_pylist()), arrow)
+
+
+def _whole(text: str) -> int:
+    """A key's may be spelled as a fraction: 33.0."""
+    found = Decimal(text)
+    if found != found.to_integral_value():
+        raise ValueError(text)
+    return int(found)
 
 
 def _moment(text: str) -> datetime:
