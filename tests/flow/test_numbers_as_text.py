@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -73,6 +74,30 @@ def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench)
         (f"9-{i}", a) for i, a in [(0, 5), (4, 11), *enumerate((12, 13, 14, 15, 16), 6)]
     )
     assert reconcile(bench.sync, bench.services).missing == 0
+    (after,) = bench.run(page(10, 11, 12, 13)).judged
+    assert after.review is None, after.review.summary  # the column is one of numbers as before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("usual", "word", "mixed"),
+    [
+        (range(10, 90), "ten", range(12, 80)),
+        ([i + 0.5 for i in range(90)], "ten", [i / 2 for i in range(80)]),
+        ([Decimal(i) / 4 + Decimal("0.00") for i in range(90)], "1.5", [Decimal("1.25")] * 9),
+    ],
+)
+def test_rows_that_were_let_go_without_the_word_are_numbers_to_the_scorer(
+    make_bench, usual, word, mixed
+):
+    bench = make_bench(replace(POLICY, false_holds=1e-6))
+    for number in range(3):
+        assert bench.run(page(number, *usual)).judged[-1].review is None
+    review = bench.held(page(9, word, *mixed))
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    (judged,) = bench.run(page(10, *usual)).judged
+    said = [f.sentence for f in judged.evidence.findings if f.severity.value == "critical"]
+    assert not [s for s in said if "type" in s or "nobody knows" in s]
 
 
 def test_what_came_as_a_text_or_does_not_fit_is_judged_and_named(make_bench):
