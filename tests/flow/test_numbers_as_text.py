@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from wfops_pipelines import Above, Policy
 from wfops_pipelines.core.reviews import Verb
@@ -98,6 +99,17 @@ def test_rows_that_were_let_go_without_the_word_are_numbers_to_the_scorer(
     (judged,) = bench.run(page(10, *usual)).judged
     said = [f.sentence for f in judged.evidence.findings if f.severity.value == "critical"]
     assert not [s for s in said if "type" in s or "nobody knows" in s]
+
+
+@pytest.mark.slow
+def test_numbers_that_come_after_texts_that_were_let_go_break_no_examiner(make_bench):
+    bench = published(make_bench(replace(POLICY, false_holds=1e-6)), *range(10, 120))
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("alter table shop.things alter column amount type text"))
+    bench.release(bench.decide(bench.held(page(9, "ten", *range(11, 99))), Verb.APPROVE))
+    (judged,) = bench.run(page(10, *range(10, 90))).judged
+    assert "from string to int64" in about_the_type(judged).sentence
+    assert not [f for f in judged.evidence.findings if f.details.get("crashed")]
 
 
 def test_what_came_as_a_text_or_does_not_fit_is_judged_and_named(make_bench):
