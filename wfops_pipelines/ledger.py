@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.findings import Json
+from wfops_pipelines.core.findings import Finding, Json, findings_of
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
@@ -19,7 +19,10 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.inferring import type_named
+from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -73,10 +76,35 @@ def published_rows(
     held = snapshots.held_keys(conn, sync.name, seq)
     refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
     if held is None or parts == {CLEAN, HELD}:
-        return select_rows(rows, sync.key, None, refused)
-    if parts == {CLEAN}:
-        return select_rows(rows, sync.key, None, held | refused)
-    return select_rows(rows, sync.key, held, refused)
+        found = select_rows(rows, sync.key, None, refused)
+    elif parts == {CLEAN}:
+        found = select_rows(rows, sync.key, None, held | refused)
+    else:
+        found = select_rows(rows, sync.key, held, refused)
+    return as_numbers(found, _let_go(conn, sync, seq, found))
+
+
+def _let_go(conn: Connection, sync: Sync, seq: int, rows: Rows) -> dict[str, pa.DataType]:
+    """The columns whose numbers are text only because of rows that are not among these.
+
+    As the finding about their type names them; by column, the type that was published before. What
+    goes without those rows goes as numbers, and the next numbers are no change of the columns.
+    """
+    if not read_note(rows.schema) or sync.key not in rows.column_names:
+        return {}
+    named = _named(conn, sync, seq, rows)
+    there: frozenset[str] = frozenset()
+    for part in rows.parts([sync.key]) if named else ():
+        there |= frozenset(keys_of(part[sync.key]))
+    return {c: type_named(str(f.expected)) for c, f in named.items() if there.isdisjoint(f.keys)}
+
+
+def _named(conn: Connection, sync: Sync, seq: int, rows: Rows) -> dict[str, Finding]:
+    """By column, what names the rows for whose sake its numbers were staged as text."""
+    stored = snapshots.evidence(conn, sync.name, seq)
+    found = [f for f in findings_of(stored[1]) if f.check == "schema"] if stored else []
+    texts = {f.name for f in rows.schema if str(f.type) == "string"}
+    return {f.column: f for f in found if f.column is not None and f.column in texts and f.keys}
 
 
 def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
@@ -137,13 +165,29 @@ def parcel_of(
     part: which publication of the snapshot they are. forget: what was kept before is needed no
     longer.
     """
-    keep = None
+    keep, rows = None, _as_sent(sync, snapshot, rows, services)
     if sync.policy.undo_hours is not None:
         keep = Keep(t.replaced.fullname, snapshot.seq, services.clock(), forget, part)
     return Parcel(
         sync.name, snapshot.version, sync.key, rows, services.environ, keep, snapshot.staged_at,
         services.at_once,
     )  # fmt: skip
+
+
+def _as_sent(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> Rows:
+    """The rows with numbers as such, where what made them texts did not go with them, or will not.
+
+    These may be some of those that went: then it must have been put away.
+    """
+    if not read_note(rows.schema):
+        return rows
+    with services.engine.connect() as conn:
+        kinds = _let_go(conn, sync, snapshot.seq, rows)
+        if kinds and publications_of(conn, sync.name, snapshot.seq):
+            away = _quarantined(conn, sync.name, snapshot.seq)
+            named = _named(conn, sync, snapshot.seq, rows)
+            kinds = {c: kind for c, kind in kinds.items() if away.issuperset(named[c].keys)}
+    return as_numbers(rows, kinds)
 
 
 def quarantine(

@@ -7,10 +7,12 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from wfops_pipelines import Above, Policy
-from wfops_pipelines.core.reviews import Verb
+from tests.destinations.contacts_api import contacts_api
+from tests.flow.test_undo_rest import crm
+from wfops_pipelines import Above, Policy, undoing
+from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.core.verdict import flagged
-from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.reconciling import proving
 
 pytestmark = pytest.mark.components
 
@@ -47,6 +49,10 @@ def about_the_type(judged):
     return found
 
 
+def amounts(api):
+    return {r["ref"]: r["amount"] for r in api.records.values()}
+
+
 MIXED = page(9, 5, "ten", -7, 70_000, 11, 88_000, 12, 13, 14, 15, 16)
 
 
@@ -74,9 +80,41 @@ def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench)
     assert sorted(out) == sorted(
         (f"9-{i}", a) for i, a in [(0, 5), (4, 11), *enumerate((12, 13, 14, 15, 16), 6)]
     )
-    assert reconcile(bench.sync, bench.services).missing == 0
+    assert proving.prove(bench.sync, bench.services).misfits == ()
     (after,) = bench.run(page(10, 11, 12, 13)).judged
     assert after.review is None, after.review.summary  # the column is one of numbers as before
+
+
+@pytest.mark.parametrize("how", [Verb.APPROVE_CLEAN, Verb.APPROVE])
+def test_an_api_is_sent_numbers_as_numbers_and_can_give_them_back(make_bench, how):
+    """Whatever answer leaves the word out; and what is sent is what is accounted for."""
+    with contacts_api() as api:
+        body = {"email": "{id}@example.com", "ref": "{id}", "amount": "{amount}"}
+        bench = published(make_bench(POLICY, crm(body=body), api.environ))
+        first = page(9, 5, "ten", 7)
+        for row, id in zip(first, ("0-0", "9-1", "9-2"), strict=True):
+            row["id"] = id
+        leaves = {"exclude": ("9-1",)} if how is Verb.APPROVE else {}
+        bench.release(bench.decide(bench.held(first), how, **leaves))
+        assert amounts(api) | {"0-0": 5, "9-2": 7} == amounts(api)
+        assert "9-1" not in amounts(api)
+        assert proving.prove(bench.sync, bench.services).misfits == ()
+        asked = undoing.ask("things", 4, "wrong", Actor("ana"), bench.project, bench.services)
+        bench.release(bench.decide(asked, Verb.APPROVE, "bob"))
+        assert amounts(api)["0-0"] == 10
+        assert "9-2" not in amounts(api)
+        assert proving.prove(bench.sync, bench.services).misfits == ()
+
+
+def test_a_word_that_was_let_go_keeps_its_neighbours_texts_once_it_is_replaced(make_bench):
+    with contacts_api() as api:
+        body = {"email": "{id}@example.com", "ref": "{id}", "amount": "{amount}"}
+        bench = published(make_bench(POLICY, crm(body=body), api.environ))
+        bench.release(bench.decide(bench.held(page(9, 5, "ten", 7)), Verb.APPROVE))
+        mended = {**page(10, 8)[0], "id": "9-1"}
+        bench.release(bench.decide(bench.held([mended]), Verb.APPROVE))
+        assert amounts(api) | {"9-0": "5", "9-1": 8, "9-2": "7"} == amounts(api)
+        assert proving.prove(bench.sync, bench.services).misfits == ()
 
 
 @pytest.mark.slow

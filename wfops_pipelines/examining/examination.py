@@ -23,10 +23,11 @@ from wfops_pipelines.examining.impact import (
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
-from wfops_pipelines.examining.spelling import Spelled, as_numbers, spelled
+from wfops_pipelines.examining.spelling import Spelled, spelled
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
+from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
 

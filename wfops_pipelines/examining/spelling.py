@@ -6,7 +6,7 @@ they were; the rows whose values are none of the published type are named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -94,23 +94,6 @@ def spelled(rows: Rows, key: str, previous: pa.Schema | None, mixed: Mixed) -> t
     )
 
 
-def as_numbers(rows: Rows, kinds: Mapping[str, pa.DataType]) -> Rows:
-    """The rows with these columns as the numbers that they spell, null where they spell none."""
-    import pyarrow as pa
-
-    if not kinds:
-        return rows
-
-    def change(part: pa.Table) -> pa.Table:
-        for name, kind in kinds.items():
-            values = [None if v is None else number_in(v) for v in part[name].to_pylist()]
-            made = pa.array(_of(values, kind), kind)
-            part = part.set_column(part.column_names.index(name), name, made)
-        return part
-
-    return rows.changed(change) if rows.table is None else Rows.of(change(rows.table))
-
-
 def _of_numbers(kind: pa.DataType | None) -> bool:
     import pyarrow.types as pt
 
@@ -165,15 +148,6 @@ def _holds(kind: pa.DataType, number: Decimal) -> bool:
         return bool(pa.scalar(number, kind).as_py() == number)
     except pa.ArrowInvalid:
         return False
-
-
-def _of(values: Sequence[Decimal | None], kind: pa.DataType) -> list[Any]:
-    import pyarrow.types as pt
-
-    if pt.is_decimal(kind):
-        return [*values]
-    read = int if pt.is_integer(kind) else float
-    return [None if v is None else read(v) for v in values]
 
 
 def _few(rows: Sequence[Wrong], hidden: bool, nameless: bool) -> str:

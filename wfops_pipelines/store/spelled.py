@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wfops_pipelines.core.parts import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +51,32 @@ def total(column: pa.ChunkedArray) -> tuple[Number | None, int]:
         return (sum(there) if there else None), len(texts) - len(there)
     found = numbers(column)
     return pc.sum(found).as_py(), found.null_count - column.null_count
+
+
+def as_numbers(rows: Rows, kinds: Mapping[str, pa.DataType]) -> Rows:
+    """The rows with these columns as the numbers that they spell, null where they spell none."""
+    import pyarrow as pa
+
+    if not kinds:
+        return rows
+
+    def change(part: pa.Table) -> pa.Table:
+        for name, kind in kinds.items():
+            values = [None if v is None else number_in(v) for v in part[name].to_pylist()]
+            made = pa.array(_of(values, kind), kind)
+            part = part.set_column(part.column_names.index(name), name, made)
+        return part
+
+    return rows.changed(change) if rows.table is None else Rows.of(change(rows.table))
+
+
+def _of(values: Sequence[Decimal | None], kind: pa.DataType) -> list[Any]:
+    import pyarrow.types as pt
+
+    if pt.is_decimal(kind):
+        return [*values]
+    read = int if pt.is_integer(kind) else float
+    return [None if v is None else read(v) for v in values]
 
 
 def _is_text(kind: pa.DataType) -> bool:
