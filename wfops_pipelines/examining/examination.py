@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
@@ -23,7 +23,7 @@ from wfops_pipelines.examining.impact import (
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
-from wfops_pipelines.examining.spelling import Spelled, spelled
+from wfops_pipelines.examining.spelling import Spelled, drift, spelled
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from wfops_pipelines.checks.suite import Suite
-
-
-MENDED = "Once that is mended (in the sync's function or by an edit), the numbers are numbers again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +123,7 @@ def examine(
         noted = {} if snapshot.edits else read_note(rows.schema)  # as it was before the edit
         retyped = spelled(rows, sync.key, known.schema, noted)
         read = as_numbers(alive, {s.column: s.kind for s in retyped})
-        return _drift(known.schema, alive, retyped, sync)
+        return drift(known.schema, alive, retyped, sync)
 
     def expectations() -> Iterable[Finding]:
         nonlocal results
@@ -273,23 +270,6 @@ def policy_findings(rows: Rows, policy: Policy) -> list[Finding]:
         for field, column in policy.columns()
         if column not in rows.column_names
     ]
-
-
-def _drift(
-    previous: pa.Schema | None, rows: Rows, retyped: Sequence[Spelled], sync: Sync
-) -> Iterable[Finding]:
-    """How the columns differ, with the rows that make it so where they can be told."""
-    from wfops_pipelines.checks.examine import schema_drift
-
-    known = {s.column: s for s in retyped}
-    because = {c: f"{s.said(sync.policy.masked, sync.key)}. {MENDED}" for c, s in known.items()}
-    for found in schema_drift(previous, rows.schema, because):
-        one = known.get(found.column or "")
-        if one is None or not one.keys:
-            yield found
-        else:
-            details = {"whole": True, "reasons": one.reasons(sync.policy.masked)}
-            yield replace(found, keys=one.keys, details=details)
 
 
 def _crashed(examiner: str, error: Exception) -> Finding:

@@ -6,22 +6,24 @@ they were; the rows whose values are none of the published type are named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.core.findings import Json, counted
+from wfops_pipelines.core.findings import Finding, Json, counted
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.core.texts import shortened, visible
 from wfops_pipelines.store.mixed import KINDS, Mixed
 from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.store.spelled import number_in
+from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MENDED = "Once that is mended (in the sync's function or by an edit), the numbers are numbers again"
 FEW, LONGEST = 3, 40  # values that a sentence quotes, and characters of each
 TOLD = 1_000  # rows of each kind whose reasons the evidence keeps
 NUMBERS = ("int", "float", "Decimal")
@@ -92,6 +94,23 @@ def spelled(rows: Rows, key: str, previous: pa.Schema | None, mixed: Mixed) -> t
         for f in rows.schema
         if f.name != key and pt.is_string(f.type) and _of_numbers(before.get(f.name))
     )
+
+
+def drift(
+    previous: pa.Schema | None, rows: Rows, retyped: Sequence[Spelled], sync: Sync
+) -> Iterable[Finding]:
+    """How the columns differ, with the rows that make it so where they can be told."""
+    from wfops_pipelines.checks.examine import schema_drift
+
+    known = {s.column: s for s in retyped}
+    because = {c: f"{s.said(sync.policy.masked, sync.key)}. {MENDED}" for c, s in known.items()}
+    for found in schema_drift(previous, rows.schema, because):
+        one = known.get(found.column or "")
+        if one is None or not one.keys:
+            yield found
+        else:
+            details = {"whole": True, "reasons": one.reasons(sync.policy.masked)}
+            yield replace(found, keys=one.keys, details=details)
 
 
 def _of_numbers(kind: pa.DataType | None) -> bool:
