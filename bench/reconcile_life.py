@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bench.reconcile_source import KEYS, Moods, Moody
@@ -26,7 +26,7 @@ from wfops_pipelines.core.reviews import (
 )
 from wfops_pipelines.deciding import deadlines, gate, steering
 from wfops_pipelines.deciding.editing import held_rows
-from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
+from wfops_pipelines.errors import DecisionRefused, SettingsError, SourceUnreachable
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
@@ -68,6 +68,7 @@ class Life:
         acts: dict[Callable[[], None], int] = {
             self.run: 10, self.decide: 6, self.release: 2, self.edit: 3, self.expire: 1,
             self.pause_or_resume: 1, self.reopen: 3, self.revert: 2, self.answer_failure: 1,
+            self.read_again: 1,
         }  # fmt: skip
         self.happen()
         self.run()
@@ -116,7 +117,7 @@ class Life:
 
     # the machine
 
-    def run(self) -> None:
+    def run(self, since: datetime | None = None) -> None:
         """One run of the sync: plain, or with a crash, another run or a person in its way."""
         self.clock.advance(seconds=1)
         self.source.between = self._between_pages
@@ -127,15 +128,21 @@ class Life:
             self._arm("run at once", self._another, before=False)
         elif event < 0.5:
             self._arm("person at once", self.decide, before=False)
-        self.extract()
+        self.extract(since)
         self.ground.boundaries.disarm()
         self.source.between = None
 
-    def extract(self) -> None:
+    def read_again(self) -> None:
+        """`wfops run --since`: what ordinary runs do not reach any more."""
+        if self.incremental and self.source.windowed:
+            self.did["read since a date"] += 1
+            self.run(self.clock() - timedelta(hours=self.dice.choice((2, 6, 48))))
+
+    def extract(self, since: datetime | None = None) -> None:
         self._attempts += 1
         attempt = self.source.attempt = f"run {self._attempts}"
         try:
-            self._run_sync(attempt)
+            self._run_sync(attempt, since)
             self.finished.add(attempt)
         except HeadMoved:
             self.did["head moved"] += 1
@@ -143,11 +150,14 @@ class Life:
             self.did["cut"] += 1
         except Crash:
             self.did["crash"] += 1
+        except SettingsError:
+            self.did["nothing to read again"] += 1
         self.did["run"] += 1
 
-    def _run_sync(self, attempt: str) -> None:
+    def _run_sync(self, attempt: str, since: datetime | None) -> None:
+        run = flow.Run(MACHINE, attempt)
         try:
-            flow.run_sync(self.project, self.sync, self.services, flow.Run(MACHINE, attempt))
+            flow.run_sync(self.project, self.sync, self.services, run, since=since)
         except SourceUnreachable as error:
             report_failure(self.sync, "extract", error, self.services, attempt)
             raise
@@ -382,6 +392,7 @@ def _moods(dice: random.Random, incremental: bool, deletes: bool) -> Moods:
         offset=dice.random() < 0.15,
         endless=dice.random() < 0.3,
         tombstones=incremental and deletes,
+        fickle=dice.random() < 0.25,
         lagging=0.25 if incremental else 0,
         behind=0.15 if incremental else 0,
     )

@@ -39,13 +39,20 @@ class Version:
     def late(self) -> timedelta:
         return self.visible - self.written
 
-    def row(self, *, marked: bool) -> dict[str, Any]:
-        """As the source tells it; `marked`: with whether it is gone."""
+    @property
+    def size(self) -> Any:
+        """A value that is mostly a whole number; what it is follows from the content."""
+        odd = {0: "ten", 1: self.n + 0.5, 2: str(self.n), 3: True, 4: None, 5: float(self.n)}
+        return odd.get(self.n * 7919 % 40, self.n)
+
+    def row(self, moods: Moods) -> dict[str, Any]:
+        """As the source tells it."""
         row = {
             "id": self.key, "n": self.n, "amount": self.amount, "owner": self.owner,
             "updated_at": self.cursor,
         }  # fmt: skip
-        return {**row, "gone": self.gone} if marked else row
+        row |= {"gone": self.gone} if moods.tombstones else {}
+        return {**row, "size": self.size} if moods.fickle else row
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class Moods:
     skew: its clock less ours. tick: what its clock counts in. offset: it pages by position, so that
     rows that move make others be skipped. lagging: a page has an older answer, too. behind: a
     replica that lags answers the whole extraction. endless: it ignores a window's end. tombstones:
-    it goes on to return rows that were deleted, as such.
+    it goes on to return rows that were deleted, as such. fickle: values of one column differ in
+    their types.
     """
 
     skew: timedelta = timedelta(0)
@@ -64,6 +72,7 @@ class Moods:
     offset: bool = False
     endless: bool = False
     tombstones: bool = False
+    fickle: bool = False
     repeats: float = 0.1
     lagging: float = 0.1
     behind: float = 0.1
@@ -82,6 +91,7 @@ class Moody:
     returned: dict[str, list[Version]] = field(default_factory=dict)
     attempt: str = ""
     lag: timedelta = timedelta(0)  # of what answers now
+    lags: dict[str, timedelta] = field(default_factory=dict)  # of what answered, by attempt
     calm: bool = False
     between: Callable[[], None] | None = None
     count: int = 0
@@ -167,6 +177,7 @@ class Moody:
         told: list[Version] = []
         behind = not self.calm and self._happens("behind", self.moods.behind)
         self.lag = timedelta(minutes=self.dice.choice((1, 20, 40))) if behind else timedelta(0)
+        self.lags[self.attempt] = self.lag
         place: Any = 0 if self.moods.offset else (EPOCH, "")
         while True:
             there = self._in(window)
@@ -181,7 +192,9 @@ class Moody:
             self._moody(page, told, window)
             told += page
             self.returned.setdefault(self.attempt, []).extend(page)
-            yield [v.row(marked=self.moods.tombstones) for v in page]
+            odd = self.moods.fickle and any(type(v.size) is not int for v in page)
+            self.showed["of other types"] += odd
+            yield [v.row(self.moods) for v in page]
             if self.between is not None:
                 self.between()
 

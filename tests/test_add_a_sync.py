@@ -146,6 +146,15 @@ def test_the_api_of_the_page_is_read_held_and_published(world, vendor):
     vendor.deals[0] |= {"archived": True, "updated": "2026-06-01T12:20:00Z"}
     assert world("deals")[0] == 1
     assert vendor.n == 3
+    for id, amount, minute in (("d12", 10.5, 40), ("d13", 1_234_567.5, 55)):
+        changes = {"id": id, "amount": amount, "updated": f"2026-06-01T12:{minute}:00Z"}
+        vendor.deals.append({**vendor.deals[1], **changes})
+        rows, published, held = world("deals")
+        assert (rows, published) == (1, amount < 50_000), held
+    assert "type" not in held
+    with world.engine.connect() as conn:
+        query = sa.text("select amount from sales.deals where id = 'd12'")
+        assert conn.execute(query).scalar_one() == Decimal("10.50")
 
 
 @pytest.mark.components

@@ -108,7 +108,7 @@ def reviews(
     all_: Annotated[bool, typer.Option("--all", help="decided ones too")] = False,
 ) -> None:
     """List the review requests that wait for a person."""
-    from wfops_pipelines.core.reviews import ReviewKind, ReviewState
+    from wfops_pipelines.core.reviews import HOLDS, ReviewKind, ReviewState
     from wfops_pipelines.store import reviews as store
 
     _, project, services = _open()
@@ -119,9 +119,15 @@ def reviews(
     for review in found:
         what = f"{review.sync} #{review.seq}" if review.seq else review.sync
         typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
-        if review.kind is ReviewKind.FAILURE and review.state is ReviewState.PENDING:
+        if review.state is not ReviewState.PENDING:
+            continue
+        sync = project.syncs.get(review.sync)
+        if review.kind is ReviewKind.FAILURE:
             failures.show_choices(review, services)
-        carried.warn_of_override(review, project.syncs.get(review.sync), services)
+        elif review.kind in HOLDS:
+            carried.warn_of_override(review, sync, services)
+        else:
+            tell_waiting(review, sync, services)
 
 
 @app.command()
@@ -169,7 +175,9 @@ def decide(
     )  # fmt: skip
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
-    typer.echo(f"{decision} recorded as {taken.id}{carried.as_override(taken)}")
+    typer.echo(
+        f"{decision} recorded as {taken.id}{carried.as_override(taken, asked.actor, services)}"
+    )
     pages = asset_pages.told(project, sync, services)
     with pages as judged, carried.told_that_it_stands(taken, services):
         if taken.edited is not None:

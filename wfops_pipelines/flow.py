@@ -13,13 +13,12 @@ from datetime import datetime
 from wfops_pipelines import mending, publishing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.causes import cause_of_findings
-from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState
 from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
-from wfops_pipelines.core.veiled import veiled
-from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide, holds, why_all
+from wfops_pipelines.core.summary import summary
+from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide
 from wfops_pipelines.deciding import confident, gate
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examining.examination import Examined, examine
@@ -237,7 +236,6 @@ def _review(
     if not isinstance(verdict, Hold):
         return None
     whole = verdict.keys is None
-    summary = _summary(evidence, verdict, sync)
     cause = cause_of_findings(verdict.reasons)
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
@@ -249,7 +247,7 @@ def _review(
         kind=ReviewKind.WHOLE if whole else ReviewKind.ROWS,
         state=ReviewState.PENDING,
         evidence_hash=evidence.hash,
-        summary=summary,
+        summary=summary(evidence, verdict, sync.policy),
         group=routed.group,
         routed=routed.why,
         cause=cause,
@@ -259,30 +257,6 @@ def _review(
         approvals_needed=sync.policy.approvals,
         run_id=run.run_id,
     )
-
-
-def _summary(evidence: Evidence, verdict: Hold, sync: Sync) -> str:
-    """One sentence for the inbox: what is held, and why.
-
-    What is about all of it comes first, and that somebody drafted a cell last.
-    """
-    held = evidence.rows if verdict.keys is None else len(verdict.keys)
-    found = [f for f in evidence.findings if holds(f, sync.policy)]
-    reasons = [_said(f, sync) for f in sorted(found, key=_weight)]
-    rest = len(reasons) - 2
-    more = f" (and {rest} more finding{'s' if rest > 1 else ''})" if rest > 0 else ""
-    why = why_all(verdict, evidence.rows, sync.policy)
-    said = f"{held:,} of {evidence.rows:,} rows held: {'; '.join(reasons[:2])}{more}"
-    return f"{said}. {why}" if why else said
-
-
-def _weight(finding: Finding) -> tuple[bool, bool]:
-    return finding.about_rows, finding.check.split(":")[0] == "drafted"
-
-
-def _said(finding: Finding, sync: Sync) -> str:
-    masked = finding.column is not None and finding.column in sync.policy.masked
-    return veiled(finding) if masked else finding.sentence
 
 
 def _examined(

@@ -18,6 +18,11 @@ def named(sync: Sync, key: str) -> str:
     """A row's key as it may be shown."""
     if sync.key not in sync.policy.masked:
         return key
+    return veil(key)
+
+
+def veil(key: str) -> str:
+    """A name for a row that tells nothing of its key, and is the same wherever it is shown."""
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
@@ -32,6 +37,23 @@ def without_masked(sync: Sync, text: str, rows: Iterable[Mapping[str, Any]]) -> 
     """What was said of these rows, without their values of masked columns."""
     values = {str(row[c]) for row in rows for c in sync.policy.masked if row.get(c) is not None}
     return hide(text, sorted(values, key=len, reverse=True))
+
+
+def told(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The details of an audit event as they may be shown where the key is masked."""
+    changed: dict[str, Any] = {**details}
+    for name in ("exclude", "keys"):
+        if isinstance(details.get(name), list):
+            changed[name] = [_veiled_once(k) for k in details[name]]
+    if isinstance(details.get("cells"), list):
+        changed["cells"] = [[_veiled_once(k), column] for k, column in details["cells"]]
+    if isinstance(details.get("key"), str):
+        changed["key"] = _veiled_once(details["key"])
+    return changed
+
+
+def _veiled_once(key: str) -> str:
+    return key if key.startswith("sha256:") else veil(key)
 
 
 @contextmanager

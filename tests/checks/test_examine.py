@@ -57,7 +57,11 @@ def test_a_gone_and_a_retyped_column_are_critical():
         {"id": pa.string(), "note": pa.string()},
     ) == [
         ("critical", "column amount (int64) is gone"),
-        ("critical", "column id changed its type from int64 to string"),
+        (
+            "critical",
+            "column id changed its type from int64 to string: some value is no number. Once it is "
+            "mended (in the sync's function or by an edit), the numbers are numbers again",
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ def test_shares_that_tell_no_value_are_said_in_full(statistic):
 
 @pytest.mark.parametrize(
     ("statistic", "kind"),
-    [("share of 'ann@x.example'", "values"), ("mean", "numbers"), ("largest", "numbers"),
+    [("share of 'ann@x.example'", "values"), ("length 'ann'", "text"), ("largest", "numbers"),
      ("flood of 'unseen words'", "values"), ("zero", "missing"), ("something new", "values")],
 )  # fmt: skip
 def test_what_quotes_or_measures_values_says_only_on_which_side_it_lies(statistic, kind):
@@ -30,6 +30,22 @@ def test_what_quotes_or_measures_values_says_only_on_which_side_it_lies(statisti
     assert "secret" not in said
     assert said.startswith("email (masked): its ")
     assert said.endswith("are above those of the last 2 snapshots")
+
+
+@pytest.mark.parametrize(
+    ("statistic", "kind", "words"),
+    [("length mean", "text", "the mean of the lengths of its texts"),
+     ("length 95% quantile", "text", "the high end of the lengths of its texts"),
+     ("digits", "text", "the share of digits in its texts"),
+     ("median", "numbers", "the median of its numbers"),
+     ("spread", "numbers", "the spread of its numbers"),
+     ("5% quantile", "numbers", "the low end of its numbers")],
+)  # fmt: skip
+def test_what_was_compared_is_said_where_it_tells_no_value(statistic, kind, words):
+    assert veiled(anomaly(statistic, "email: secret 4711", kind, [1.0, 2.0, 9.0])) == (
+        f"email (masked): {words} is above that of the last 2 snapshots (figures are left out, for "
+        "the column is masked)"
+    )
 
 
 def test_without_a_history_it_says_no_side():

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 
 from tests.conftest import MACHINE
@@ -43,6 +44,12 @@ def test_two_versions_with_one_time_are_told_with_column_and_both_values(found):
     gathered = found([row("1", amount=1), row("2")], [row("3"), row("1", amount=2)])
     assert gathered.contradicted == (("1", "amount", "1", "2"),)
     assert gathered.rows.whole()["amount"].to_pylist() == [10, 10, 2]  # what came last counts
+
+
+def test_a_page_that_is_a_table_comes_after_the_rows_that_were_told_before_it(found):
+    gathered = found([row("1", amount=1)], pa.Table.from_pylist([row("1", amount=2)]), at_once=9)
+    assert gathered.contradicted == (("1", "amount", "1", "2"),)
+    assert gathered.rows.whole()["amount"].to_pylist() == [2]
 
 
 def test_a_later_time_tells_which_is_newer_and_a_repeat_is_none(found):

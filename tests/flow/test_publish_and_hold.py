@@ -19,6 +19,7 @@ from wfops_pipelines.errors import (
 )
 from wfops_pipelines.publishing import OutOfTurn, Paused
 from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.staging import rereading
 from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components
@@ -203,13 +204,42 @@ def test_a_column_that_changes_its_type_holds_the_snapshot(bench):
     assert "amount" in review.summary
 
 
-def test_a_whole_number_rejected_beside_a_fraction_does_not_come_again_as_another_value(bench):
+@pytest.mark.parametrize("beside", [10.5, "ten", True, [1], 2**70, START.date()])
+def test_a_value_rejected_beside_one_of_another_type_does_not_come_again(bench, beside):
     bench.run([row("1", amount=10), row("2", amount=20)])
-    review = bench.held([row("2", amount=10.5, minutes=30), row("3", amount=33, minutes=31)])
+    review = bench.held([row("2", amount=beside, minutes=30), row("3", amount=33, minutes=31)])
     bench.release(bench.decide(review, Verb.REJECT))
     assert bench.run([row("3", amount=33, minutes=31)]).judged == ()
     assert bench.run([row("1", amount=10)]).judged == ()
+    again = bench.run([row("3", amount=33, minutes=31), row("4", amount="four", minutes=32)])
+    assert [judged.snapshot.rows for judged in again.judged] == [1]
     assert len(bench.rows()) == 2
+
+
+@pytest.mark.parametrize(
+    ("came", "at_once"), [([33, 10.5], 2), ([33.0, float("nan")], 2), ([33, 10.5], 1)]
+)
+def test_a_row_rejected_beside_a_key_of_another_type_does_not_come_again(bench, came, at_once):
+    bench.services = replace(bench.services, at_once=at_once)
+    bench.run([row(1), row(2)])
+    told = [row(key, minutes=30 + n) for n, key in enumerate(came)]
+    bench.release(bench.decide(bench.held(told[:1], told[1:]), Verb.REJECT))
+    again = [row(33, minutes=30)]
+    assert bench.run(again).judged == ()
+    with bench.services.engine.begin() as conn:
+        conn.exec_driver_sql("delete from wfops.staged_rows")
+    rereading.recall(bench.sync, START - timedelta(days=1), bench.services)
+    assert bench.run(again).judged == ()
+    assert [key for key, *_ in bench.rows()] == [1, 2]
+
+
+def test_a_text_that_the_source_mends_to_the_number_it_spells_comes_again(bench):
+    bench.run([row("1", amount=10), row("2", amount=20)])
+    review = bench.held([row("2", amount="33", minutes=30), row("3", amount=34, minutes=31)])
+    bench.release(bench.decide(review, Verb.REJECT))
+    mended = bench.run([row("2", amount=33, minutes=30), row("3", amount=34, minutes=31)])
+    assert mended.judged[0].snapshot.rows == 1
+    assert bench.rows("id, amount") == [("1", 10), ("2", 33)]
 
 
 def test_rows_over_a_limit_wait_for_a_person_whatever_their_quality(make_bench):

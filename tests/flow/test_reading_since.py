@@ -179,6 +179,30 @@ def test_values_of_all_kinds_are_known_again(bench):
     assert read(bench, told).judged == ()
 
 
+def test_a_value_rejected_beside_one_of_another_type_is_known_again(bench):
+    bench.run([row("0"), row("2")], [row("3")])
+    at = FIRST + timedelta(hours=1)
+    held = bench.held([row("1", 33, at), row("4", "33", at), row("5", "ten", at)])
+    bench.release(bench.decide(held, Verb.REJECT))
+    bench.run([row("9", at=LATER)])
+    bench.run([row("10", at=LATER)])
+    passed = read(bench, [row("1", 33, at), row("4", 33, at)])
+    assert [j.snapshot.rows for j in passed.judged] == [1]
+    assert [r[0] for r in bench.rows()] == ["0", "10", "2", "3", "4", "9"]
+
+
+def test_a_value_that_is_not_there_in_one_part_of_a_mixed_column_is_known_again(bench):
+    """A part that has the column as numbers has no text for the one that is missing."""
+    bench.services = replace(bench.services, at_once=2)
+    at = FIRST + timedelta(hours=1)
+    told = [row("1", 33, at), row("4", None, at), row("5", "ten", at), row("6", "six", at)]
+    bench.run([row("0"), row("2")], [row("3")])
+    bench.release(bench.decide(bench.held(told[:2], told[2:]), Verb.REJECT))
+    bench.run([row("9", at=LATER)])
+    bench.run([row("10", at=LATER)])
+    assert read(bench, told).judged == ()
+
+
 def test_a_publication_that_fails_asks_once_whichever_way_it_was_read(rejected):
     error, services = DestinationRefused("no such column"), rejected.services
     assert report_failure(rejected.sync, "publishing", error, services, None)

@@ -15,8 +15,9 @@ from wfops_pipelines import publishing
 from wfops_pipelines.destinations import staging
 from wfops_pipelines.examining import examination
 from wfops_pipelines.reconciling import reconciliation
-from wfops_pipelines.staging import rereading
+from wfops_pipelines.staging import gathering, rereading
 from wfops_pipelines.store import remembered, snapshots
+from wfops_pipelines.store.versions import versions
 
 pytestmark = [pytest.mark.components, pytest.mark.slow]
 
@@ -39,6 +40,8 @@ def test_no_life_loses_doubles_leaks_or_miscounts_a_row_or_puts_an_old_one_over_
         "behind",
         "edited",
         "reverted",
+        "read since a date",
+        "of other types",
     ):
         assert found.did[accident], f"no life met {accident!r}"
 
@@ -71,6 +74,14 @@ def no_overlap(patch):
     patch.setattr(rereading, "begins", lambda sync, cursor: cursor)
 
 
+def no_kinds(patch):
+    patch.setattr(gathering, "versions", lambda part, _: versions(part))
+
+
+def no_recall(patch):
+    patch.setattr(rereading, "recall", lambda *_: None)
+
+
 def no_queue(patch):
     patch.setattr(snapshots, "unsettled_before", lambda *_: False)
 
@@ -88,6 +99,8 @@ def no_count(patch):
         (no_memory, "doubled"),
         (no_hold, "leaked"),
         (no_overlap, "lost"),
+        (no_kinds, "doubled"),
+        (no_recall, "doubled"),
         (no_queue, "out of turn"),
         (no_count, "miscounted"),
     ],

@@ -236,6 +236,7 @@ def test_what_failed_for_good_is_left_to_whoever_answers_about_it(shell, monkeyp
 def test_a_run_is_the_retry_that_a_decision_waits_for(shell):
     """The approval gate need not start another one."""
     bench = shell.bench
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
     failed = report_failure(bench.sync, "extraction", SourceRefused("401"), bench.services, None)
     taken = bench.decide(failed, Verb.RETRY)
     shell("run", "things", "--since", "2026-04-01", pages=[[row("1")]])
@@ -255,3 +256,42 @@ def test_what_would_be_an_override_is_called_so_before_and_after(shell):
     review = re.search(r"wfops decide (rv-\w+) approve", said)[1]
     said = shell("decide", review, "approve", "--reason", "known")
     assert ", an override of amount_is_in_range: somebody else looks at it afterwards\n" in said
+
+
+def test_nobody_looks_at_their_own_override_and_its_request_says_who_does(shell):
+    """The development user is not verified, and still the one who overrode."""
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    review = re.search(r"wfops decide (rv-\w+) approve", shell("run", "things", pages=[BAD]))[1]
+    shell("decide", review, "approve", "--reason", "known")
+    listed = shell("reviews")
+    command = re.search(r"  bob or cyd looks at it: wfops (decide rv-\w+ approve) ", listed)[1]
+    assert "says that it was right; nothing moves" in listed
+    refused = CliRunner().invoke(cli.app, [*command.split(), "--reason", "fine"])
+    assert "four eyes" in str(refused.exception)
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "bob"
+    assert "the override was looked at" in shell(*command.split(), "--reason", "fine")
+
+
+def test_who_overrides_alone_is_told_whom_the_look_afterwards_lacks(shell):
+    shell.bench.services.people.groups["team"] = frozenset({"ana"})
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    review = re.search(r"wfops decide (rv-\w+) approve", shell("run", "things", pages=[BAD]))[1]
+    lacks = "nobody else is in team; add who looks at it"
+    assert f"{lacks} afterwards to reviewers.yaml" in shell(
+        "decide", review, "approve", "--reason", "known"
+    )
+    assert f"{lacks} to reviewers.yaml, for: wfops decide rv-" in shell("reviews")
+
+
+def test_a_retry_says_before_and_after_that_it_is_a_whole_run(shell):
+    bench = shell.bench
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    failed = report_failure(bench.sync, "extraction", SourceRefused("no"), bench.services, None)
+    said = shell("reviews")
+    command = f"wfops decide {failed.id} retry --reason …"
+    assert f"{command}  # tries again what failed, by a whole run of the sync here and now" in said
+    said = shell("decide", failed.id, "retry", "--reason", "it is up", pages=[[row("1")]])
+    assert said.splitlines()[1:] == [
+        "a whole run of things begins, which tries what failed again",
+        "things #1: 1 row, published",
+    ]

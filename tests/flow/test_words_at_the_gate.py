@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
@@ -12,11 +13,12 @@ from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.cli import app
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.reviews import Actor, ReviewKind, Verb
+from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.core.verdict import Publish
 from wfops_pipelines.deciding import settling
 from wfops_pipelines.errors import BadDecision, FailureKind, SchemaRefused
+from wfops_pipelines.masking import veil
 from wfops_pipelines.store import controls, snapshots
 
 pytestmark = pytest.mark.components
@@ -148,3 +150,24 @@ def test_a_pause_that_comes_after_the_list_of_what_may_go_stops_it(bench, monkey
     monkeypatch.setattr("wfops_pipelines.store.snapshots.in_state", pause_then_list)
     assert bench.run([row("1")]).publications == ()
     assert bench.rows() == []
+
+
+@pytest.mark.parametrize("project", ["masked", "open", "broken"])
+def test_the_trail_in_the_shell_names_no_row_whose_key_is_masked(make_bench, monkeypatch, project):
+    masked = ("id",) if project == "masked" else ()
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.5, masked=masked))
+    review = bench.held([row("1"), row("s3cr3t", -5), row("an0ther", -6), row("4")])
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("s3cr3t",)))
+    edited = bench.held([row("s3cr3t", -7, 9)])
+    bench.decide(edited, Verb.APPROVE, edits=(Edit("s3cr3t", {"amount": 7}),))
+    settings = Mock(root=bench.project.root)
+    monkeypatch.setattr("wfops_pipelines.commands.audit._open", lambda: (settings, bench.services))
+    opened = (
+        Mock(side_effect=SyntaxError) if project == "broken" else lambda *_, **__: bench.project
+    )
+    monkeypatch.setattr("wfops_pipelines.project.open_project", opened)
+    for words in ((), ("--json",), ("things #1",)):
+        said = CliRunner().invoke(app, ["audit", "log", *words]).output
+        assert "review.overridden" in said
+        assert ("s3cr3t" in said) == (project == "open")
+        assert (veil("s3cr3t") in said) == (project != "open")

@@ -118,3 +118,8 @@ def test_a_file_is_read_in_order_whatever_its_row_groups(tmp_path, group):
     assert max(b.num_rows for b in found) <= 7
     assert [n for b in found for n in b["n"].to_pylist()] == list(range(50))
     assert {tuple(b.schema.names) for b in found} == {("n",)}
+
+
+def test_decimals_that_no_decimal_holds_together_are_texts():
+    parts = [to_table([{"a": Decimal("1E+60")}]), to_table([{"a": Decimal("1E-60")}])]
+    assert joined(parts)["a"].to_pylist() == ["1" + "0" * 60, "1E-60"]

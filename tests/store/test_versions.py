@@ -1,14 +1,23 @@
 """A row's version: the same for the same values, another for any other."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines.store.rows import settle, to_table
+from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.errors import SchemaRefused
+from wfops_pipelines.store import files
+from wfops_pipelines.store.mixed import noted, read_note, sliced
+from wfops_pipelines.store.rows import settle, settled, to_table, told
 from wfops_pipelines.store.versions import spelled, versions
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
@@ -103,3 +112,85 @@ def test_a_whole_number_is_the_same_value_among_fractions():
     assert whole.tolist() == among.tolist()
     rest = pa.table({"n": [33.5, float("inf"), float("nan"), 2.0**60]})
     assert len(set(versions(rest).tolist()) - set(whole.tolist())) == 4
+
+
+NAIVE = NOW.replace(tzinfo=None)
+EAST = timezone(timedelta(hours=2))
+WEST = timezone(timedelta(hours=-5))
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=WEST)  # "for ever"; in UTC there is no such year
+HELD = st.sampled_from(
+    ["int64", "string", "double", "decimal128(12, 2)", "timestamp[us, tz=UTC]", "binary", None]
+)
+EVERY = st.sampled_from(
+    [*(v for values in CELLS.values() for v in values), None, "33", 33, 33.0, 2**70, "true",
+     -(2**63), Decimal(-(2**63)), "2026-01-01", "NaN", float("nan"), 1e-7, 1e17,
+     10**17, Decimal("NaN"), Decimal("1E+2"),
+     Decimal("0." + "1" * 50), NAIVE, datetime(2026, 5, 1, 9, tzinfo=EAST),
+     [1, "x"], {"a": 1.5}, "[1, \"x\"]", "x\ud800y",
+     b"a", bytearray(b"a"), memoryview(b"a"), LAST, pd.NaT, pd.NA, Fraction(3, 2), UUID(int=5),
+     Decimal("1" * 100), Decimal("1E-99"), {1: 2, "a": None}, {"b", "a"}, np.array([1, 2])]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(EVERY, min_size=1, max_size=12), HELD)
+def test_a_value_is_the_same_whatever_stands_beside_it(values, held):
+    held = held and {"v": held}
+    table, mixed = told([{"v": v, "w": "w"} for v in values], held)
+    alone = [versions(*told([{"v": v, "w": "w"}], held))[0] for v in values]
+    assert versions(table, mixed).tolist() == [int(v) for v in alone]
+
+
+@pytest.mark.parametrize("held", ["int64", "string", "timestamp[us, tz=UTC]"])
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (b"abc", b"abc"), (bytearray(b"abc"), b"abc"), (Fraction(3, 2), "3/2"),
+        (UUID(int=5), "00000000-0000-0000-0000-000000000005"), (LAST, str(LAST)), (pd.NaT, None),
+        (Decimal("1E+80"), "1E+80"),
+        ({2: 1, "a": 2}, '{"2": 1, "a": 2}'), ({"b", "a"}, '["a", "b"]'),
+        (np.arange(2000), str([*range(2000)])),
+    ],
+)  # fmt: skip
+def test_nothing_is_cut_where_it_comes_into_a_column_of_another_type(value, kept, held):
+    found = to_table([{"v": value, "n": "x"}], {"v": held, "n": "int64"})
+    assert found["v"].to_pylist() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(object(), "holds a object"), ([10**5000], "holds a value that cannot")]
+)
+def test_what_is_no_value_is_refused_with_its_column(value, said):
+    with pytest.raises(SchemaRefused, match=f"the column v {said}"):
+        to_table([{"v": value}])
+
+
+def test_a_time_of_a_typed_table_that_no_calendar_has_is_refused_with_its_column():
+    with pytest.raises(SchemaRefused, match="the column at holds a time that no calendar has"):
+        settle(pa.table({"at": pa.array([2**62], pa.timestamp("s"))}))
+
+
+def test_what_mixed_values_were_is_kept_with_the_file(tmp_path):
+    values = [33, "33", 1.5, True, Decimal("1.20"), NOW, NOW.date(), b"\xff", None, "ten"]
+    table, mixed = told([{"v": v, "w": 1} for v in values])
+    digest = files.write(tmp_path, Rows.of(table), 4, noted(mixed))
+    again = files.read(tmp_path, digest, 4)
+    kinds, at, found = read_note(again.schema), 0, []
+    for part in again.parts():
+        found += versions(part, sliced(kinds, at, part.num_rows)).tolist()
+        at += part.num_rows
+    assert found == versions(table, mixed).tolist()
+    assert len(set(found)) == len(values)
+
+
+@pytest.mark.parametrize("coded", [pc.dictionary_encode, pc.run_end_encode, lambda column: column])
+def test_a_number_of_a_typed_table_is_the_same_beside_one_that_is_too_large(coded):
+    table, mixed = settled(pa.table({"n": coded(pa.array([2**64 - 1, 5], pa.uint64()))}))
+    assert versions(table, mixed)[1] == versions(pa.table({"n": [5]}))[0]
+    assert spelled(versions(table, mixed))[0] == version({"n": 2**64 - 1})
+
+
+def test_numbers_that_numpy_made_are_numbers_and_nothing_is_cut():
+    rows = [{"n": np.float32(1.5), "k": np.int64(7)}, {"n": np.int32(2), "k": np.uint8(1)}]
+    found = to_table(rows, {"n": "int64", "k": "int64"})
+    assert found.to_pylist() == [{"n": 1.5, "k": 7}, {"n": 2.0, "k": 1}]

@@ -11,7 +11,7 @@ import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from wfops_pipelines import workbench
+from wfops_pipelines import Above, Policy, workbench
 from wfops_pipelines.core import links
 from wfops_pipelines.core.confidence import Record
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, ReviewState, Verb
@@ -147,6 +147,22 @@ def test_the_page_shows_filters_owners_causes_and_what_is_paused(bench, browser)
     assert "rv-0007" in mine
     assert "rv-0008" not in mine
     assert "Nothing fits" in browser.get("/wfops?sync=<b>nowhere</b>").text
+
+
+@pytest.mark.components
+def test_each_request_whose_approval_is_an_override_is_marked(make_bench, monkeypatch):
+    bench = make_bench(Policy(reviewers="team", high_impact=(Above("amount", 9),)))
+    monkeypatch.setattr(workbench, "services", lambda: bench.services)
+    monkeypatch.setattr(workbench, "project", lambda: bench.project)
+    monkeypatch.setattr(workbench, "secret", lambda: b"k" * 32)
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    wrong = bench.held([{"id": "1", "name": "n", "amount": -5, "updated_at": at}])
+    large = bench.held([{"id": "2", "name": "n", "amount": 10, "updated_at": at}])
+    page = TestClient(Starlette(routes=routes())).get("/wfops").text
+    lines = {r.id: page.partition(f"/r/{r.id}")[2].partition("</li>")[0] for r in (wrong, large)}
+    said = 'title="by what was found, approving is an override of the failed critical check amount'
+    assert said in lines[wrong.id]
+    assert "override" not in lines[large.id]
 
 
 @pytest.mark.components

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.checks.keys import NO_KEY
 from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity
+from wfops_pipelines.core.kinds import alike
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,11 +71,27 @@ def _drift(before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
         yield _critical(f"column {old} seems to be renamed to {name}", name, name, old)
     for column in (c for c in gone if c not in renamed):
         yield _critical(f"column {column} ({before[column]}) is gone", column, None, before[column])
-    for column in (c for c in before if c in after and before[c] != after[c]):
+    for column in (c for c in before if c in after and not alike(before[c], after[c])):
         was, now = before[column], after[column]
-        yield _critical(f"column {column} changed its type from {was} to {now}", column, now, was)
+        said = f"column {column} changed its type from {was} to {now}{_because(was, now)}"
+        yield _critical(said, column, now, was)
     for column in (c for c in new if c not in renamed.values()):
         yield _critical(f"column {column} ({after[column]}) is new", column, after[column], None)
+
+
+def _because(was: str, now: str) -> str:
+    """What the change comes from where it is a matter of values, and what makes it stop."""
+    if was == "int64" and now.startswith(("double", "decimal")):
+        return (
+            ": fractions where there were whole numbers alone. Once this is approved, both are "
+            "taken as they come"
+        )
+    if was in ("int64", "double") and now == "string":
+        return (
+            ": some value is no number. Once it is mended (in the sync's function or by an edit), "
+            "the numbers are numbers again"
+        )
+    return ""
 
 
 def _likely_new_name(old: str, candidates: list[str]) -> str | None:

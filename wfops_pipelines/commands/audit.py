@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,15 +44,19 @@ def log(
     json_: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
     last: Annotated[int, typer.Option(min=1, help="how many of the newest events")] = 100,
 ) -> None:
-    """Print the trail, oldest first: who did what to what, when and why."""
+    """Print the trail, oldest first: who did what to what, when and why.
+
+    A row's key is shown as sha256:… where the sync's policy masks it, or the sync is not loaded.
+    """
     from wfops_pipelines.store import audit
 
-    _, services = _open()
+    settings, services = _open()
     with services.engine.connect() as conn:
         found = audit.newest(conn, subject, last)
     if not found and not json_:
         typer.echo(f"no event is about {subject!r}" if subject else "no event yet")
-    for event in found:
+    shown = _shown(settings.root)
+    for event in map(shown, found):
         typer.echo(json.dumps(event) if json_ else printable(_line(event)))
 
 
@@ -90,6 +94,24 @@ def _open() -> tuple[Settings, Services]:
 
     settings = read_settings()
     return settings, open_services(settings, People({}, {}))
+
+
+def _shown(root: Path) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """An event as it may be shown. Of which sync nobody knows the policy, the keys are veiled."""
+    from wfops_pipelines.masking import told
+    from wfops_pipelines.project import open_project
+
+    try:
+        syncs = open_project(root, lenient=True, tell=lambda _: None).syncs
+    except Exception:  # whatever is wrong with the project, its history can be looked at
+        syncs = {}
+    open_ = {s.name for s in syncs.values() if s.key not in s.policy.masked}
+
+    def shown(event: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = str(event["subject"]).partition(" #")[0] in open_
+        return event if known else {**event, "details": told(event["details"])}
+
+    return shown
 
 
 def _recorded(settings: Settings) -> list[Head]:

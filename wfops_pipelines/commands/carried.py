@@ -12,7 +12,7 @@ from wfops_pipelines.core.findings import counted_rows
 
 if TYPE_CHECKING:
     from wfops_pipelines.carrying import Carried, ReleaseFailed
-    from wfops_pipelines.core.reviews import Review
+    from wfops_pipelines.core.reviews import Actor, Review
     from wfops_pipelines.deciding.gate import Taken
     from wfops_pipelines.services import Services
     from wfops_pipelines.sync import Sync
@@ -43,22 +43,29 @@ def carry_out(sync: Sync, taken: Taken, services: Services) -> None:
 
 
 def warn_of_override(review: Review, sync: Sync | None, services: Services) -> None:
-    """Say of a request that waits where approving it is an override."""
-    from wfops_pipelines.core.reviews import ReviewState, Verb
+    """Say of a hold that waits where approving it is an override, or would fail."""
+    from wfops_pipelines.core.reviews import Verb
     from wfops_pipelines.deciding.weighing import weigh
 
-    if review.state is not ReviewState.PENDING:
-        return
     with services.engine.connect() as conn:
-        checks = weigh(conn, review, sync, services).overridden(Verb.APPROVE)
-    if checks:
+        weighed = weigh(conn, review, sync, services)
+    if checks := weighed.overridden(Verb.APPROVE):
         typer.echo(f"    approve is an override of {checks}")
+    if failing := weighed.fails(Verb.APPROVE):
+        typer.echo(f"    approve publishes nothing yet: {failing}")
+    if weighed.repaired:
+        typer.echo(f"    {weighed.repaired}")
 
 
-def as_override(taken: Taken) -> str:
+def as_override(taken: Taken, actor: Actor, services: Services) -> str:
+    """What a decision set aside, and who looks at that afterwards."""
     if not taken.override:
         return ""
-    return f", an override of {', '.join(taken.override)}: somebody else looks at it afterwards"
+    group = taken.review.group
+    who = "somebody else looks at it afterwards"
+    if not services.people.members(group) - {actor.name}:
+        who = f"nobody else is in {group}; add who looks at it afterwards to reviewers.yaml"
+    return f", an override of {', '.join(taken.override)}: {who}"
 
 
 @contextmanager

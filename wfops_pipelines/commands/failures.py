@@ -55,6 +55,8 @@ def act(
         case Verb.RETRY:
             since = failed.get("since", "")
             carrying.take_up(sync, services, day, since)
+            of = f" of the day {day.name}" if day else ""
+            typer.echo(f"a whole run of {sync.name}{of} begins, which tries what failed again")
             if since:
                 typer.echo(f"reads again what the source has since {since}")
             tried = retrying.retry(project, sync, services, asked, day, since)

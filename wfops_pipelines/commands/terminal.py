@@ -65,6 +65,8 @@ def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
     with services.engine.connect() as conn:
         weighed = weigh(conn, review, sync, services)
     first, *others = answers(review, weighed)
+    if weighed.repaired:
+        typer.echo(f"  {weighed.repaired}")
     typer.echo(f"  {_who(review, services)}: {first.command}")
     typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:
@@ -74,13 +76,16 @@ def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
 
 
 def _who(review: Review, services: Services) -> str:
-    """Whom the command is for: what somebody asked for is approved by another of the group."""
+    """Whom the command is for."""
+    from wfops_pipelines.core.answers import others
+    from wfops_pipelines.core.reviews import ReviewKind
+
     if not review.requested_by:
         return "decide it"
-    others = sorted(services.people.members(review.group) - {review.requested_by})
-    if not others:
-        return f"nobody else is in {review.group}; add who approves it to reviewers.yaml, for"
-    return f"{' or '.join(others)} approves it"
+    does = "looks at" if review.kind is ReviewKind.AFTER else "approves"
+    if names := others(review, services.people.members(review.group)):
+        return f"{names} {does} it"
+    return f"nobody else is in {review.group}; add who {does} it to reviewers.yaml, for"
 
 
 def tell_judged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from wfops_pipelines.core.findings import counted_rows
@@ -13,7 +13,10 @@ _DOES = {
     (ReviewKind.WHOLE, Verb.APPROVE_CLEAN): (
         "publishes the rows that no finding names; the others stay in quarantine"
     ),
-    (ReviewKind.FAILURE, Verb.RETRY): "tries again what failed",
+    (ReviewKind.FAILURE, Verb.RETRY): (
+        "tries again what failed, by a whole run of the sync here and now: it reads what is new, "
+        "examines it, and publishes what may go"
+    ),
     (ReviewKind.FAILURE, Verb.LEAVE_OUT): (
         "goes on without the rows that were refused (--exclude KEY names some of them); they stay "
         "in quarantine, and a newer version of such a row is sent as usual"
@@ -42,17 +45,34 @@ class Weighed:
     """What the answers to a hold would do to its rows.
 
     overrides: the failed critical checks that each answer sets aside. empty: the answers that would
-    let go of no row.
+    let go of no row. failing: the answers whose publication the `destination` (in words) would
+    refuse as it is now. taken: whether it takes by now all that it would have refused.
     """
 
     overrides: Mapping[Verb, tuple[str, ...]] = field(default_factory=dict)
     empty: frozenset[Verb] = frozenset()
+    failing: frozenset[Verb] = frozenset()
+    destination: str = "destination"
+    taken: bool = False
+
+    @property
+    def repaired(self) -> str:
+        """That nothing is in the way any more that the findings name; "" where it is not so."""
+        if not self.taken:
+            return ""
+        return f"asked again now, the {self.destination} takes what it would have refused then"
 
     def overridden(self, verb: Verb) -> str:
         """What an answer would set aside, in words; "" where it is no override."""
         names = self.overrides.get(verb, ())
         checks = "check" if len(names) == 1 else "checks"
         return f"the failed critical {checks} {', '.join(names)}" if names else ""
+
+    def fails(self, verb: Verb) -> str:
+        """Why an answer would publish nothing as things are, in words; "" where it would."""
+        if verb not in self.failing:
+            return ""
+        return f"the {self.destination} would refuse it until what `unsendable` says is repaired"
 
 
 def offered(review: Review, weighed: Weighed) -> tuple[Verb, ...]:
@@ -65,7 +85,7 @@ def answers(review: Review, weighed: Weighed) -> tuple[Answer, ...]:
     found = [
         Answer(
             verb.value.replace("_", " "),
-            _does(review, verb) + _overriding(weighed.overridden(verb)),
+            _does(review, verb) + _proviso(weighed, verb),
             _command(review, verb),
         )
         for verb in offered(review, weighed)
@@ -73,6 +93,11 @@ def answers(review: Review, weighed: Weighed) -> tuple[Answer, ...]:
     if review.kind in HOLDS and not review.hopeless:
         found.insert(-1, _edit(review))
     return tuple(found)
+
+
+def others(review: Review, members: Collection[str]) -> str:
+    """Who of the group answers what one of them asked for; "" where nobody else is in it."""
+    return " or ".join(sorted({*members} - {review.requested_by, review.reopened_by}))
 
 
 def after_mending(sync: str) -> str:
@@ -94,12 +119,15 @@ def _does(review: Review, verb: Verb) -> str:
     return "publishes none of it; it stays in quarantine" if verb is Verb.REJECT else verb.value
 
 
-def _overriding(checks: str) -> str:
+def _proviso(weighed: Weighed, verb: Verb) -> str:
+    """What stands in the way of an answer, and what it sets aside."""
+    failing, checks = weighed.fails(verb), weighed.overridden(verb)
+    said = f", but not yet: {failing}" if failing else ""
     if not checks:
-        return ""
+        return said
     return (
-        f"; that is an override of {checks}: it needs the role override, and somebody else looks "
-        "at it afterwards"
+        f"{said}; that is an override of {checks}: it needs the role override, and somebody else "
+        "looks at it afterwards"
     )
 
 

@@ -24,6 +24,23 @@ _KINDS = {
 }
 
 
+_MEASURES = (  # what is compared, of statistics whose names tell no value
+    (r"(length )?mean", "the mean"),
+    (r"(length )?median", "the median"),
+    (r"(length )?spread", "the spread"),
+    (r"(length )?(?:[0-4]?\d)% quantile", "the low end"),
+    (r"(length )?(?:[5-9]\d)% quantile", "the high end"),
+)
+_LETTERS = {
+    "lower": "small letters",
+    "upper": "capital letters",
+    "digits": "digits",
+    "spaces": "spaces",
+    "wide": "characters beyond ASCII",
+    "marks": "punctuation",
+}
+
+
 def harmless(finding: Finding) -> bool:
     """Whether neither its sentence nor what it measured tells a value of its column."""
     if finding.check == "anomaly":
@@ -49,11 +66,28 @@ def veiled(finding: Finding) -> str:
 
 
 def _apart(finding: Finding) -> str:
-    """On which side of the last snapshots it lies, which is no value."""
+    """What was compared, and on which side of the last snapshots it lies, which is no value."""
     past: Any = finding.details.get("past") or []
     what = _KINDS.get(str(finding.details.get("kind")), "values")
     if len(past) < 2:
         return f"its {what} are unlike those before"
     *old, new = past
     where = "above" if new > max(old) else "below" if new < min(old) else "unlike"
+    if measure := _measure(str(finding.details.get("statistic")), what):
+        return (
+            f"{measure} is {where} that of the last {len(old)} snapshots (figures are left out, "
+            "for the column is masked)"
+        )
     return f"its {what} are {where} those of the last {len(old)} snapshots"
+
+
+def _measure(statistic: str, what: str) -> str:
+    """The statistic in plain words; "" where its name may tell more, or nothing."""
+    if statistic in _LETTERS:
+        return f"the share of {_LETTERS[statistic]} in its texts"
+    if statistic == "improbable spelling":
+        return "the oddity of its texts' spelling"
+    for pattern, words in _MEASURES:
+        if found := re.fullmatch(pattern, statistic):
+            return f"{words} of {'the lengths of its texts' if found[1] else f'its {what}'}"
+    return ""

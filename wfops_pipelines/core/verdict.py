@@ -55,7 +55,7 @@ def why_all(verdict: Hold, rows: int, policy: Policy) -> str:
         return 'All rows wait, because the policy holds whole snapshots (scope="whole")'
     return (
         f"All rows wait, because {len(named):,} of {rows:,} are flagged, more than "
-        f"hold_rows_up_to ({policy.hold_rows_up_to:.0%}) holds alone"
+        f"hold_rows_up_to ({policy.hold_rows_up_to:.0%}): up to there, only flagged rows wait"
     )
 
 
@@ -85,6 +85,12 @@ def _about_all(finding: Finding) -> str:
         return "nobody knows which rows the examiner that failed would have named"
     known = "what was found is about the snapshot and not about single rows"
     return _ABOUT_ALL.get(finding.check.split(":")[0], known)
+
+
+def would_fail(finding: Finding) -> bool:
+    """Whether it says that the destination would refuse what it is about."""
+    crashed = finding.details.get("crashed")
+    return finding.check == "unsendable" and finding.severity is Severity.CRITICAL and not crashed
 
 
 def flagged(findings: Iterable[Finding], policy: Policy) -> frozenset[str]:

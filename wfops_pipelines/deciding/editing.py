@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
@@ -12,11 +13,14 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
+from wfops_pipelines.deciding.retyping import as_settled, as_staged
 from wfops_pipelines.errors import BadDecision
+from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
-from wfops_pipelines.store.rows import keys_of, typed
+from wfops_pipelines.store.inferring import Types, typed
+from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
@@ -46,9 +50,11 @@ def stage_edited(
     """
     assert review.seq is not None
     parent = snapshots.get(conn, sync.name, review.seq)
-    rows, changes = edited(_rows(conn, sync, review, services), sync, decision)
-    said = {change[:2] for change in changes}  # of these cells somebody says what is true
     head = snapshots.head(conn, sync.name, lock=True)
+    settled = settled_types(conn, sync, services, head.types)
+    rows, changes = edited(_rows(conn, sync, review, services), sync, decision, settled)
+    rows = as_settled(rows, settled, {change[1] for change in changes})
+    said = {change[:2] for change in changes}  # of these cells somebody says what is true
     snapshot = Snapshot(
         sync=sync.name,
         seq=head.seq + 1,
@@ -82,8 +88,13 @@ def _of_held(cells: Sequence[_Told], review: Review) -> tuple[_Told, ...]:
     return tuple(cell for cell in cells if cell[0] in held)
 
 
-def edited(rows: Rows, sync: Sync, decision: Decision) -> tuple[Rows, tuple[Change, ...]]:
-    """`rows` with the decision's edits, and each cell that changed: (key, column, old, new)."""
+def edited(
+    rows: Rows, sync: Sync, decision: Decision, settled: Types = MappingProxyType({})
+) -> tuple[Rows, tuple[Change, ...]]:
+    """`rows` with the decision's edits, and each cell that changed: (key, column, old, new).
+
+    settled: the types that were published, in which a cell may be given as well.
+    """
     found = _sought(rows, sync, decision)
     cells: dict[int, dict[str, Any]] = {}
     changes: list[Change] = []
@@ -91,7 +102,9 @@ def edited(rows: Rows, sync: Sync, decision: Decision) -> tuple[Rows, tuple[Chan
         for column, value in edit.values.items():
             _check_column(column, rows, sync, edit.key)
             place, row = found[edit.key]
-            new = _value(value, rows.schema.field(column).type, column, edit.key)
+            kind = rows.schema.field(column).type
+            given = as_staged(value, kind, settled.get(column))
+            new = _value(given, kind, column, edit.key)
             if new != row[column]:
                 changes.append((edit.key, column, _text(row[column]), _text(new)))
                 row[column] = cells.setdefault(place, {})[column] = new

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 
 from wfops_pipelines import failing
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.findings import Finding, Json
+from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
     HOLDS,
@@ -25,20 +25,18 @@ from wfops_pipelines.core.reviews import (
     check_four_eyes,
     check_keys,
 )
-from wfops_pipelines.core.verdict import overridden
 from wfops_pipelines.deciding import leaving, row_outcomes
+from wfops_pipelines.deciding.asking import Anew, ask_anew
 from wfops_pipelines.deciding.editing import held_rows, stage_edited
-from wfops_pipelines.deciding.weighing import none_clean, not_waived
+from wfops_pipelines.deciding.overriding import Overridden, override_of
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging import assisting
-from wfops_pipelines.staging.rereading import way
 from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
-NAMELESS = "None"  # the key, as text, of rows that have none
 APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN, Verb.LEAVE_OUT)  # as many as the policy asks for
 FAILED_ON = (Verb.RETRY, Verb.LEAVE_OUT)  # what a failure goes on by
 
@@ -66,6 +64,7 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
 
     Raises BadDecision, AlreadyDecided, EvidenceChanged or NotAllowed; then nothing has changed.
     """
+    anew = _asked_anew(decision, project, services)
     with database.transaction(services.engine) as conn:
         review = reviews.get(conn, decision.review, lock=True)
         if review is None:
@@ -78,13 +77,23 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
         _check_person(decision, review, services)
         if decision.verb is Verb.LEAVE_OUT:
             decision = leaving.checked(conn, decision, review, sync)
-            return _take(conn, decision, review, sync, (), services, channel)
-        override = _override(conn, decision, review, sync, services)
+            return _take(conn, decision, review, sync, Overridden(), services, channel)
+        override = override_of(conn, decision, review, sync, services, anew)
         if decision.exclude or decision.edits:
             check_keys(decision, held_rows(conn, sync, review, services))
         if decision.edits:
             return _edit(conn, decision, review, sync, services, channel)
         return _take(conn, decision, review, sync, override, services, channel)
+
+
+def _asked_anew(decision: Decision, project: Project, services: Services) -> Anew:
+    """Before anything is locked, since a destination may take its time."""
+    with services.engine.connect() as conn:
+        review = reviews.get(conn, decision.review)
+    sync = project.syncs.get(review.sync) if review else None
+    if review is None or sync is None or decision.verb not in APPROVING or decision.edits:
+        return Anew()
+    return ask_anew(review, sync, services)
 
 
 def sync_of(project: Project, review: Review) -> Sync:
@@ -104,43 +113,6 @@ def _check_person(decision: Decision, review: Review, services: Services) -> Non
         check_four_eyes(decision, review)
     else:
         check_eligible(decision, review, services.people.members(review.group))
-
-
-def _override(
-    conn: Connection, decision: Decision, review: Review, sync: Sync, services: Services
-) -> tuple[str, ...]:
-    """The failed critical checks that this sets aside. Raises NotAllowed without the role."""
-    if decision.verb not in APPROVING or review.kind not in HOLDS or review.seq is None:
-        return ()
-    found = snapshots.evidence(conn, review.sync, review.seq)
-    findings = not_waived(conn, found[1], review.sync, services) if found else ()
-    _refuse_nameless(decision, findings, sync)
-    clean_only = decision.verb is Verb.APPROVE_CLEAN
-    if clean_only and found and none_clean(found[1], sync):
-        raise BadDecision(
-            "decision: approve_clean would publish nothing, for every row is flagged. "
-            "Use decision: reject."
-        )
-    left_out = frozenset(decision.exclude)
-    checks = overridden(findings, sync.policy, left_out, clean_only=clean_only)
-    if checks and not decision.edits:
-        act = f"approving despite the failed critical check {checks[0]}"
-        services.people.require(decision.actor.name, Role.OVERRIDE, act)
-    return () if decision.edits else checks
-
-
-def _refuse_nameless(decision: Decision, findings: Sequence[Finding], sync: Sync) -> None:
-    """No destination takes a row without a key, so approving it would wait for ever."""
-    for finding in (f for f in findings if f.check == "key" and not f.details.get("crashed")):
-        nameless = not finding.names_none
-        if nameless and (decision.edits or NAMELESS in decision.exclude):
-            continue  # an edited snapshot is examined again
-        leave = f"approve the others with `exclude: [{NAMELESS}]`, or " if nameless else ""
-        raise BadDecision(
-            f"decision: {finding.sentence}, and a row that its key does not name can be published "
-            f"nowhere, so {decision.verb.value} would wait for ever. Repair: {leave}reject, and "
-            f"mend the sync's key or its function; {way(sync)}."
-        )
 
 
 def _edit(
@@ -171,7 +143,7 @@ def _take(
     decision: Decision,
     review: Review,
     sync: Sync,
-    override: tuple[str, ...],
+    override: Overridden,
     services: Services,
     channel: str,
 ) -> Taken:
@@ -179,7 +151,7 @@ def _take(
     enough = approvals >= review.approvals_needed or decision.break_glass
     final = decision.verb not in APPROVING or enough
     id, at = services.id("dc"), services.clock()
-    reviews.record(conn, id, decision, channel, at, final=final, override=override)
+    reviews.record(conn, id, decision, channel, at, final=final, override=override.checks)
     noted: dict[str, Json] = {}
     if final:
         if cause := failing.accept_label(conn, review):
@@ -194,13 +166,13 @@ def _take(
             errand = Errand(id, review.id, review.sync, seq, decision.verb, at, 0, None)
             reviews.post(conn, errand)
     event = _decided(decision, review, id, services, channel, final=final)
-    details: dict[str, Json] = {**event.details, **noted, "override": list(override)}
-    overrides = final and bool(override or decision.break_glass)
+    details: dict[str, Json] = {**event.details, **noted, **override.as_json()}
+    overrides = final and bool(override.checks or decision.break_glass)
     action = Action.OVERRIDDEN if overrides else event.action
     audit.append(conn, replace(event, action=action, details=details))
     if overrides:
-        _look_afterwards(conn, decision, review, override, services)
-    return Taken(id, review, decision.verb, final, approvals, override=override)
+        _look_afterwards(conn, decision, review, override.checks, services)
+    return Taken(id, review, decision.verb, final, approvals, override=override.checks)
 
 
 def _reverts(decision: Decision, review: Review) -> bool:
@@ -270,7 +242,7 @@ def _look_afterwards(
         summary=f"{decision.actor.name} {how} {review.subject}{checks}: {decision.reason.strip()}",
         group=review.group,
         opened_at=services.clock(),
-        requested_by=decision.actor.name if decision.actor.verified else "",
+        requested_by=decision.actor.name,
         keys=review.keys,
     )
     reviews.open_review(conn, after)

@@ -13,6 +13,7 @@ from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import foreseeing
 from wfops_pipelines.destinations.foreseeing import Misfit
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
+from wfops_pipelines.destinations.neighbours import Rule, doubles
 from wfops_pipelines.destinations.staging import Pairing, names_in, run, stage_beside
 from wfops_pipelines.postgres.copying import with_nul
 from wfops_pipelines.postgres.names import quote
@@ -54,15 +55,6 @@ class Column:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """SQL that is true of staged rows `s` which the table refuses, and why it does."""
-
-    sql: str
-    why: str
-    column: str | None
-
-
 def catalogue(conn: Connection, target: str, held: Mapping[str, str]) -> dict[str, Column]:
     """What each column of `target` (quoted) takes; `held` are their types."""
     found = conn.exec_driver_sql(_COLUMNS, {"name": target}).all()
@@ -80,9 +72,7 @@ def misfits(
 ) -> Iterator[Misfit]:  # fmt: skip
     """What the table would refuse of `rows`, which are staged as `paired` says.
 
-    Unique indexes beside the key's, references to other tables and triggers are not asked: what
-    they say depends on what else is written until then. Nor are nulls and checks where a trigger
-    may write another value first.
+    Triggers are not asked, nor is anything but the types where one may write another value first.
     """
     names = [n for n in rows.column_names if n not in _OWN]
     if made := [n for n in names if n in columns and columns[n].generated]:
@@ -101,9 +91,9 @@ def misfits(
             return
     if written_by_triggers(conn, target):
         return
-    yield from _broken(
-        conn, [*_required(columns, names, key), *_checks(conn, target, names)], paired
-    )
+    rules = [*_required(columns, names, key), *_checks(conn, target, names)]
+    rules += doubles(conn, target, names, key, paired.on)
+    yield from _broken(conn, rules, paired)
     yield from _unfilled(conn, target, columns, names, key, paired)
 
 
@@ -176,22 +166,22 @@ _FRACTIONS = ("double precision", "numeric")
 _WHOLE = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
-def _required(columns: Mapping[str, Column], names: Sequence[str], key: str) -> Iterator[_Rule]:
+def _required(columns: Mapping[str, Column], names: Sequence[str], key: str) -> Iterator[Rule]:
     for name in names:
         if name != key and name in columns and columns[name].required:
-            yield _Rule(f"s.{quote(name)} is null", foreseeing.empty(name), name)
+            yield Rule(f"s.{quote(name)} is null", foreseeing.empty(name), name)
 
 
-def _checks(conn: Connection, target: str, names: Sequence[str]) -> Iterator[_Rule]:
+def _checks(conn: Connection, target: str, names: Sequence[str]) -> Iterator[Rule]:
     """The table's CHECK constraints about the rows' columns alone."""
     for row in conn.exec_driver_sql(_CHECKS, {"name": target}).all():
         name, sql, about = str(row[0]), str(row[1]), [*row[2]]
         if about and set(about) <= set(names):
             column = about[0] if len(about) == 1 else None
-            yield _Rule(f"({sql}) is false", f"the table's check {name} says no: {sql}", column)
+            yield Rule(f"({sql}) is false", f"the table's check {name} says no: {sql}", column)
 
 
-def _broken(conn: Connection, rules: Sequence[_Rule], paired: Pairing) -> Iterator[Misfit]:
+def _broken(conn: Connection, rules: Sequence[Rule], paired: Pairing) -> Iterator[Misfit]:
     """All rules in one look at the rows; one after the other where one cannot be told."""
     if not rules:
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
 from wfops_pipelines.core.findings import CheckResult, Finding, Json, Severity, counted_rows
+from wfops_pipelines.core.kinds import alike
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Policy
 from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
@@ -125,7 +126,8 @@ def examine(
         if not alive.num_rows and sync.cursor is not None:
             return ()  # nothing but deletions: there is no row to score
         past_of = known.profiles, known.decided, known.model, known.published
-        scored = score(sync, alive, *past_of, asked=snapshot.asked)
+        settled = _as_before(known.schema, alive)
+        scored = score(sync, alive, *past_of, asked=snapshot.asked, settled=settled)
         anomaly, profile, model = scored.summary, scored.profile, scored.fitted
         return scored.findings
 
@@ -164,6 +166,12 @@ def examine(
         anomaly=anomaly,
     )
     return Examined(evidence, profile, model)
+
+
+def _as_before(previous: pa.Schema | None, rows: Rows) -> frozenset[str]:
+    """The columns whose type is the one that was published."""
+    before = {f.name: str(f.type) for f in previous or ()}
+    return frozenset(f.name for f in rows.schema if alike(before.get(f.name, ""), str(f.type)))
 
 
 def _alive(rows: Rows, past: Past) -> Rows:

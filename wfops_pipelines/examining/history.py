@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.anomaly import ROWS_VERSION
+from wfops_pipelines.core.findings import Finding, findings_of
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
 from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
+from wfops_pipelines.examining.impact import misfitting, unsendable
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.inferring import Types
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import Types, living, types_of
+from wfops_pipelines.store.rows import living, types_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
 
 TRAINING_SNAPSHOTS = 20
+PATIENCE = 3  # seconds that a person waits for somebody else's lock
 _REFIT_SHARE = 5  # a model is fitted again when a fifth of its sources is new
 
 
@@ -44,9 +50,11 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
     model = stored if stored is not None and serves(stored, found) else None
     wanted = found if model is None else found[-1:]
     published = {s: p for s, p in _read(conn, sync, services, wanted).items() if p.num_rows}
-    last = [*published.values()][-1] if published else None
+    newest, last = [*published.items()][-1] if published else (None, None)
     return Past(
-        schema=None if last is None else last.schema,
+        schema=None
+        if newest is None or last is None
+        else _roomier(conn, sync, services, found, newest, last.schema),
         previous_rows=None if last is None else last.num_rows,
         profiles={}
         if not snapshot.ordinary
@@ -84,6 +92,21 @@ def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:
     return Foreseen(sync.destination.diff(conn, parcel, critical))
 
 
+def read_refused(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> list[Finding]:
+    """What the destination would refuse of these rows now, as the examination says it.
+
+    One that would have to be asked row by row, as an API, is not asked. Nobody waits long for a
+    table that somebody is just altering: raises what the database says then.
+    """
+    found = unsendable(living(rows), sync)
+    if not isinstance(sync.destination, Exacting):
+        return found
+    parcel = parcel_of(sync, snapshot, rows, services)
+    with services.engine.connect() as conn:
+        conn.exec_driver_sql(f"set local lock_timeout = '{1000 * PATIENCE:.0f}ms'")
+        return [*found, *misfitting(sync.destination.foreseen(conn, parcel, ()).misfits, sync)]
+
+
 def read_held(
     sync: Sync, snapshot: Snapshot, rows: Rows, keys: frozenset[str], services: Services
 ) -> Diff:
@@ -117,13 +140,49 @@ def settled_types(
 
     With other types than that has, each next snapshot would be held as a change of the columns.
     """
-    for source in reversed(sources(conn, sync, limit=TRAINING_SNAPSHOTS)):
+    published = sources(conn, sync, limit=TRAINING_SNAPSHOTS)
+    for source in reversed(published):
         found = _read(conn, sync, services, [source]).get(source)
         if found is not None and found.num_rows:
             known = {f.name: str(f.type) for f in found.schema}
             others = [n for n, kind in known.items() if kind != (held or {}).get(n)]
-            return {**(held or {}), **(types_of(found.select(others)) if others else {})}
+            settled = {**(held or {}), **(types_of(found.select(others)) if others else {})}
+            roomier = _roomier(conn, sync, services, published, source, found.schema)
+            return settled | {f.name: str(f.type) for f in roomier if str(f.type) != known[f.name]}
     return dict(held or {})
+
+
+def _roomier(
+    conn: Connection, sync: Sync, services: Services, published: Sequence[Source], newest: Source,
+    schema: pa.Schema,
+) -> pa.Schema:  # fmt: skip
+    """The columns of the newest snapshot; with fractions where people have let those go since.
+
+    A hold delays nobody, so that newer snapshots of whole numbers may be out before it is decided:
+    with their types, what a person let go would be held again, and again.
+    """
+    import pyarrow.types as pt
+
+    p = t.publications.c
+    query = select(p.seq, func.max(p.published_at)).where(p.sync == sync.name).group_by(p.seq)
+    numbers = [s.seq for s in published]
+    times: dict[int, datetime] = {r[0]: r[1] for r in conn.execute(query.where(p.seq.in_(numbers)))}
+    late = [s for s in published if s.seq < newest.seq and times[s.seq] > times[newest.seq]]
+    for source in sorted(late, key=lambda s: times[s.seq]):
+        for field in _changed(conn, sync, services, source):
+            at = schema.get_field_index(field.name)
+            fractions = pt.is_floating(field.type) or pt.is_decimal(field.type)
+            if at >= 0 and pt.is_integer(schema.field(at).type) and fractions:
+                schema = schema.set(at, schema.field(at).with_type(field.type))
+    return schema
+
+
+def _changed(conn: Connection, sync: Sync, services: Services, source: Source) -> list[pa.Field]:
+    """The columns that had another type than before, in a snapshot that was held for it."""
+    stored = snapshots.evidence(conn, sync.name, source.seq)
+    drifted = {f.column for f in findings_of(stored[1]) if f.check == "schema"} if stored else set()
+    rows = _read(conn, sync, services, [source]).get(source) if drifted else None
+    return [] if rows is None else [f for f in rows.schema if f.name in drifted]
 
 
 def sources(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -45,16 +45,20 @@ def score(
     stored: Stored | None,
     published: Mapping[Source, Rows],
     asked: tuple[datetime | None, datetime | None] | None = None,
+    settled: Collection[str] = (),
 ) -> Scored:
     """Score a snapshot against the profiles of published ones, and its rows against their rows.
 
-    `asked` is the stretch of the cursor that it was extracted for, as far as it is known.
+    `asked` is the stretch of the cursor that it was extracted for, as far as it is known. `settled`
+    are the columns whose type is the published one, whatever the last profile says: of an edited
+    snapshot there is none, and a person may have let an older one go since.
     The summary holds all that the scores came from beside the profiles: whose they are, the
     weights, the budget, the scorer's version, the row model's digest and the sources it can be
     fitted again from. With them, anybody gets the same bits again.
     """
     new = anomaly.profile(found.parts(), key=sync.key, cursor=sync.cursor, window=asked)
     profiles = [anomaly.Profile.from_json(text) for text in history.values()]
+    retyped = _retyped(profiles, new, settled)
     weights = anomaly.weights(decided)
     scored = anomaly.score_snapshot(
         profiles, new, false_holds=sync.policy.false_holds, weights=weights
@@ -72,11 +76,26 @@ def score(
         "scorer": anomaly.VERSION,
         "profile": new.version,
     }
+    if retyped:
+        summary["retyped"] = [*retyped]  # in the last profile, as they are now
     fitted = _fit(sync, published) if stored is None else None
     model = stored or fitted
     rows = _rows(sync, found, model) if model is not None else []
     summary["rows"] = _model_json(model)
     return Scored((*findings, *rows), new.to_json(), summary, fitted)
+
+
+def _retyped(
+    profiles: list[anomaly.Profile], new: anomaly.Profile, settled: Collection[str]
+) -> list[str]:
+    """The settled columns of the last profile that had another type, which is changed in place."""
+    if not profiles:
+        return []
+    now = {c.name: c.type for c in new.columns if c.name in settled}
+    last = profiles[-1]
+    columns = tuple(replace(c, type=now.get(c.name, c.type)) for c in last.columns)
+    profiles[-1] = replace(last, columns=columns)
+    return [c.name for c, was in zip(columns, last.columns, strict=True) if c.type != was.type]
 
 
 def _findings(scored: anomaly.SnapshotScore) -> list[Finding]:

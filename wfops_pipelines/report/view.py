@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from wfops_pipelines.core.findings import CheckResult, Finding, Outcome, Severity, counted
-from wfops_pipelines.core.verdict import Hold, Publish
+from wfops_pipelines.core.verdict import Hold, Publish, would_fail
 from wfops_pipelines.report.model import Check, Link, Report
 from wfops_pipelines.report.rows import (
     FailingRow,
@@ -116,8 +116,8 @@ def columns_beside_key(report: Report) -> list[str]:
 
 
 def finding_lines(report: Report) -> tuple[FindingLine, ...]:
-    """What the other examiners found, the worst first."""
-    ranked = sorted(other_findings(report), key=lambda f: -f.severity.rank)
+    """What the other examiners found, the worst first: that publishing would fail, on top."""
+    ranked = sorted(other_findings(report), key=lambda f: (not would_fail(f), -f.severity.rank))
     return tuple(_finding(f, report.masked) for f in ranked)
 
 

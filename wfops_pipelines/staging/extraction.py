@@ -22,6 +22,7 @@ from wfops_pipelines.staging.assisting import Assisted, assist
 from wfops_pipelines.staging.gathering import Between, Gathered, Recall, gather
 from wfops_pipelines.staging.vanished import with_vanished
 from wfops_pipelines.store import audit, database, drafts, files, remembered, rows, snapshots
+from wfops_pipelines.store.mixed import noted
 from wfops_pipelines.sync import Day, Sync
 
 REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times the overlap
@@ -181,10 +182,11 @@ def _snapshot(
     run_id: str | None,
 ) -> Snapshot:
     """The snapshot with its file written, ready to be entered."""
+    folder = services.folder(sync.name)
     return Snapshot(
         sync=sync.name,
         seq=stretch.head.seq + 1,
-        digest=files.write(services.folder(sync.name), gathered, services.at_once),
+        digest=files.write(folder, gathered, services.at_once, noted(found.mixed)),
         rows=gathered.num_rows,
         staged_at=services.clock(),
         run_id=run_id,

@@ -16,8 +16,8 @@ from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
 from wfops_pipelines.staging import telling
 from wfops_pipelines.staging.newest import Marks
-from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import Fitting, refitted
+from wfops_pipelines.store.mixed import Mixed, joined, masked, sliced
 from wfops_pipelines.store.remembered import NO_KEY, Came, identities
 from wfops_pipelines.store.rows import remembered_as, remembered_key, texts
 from wfops_pipelines.store.spool import Spool
@@ -49,7 +49,7 @@ class Gathered:
     """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
     `repeats` is how many rows were dropped because the same version came twice. `doubted` and
-    `contradicted`, `overtaken`: see Snapshot.
+    `contradicted`, `overtaken`: see Snapshot. `mixed` is of the rows.
     """
 
     rows: Rows
@@ -59,6 +59,7 @@ class Gathered:
     doubted: tuple[tuple[str, str], ...] = ()
     contradicted: tuple[Cell, ...] = ()
     overtaken: int = 0
+    mixed: Mixed = field(default_factory=dict)
 
     def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
@@ -96,19 +97,20 @@ def gather(
     are a page, a few times `at_once` rows, and a mark for each row; the rows wait in `folder`.
     """
     spool, fitting = Spool(folder), Fitting()
-    told, quarrel = _Told(sync, came, only), False
-    for part in _parts(sync, pages, held, min(at_once, AT_ONCE)):
-        quarrel |= fitting.see(part)
+    told, known, mixed = _Told(sync, came, only), [], []
+    for part, kinds in _parts(sync, pages, held, min(at_once, AT_ONCE)):
+        fitting.see(part)
         spool.add(part)
-        told.add(part)
+        known.append(versions(part, kinds))
+        mixed.append(kinds)
+        told.add(part, known[-1])
     if not told.count:
         return None
-    whole = refitted(spool.read, fitting.schema(held, spool.read), told.count)
-    _refuse_bytes(sync, whole.schema)
-    if quarrel:  # what a type is counts for a version
-        told = _Told(sync, came, only)
-        for part in whole.parts():
-            told.add(part)
+    schema = _with_keys(sync, fitting, fitting.schema(held, spool.read), held)
+    whole = refitted(spool.read, schema, told.count)
+    _refuse_bytes(sync, schema)
+    if fitting.quarrels(sync.key):  # another type spells a key otherwise
+        told = _told_again(_Told(sync, came, only), whole, known)
     chosen = told.marks.newest()
     if not len(chosen.version):
         return None
@@ -117,8 +119,25 @@ def gather(
         doubt for at, doubt in told.doubts.items() if chosen.mask is None or chosen.mask[at].as_py()
     )
     cells = contradicted(whole, sync.key, chosen.rivals) if len(chosen.rivals) else ()
+    texts_ = [f.name for f in whole.schema if str(f.type) == "string"]
+    names = [n for n in texts_ if fitting.quarrels(n) or any(n in kinds for kinds in mixed)]
+    stayed = masked(joined(names, spool.read, mixed), chosen.mask)
     counts = chosen.repeats, doubted, cells, chosen.overtaken
-    return Gathered(rows, chosen.version, chosen.cursor, *counts)
+    return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed)
+
+
+def _with_keys(
+    sync: Sync, fitting: Fitting, schema: pa.Schema, held: Mapping[str, str] | None
+) -> pa.Schema:
+    """Keys that parts spell in several types stay as they are spelled, unless all fit as held."""
+    import pyarrow as pa
+
+    known = (held or {}).get(sync.key)
+    if known is None or not fitting.quarrels(sync.key):
+        return schema
+    place = schema.get_field_index(sync.key)
+    fits = str(schema.field(place).type) == known
+    return schema if fits else schema.set(place, pa.field(sync.key, pa.string()))
 
 
 @dataclass(slots=True)
@@ -135,10 +154,10 @@ class _Told:
     doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, part: pa.Table) -> None:
+    def add(self, part: pa.Table, version: npt.NDArray[np.uint64]) -> None:
         import pandas as pd
 
-        inside = _inside(identify(self.sync, part), self.only)
+        inside = _inside(identify(self.sync, part, version), self.only)
         names = pd.Series(remembered_as(inside["key"]), inside.index, dtype=object)
         known = inside.assign(key=names)
         news, doubts = _news(known, self.came(len(known), partial(_asked, known)))
@@ -148,14 +167,26 @@ class _Told:
         self.count += part.num_rows
 
 
-def _few(table: pa.Table, at_once: int) -> Iterator[pa.Table]:
+def _told_again(told: _Told, rows: Rows, versions: Sequence[npt.NDArray[np.uint64]]) -> _Told:
+    """The same rows once more, under the keys that they have now."""
+    import numpy as np
+
+    known, at = np.concatenate(versions), 0
+    for part in rows.parts():
+        told.add(part, known[at : at + part.num_rows])
+        at += part.num_rows
+    return told
+
+
+def _few(told: telling.Told, at_once: int) -> Iterator[telling.Told]:
+    table, mixed = told
     for at in range(0, max(table.num_rows, 1), at_once):
-        yield table.slice(at, at_once)
+        yield table.slice(at, at_once), sliced(mixed, at, at_once)
 
 
 def _parts(
     sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None, at_once: int
-) -> Iterator[pa.Table]:
+) -> Iterator[telling.Told]:
     """What the sync's function makes of the pages, as tables of at most `at_once` rows."""
     loose: list[Mapping[str, Any]] = []
     names: Iterable[str] = ()
@@ -166,14 +197,14 @@ def _parts(
         progress.step(len(found))
         names = names or _names(found)
         told = told or _tells(sync, found)
-        if _is_table(found):
-            for few in _few(found, at_once):
-                yield telling.of_table(sync, rows.settle(few, held))
-            continue
-        loose.extend(found)
-        if len(loose) >= at_once:
+        typed = _is_table(found)
+        loose.extend(() if typed else found)
+        if len(loose) >= at_once or (loose and typed):  # what is told last counts
             yield from _few(telling.of_rows(sync, loose, held), at_once)
             loose = []
+        if typed:
+            for few, _ in _few((found, {}), at_once):
+                yield telling.of_table(sync, few, held)
     if loose:
         yield from _few(telling.of_rows(sync, loose, held), at_once)
     if names and not told:
@@ -226,7 +257,7 @@ def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
         )
 
 
-def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
+def identify(sync: Sync, table: pa.Table, version: npt.NDArray[np.uint64]) -> pd.DataFrame:
     """Key, version and cursor of each row; the index says where it stands."""
     import pandas as pd
 
@@ -235,7 +266,7 @@ def identify(sync: Sync, table: pa.Table) -> pd.DataFrame:
     timed = sync.cursor is not None and sync.cursor in table.column_names
     cursor: Any = table[sync.cursor].to_numpy() if timed else [None] * table.num_rows
     moments = pd.Series(cursor, dtype="datetime64[us]").dt.tz_localize("UTC")
-    found = {"key": pd.Series(keys, dtype=object), "version": versions(table), "cursor": moments}
+    found = {"key": pd.Series(keys, dtype=object), "version": version, "cursor": moments}
     return pd.DataFrame(found)
 
 

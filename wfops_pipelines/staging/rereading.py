@@ -20,7 +20,9 @@ from wfops_pipelines.errors import SettingsError, SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.gathering import identify
 from wfops_pipelines.store import audit, database, drafts, remembered, snapshots
+from wfops_pipelines.store.mixed import Mixed, read_note, sliced
 from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.versions import versions
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -91,10 +93,12 @@ def recall(sync: Sync, since: datetime, services: Services) -> None:
         except SnapshotDamaged:
             continue
         with database.transaction(services.engine) as conn:
-            tidied = _tidied(conn, sync, snapshot.seq)
+            tidied, mixed, at = _tidied(conn, sync, snapshot.seq), read_note(staged.schema), 0
             for part in staged.parts():
-                told = _as_told(part, sync.key, tidied)
-                remembered.recall(conn, sync.name, snapshot.seq, _identities(sync, told, since))
+                told, kinds = _as_told(part, sync.key, tidied), sliced(mixed, at, part.num_rows)
+                found = _identities(sync, told, kinds, since)
+                remembered.recall(conn, sync.name, snapshot.seq, found)
+                at += part.num_rows
 
 
 def _tidied(conn: Connection, sync: Sync, seq: int) -> dict[str, _Cells]:
@@ -121,10 +125,11 @@ def _as_told(part: pa.Table, key: str, tidied: Mapping[str, _Cells]) -> pa.Table
     return part
 
 
-def _identities(sync: Sync, part: pa.Table, since: datetime) -> pa.Table:
+def _identities(sync: Sync, part: pa.Table, mixed: Mixed, since: datetime) -> pa.Table:
     """As extraction saw the rows: without what assistants wrote into columns of their own."""
     drafted = {a.column for a in sync.assist if isinstance(a, Classify | Drafting)}
-    marks = identify(sync, part.drop_columns([c for c in part.column_names if c in drafted]))
+    told = part.drop_columns([c for c in part.column_names if c in drafted])
+    marks = identify(sync, told, versions(told, mixed))
     marks = marks[~(marks["cursor"] < since)]
     cursor = marks["cursor"].dt.tz_localize(None).to_numpy()
     return remembered.identities([*marks["key"]], marks["version"].to_numpy(), cursor)

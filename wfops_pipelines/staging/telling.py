@@ -10,32 +10,49 @@ from wfops_pipelines.core.snapshot import DELETED, says_gone
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.store import rows
+from wfops_pipelines.store.inferring import column_of, unboxed
+from wfops_pipelines.store.mixed import Mixed, kinds_of
 from wfops_pipelines.sync import Sync, instant
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Row: TypeAlias = Mapping[str, Any]
+Told: TypeAlias = "tuple[pa.Table, Mixed]"
 
 TAKEN = frozenset({DELETED, DELETED_AT, SEQ})  # what these say, only the product may say
 _LACKS = object()
 
 
-def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) -> pa.Table:
+def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) -> Told:
     """Rows as a table whose cursor is a time, with `DELETED` where some are gone."""
-    _refuse_taken(sync, rows.names_of(found))
+    names = rows.names_of(found)
+    _refuse_taken(sync, names)
     marks: dict[str, pa.Array | None] = {}
+    kinds: Mixed = {}
+    if sync.key in names and sync.key not in (sync.cursor, sync.deleted):
+        values = rows.values_of(found, sync.key)
+        whole = (held or {}).get(sync.key) in (None, "int64", "string")
+        if set(map(type, values)) - {type(None)} not in ({int} if whole else {str}, {str}):
+            marks[sync.key], kinds = _keys(sync.key, values, held)
     if sync.cursor is not None:
         values = rows.values_of(found, sync.cursor, _LACKS)
         marks[sync.cursor] = _times(sync, values, found.__getitem__)
     if sync.deleted is not None:
         marks |= {sync.deleted: None, DELETED: _gone(row.get(sync.deleted) for row in found)}
-    return rows.to_table(found, held, marks)
+    table, mixed = rows.told(found, held, marks)
+    return table, {**mixed, **kinds}
 
 
-def of_table(sync: Sync, table: pa.Table) -> pa.Table:
+def of_table(sync: Sync, found: pa.Table, held: Mapping[str, str] | None) -> Told:
     """As `of_rows`, of a table that somebody else typed."""
+    table, mixed = rows.settled(found, held)
     _refuse_taken(sync, table.column_names)
+    if _may_differ(table, sync.key, held):
+        values = found[sync.key].to_pylist()
+        keys, kinds = _keys(sync.key, values, held)
+        table = table.set_column(table.column_names.index(sync.key), sync.key, keys)
+        mixed = {**mixed, **kinds}
     if sync.cursor is not None and not _is_time(table, sync.cursor):
         known = sync.cursor in table.column_names
         values = table[sync.cursor].to_pylist() if known else [_LACKS]
@@ -45,7 +62,39 @@ def of_table(sync: Sync, table: pa.Table) -> pa.Table:
         gone = _gone(table[sync.deleted].to_pylist())
         table = table.drop_columns([sync.deleted])
         table = table if gone is None else table.append_column(DELETED, gone)
-    return table
+    return table, {n: kinds for n, kinds in mixed.items() if n not in (sync.cursor, sync.deleted)}
+
+
+def _keys(
+    name: str, values: Sequence[Any], held: Mapping[str, str] | None
+) -> tuple[pa.Array, Mixed]:
+    """A key column in which each key is spelled as it is when it comes alone; texts where need be.
+
+    33 is 33.0 in a column of fractions, and 1.7 is 1.70 in one of two places: other keys, of rows
+    that nobody knows. What is not a number (pandas' word for what is missing) is no key.
+    """
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    there = [None if isinstance(v, float) and v != v else v for v in unboxed([*values])]
+    kind = (held or {}).get(name)
+    column = column_of(there, kind)
+    if str(column.type) != kind and (kind is not None or pt.is_string(column.type)):
+        alone = [None if v is None else rows.texts(column_of([v], kind))[0] for v in there]
+        column = column if rows.texts(column) == alone else pa.array(alone, pa.string())
+    kinds = kinds_of(there, column)
+    return column, {} if kinds is None else {name: kinds}
+
+
+def _may_differ(table: pa.Table, name: str, held: Mapping[str, str] | None) -> bool:
+    """Whether keys that somebody else typed may be spelled otherwise, alone."""
+    import pyarrow.types as pt
+
+    if name not in table.column_names:
+        return False
+    kind, known = table.schema.field(name).type, (held or {}).get(name)
+    numbers = pt.is_integer(kind) or pt.is_decimal(kind)
+    return bool(pt.is_floating(kind) or (numbers and known not in (None, str(kind), "string")))
 
 
 def _times(sync: Sync, values: Sequence[Any], row: Callable[[int], Row]) -> pa.Array:

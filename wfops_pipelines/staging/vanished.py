@@ -9,9 +9,10 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Spelling, can_list
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.gathering import Gathered, identify
+from wfops_pipelines.staging.gathering import Gathered
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import followed_by
+from wfops_pipelines.store.versions import versions
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -52,15 +53,14 @@ def _and_tombstones(sync: Sync, found: Gathered | None, gone: list[Any]) -> Gath
     if found is not None:
         gone = _typed_as(gone, found.rows.schema.field(sync.key).type)
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
-    news = identify(sync, marks)
-    version, cursor = news["version"].to_numpy(), np.full(len(news), "NaT", "datetime64[us]")
+    version, cursor = versions(marks), np.full(len(gone), "NaT", "datetime64[us]")
     if found is None:
         return Gathered(Rows.of(marks), version, cursor, 0)
     both = followed_by(found.rows, marks)
-    versions, cursors = [found.version, version], [found.cursor, cursor]
-    return replace(
-        found, rows=both, version=np.concatenate(versions), cursor=np.concatenate(cursors)
-    )
+    mixed = {n: np.append(k, np.zeros(len(gone), k.dtype)) for n, k in found.mixed.items()}
+    known, cursors = [found.version, version], [found.cursor, cursor]
+    marked = np.concatenate(known), np.concatenate(cursors)
+    return replace(found, rows=both, version=marked[0], cursor=marked[1], mixed=mixed)
 
 
 def _typed_as(keys: list[Any], kind: pa.DataType) -> list[Any]:

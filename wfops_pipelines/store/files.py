@@ -6,9 +6,11 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from wfops_pipelines.core.disk import FORGOTTEN, sweep, writing
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 SAMPLE = 16_384  # rows that say how a column is best encoded
 
 
-def write(folder: Path, rows: Rows, at_once: int) -> str:
+def write(
+    folder: Path, rows: Rows, at_once: int, notes: Mapping[bytes, bytes] = MappingProxyType({})
+) -> str:
     """Write the rows under `folder`, durably, `at_once` in a row group, and return the digest.
 
+    `notes` are kept in the file as metadata of its schema.
     Written to a temporary name, fsynced, then renamed to the digest: a crash leaves either the
     whole file or none. Writing the same content again changes nothing.
     """
@@ -32,11 +37,18 @@ def write(folder: Path, rows: Rows, at_once: int) -> str:
         temporary = _unfinished(folder) / f".{uuid.uuid4().hex}.tmp"
     try:
         with writing(folder):
-            digest = _write_sealed(temporary, folder, rows, at_once)
+            digest = _write_sealed(temporary, folder, _with(rows, notes), at_once)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(folder)
     return digest
+
+
+def _with(rows: Rows, notes: Mapping[bytes, bytes]) -> Rows:
+    if not notes:
+        return rows
+    known = rows.schema.metadata or {}
+    return replace(rows, schema=rows.schema.with_metadata({**known, **notes}))
 
 
 def _unfinished(folder: Path) -> Path:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.parts import Read, Rows
-from wfops_pipelines.store.rows import Types, spelled_out, type_named, typed
+from wfops_pipelines.store.inferring import Types, spelled_out, type_named, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _EXACT = 2**53  # whole numbers up to here are the same as doubles
-_MOST_DIGITS = 38  # of Arrow's smaller decimal
+_MOST_DIGITS = 38, 76  # of Arrow's smaller and larger decimal
 
 
 class Fitting:
@@ -28,18 +28,19 @@ class Fitting:
         self._kinds: dict[str, dict[str, pa.DataType]] = {}
         self._exact: dict[str, bool] = {}
 
-    def see(self, part: pa.Table) -> bool:
-        """Take a part in; whether some column has another type than in the parts before."""
-        quarrel = False
+    def see(self, part: pa.Table) -> None:
+        """Take a part in."""
         for name in part.column_names:
             kinds, column = self._kinds.setdefault(name, {}), part[name]
             if column.null_count == len(column):
                 continue
             kinds[str(column.type)] = column.type
-            quarrel |= len(kinds) > 1
             if str(column.type) == "int64":
                 self._exact[name] = self._exact.get(name, True) and _is_exact(column)
-        return quarrel
+
+    def quarrels(self, name: str) -> bool:
+        """Whether parts had this column in several types."""
+        return len(self._kinds.get(name, ())) > 1
 
     def schema(self, held: Types | None, again: Read) -> pa.Schema:
         """The columns' types; where parts disagree, the `held` one if all values fit it.
@@ -148,7 +149,7 @@ def _all_fit(name: str, wanted: str, again: Read) -> pa.DataType | None:
 
 
 def _widest(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
-    """The decimal that holds all of these decimals; None where they are not only decimals."""
+    """The decimal that holds all of these decimals; None where there is none."""
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -156,4 +157,7 @@ def _widest(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
         return None
     scale = max(k.scale for k in kinds)
     digits = max(k.precision - k.scale for k in kinds) + scale
-    return pa.decimal128(digits, scale) if digits <= _MOST_DIGITS else pa.decimal256(digits, scale)
+    some, most = _MOST_DIGITS
+    if digits > most:
+        return None
+    return pa.decimal128(digits, scale) if digits <= some else pa.decimal256(digits, scale)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.errors import SchemaRefused
+from wfops_pipelines.store.inferring import (
+    Types,
+    column_of,
+    exactly,
+    sound,
+    type_named,
+    unboxed,
+)
+from wfops_pipelines.store.mixed import Mixed, kinds_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 Row = Mapping[str, Any]
-Types = Mapping[str, str]
 
 
 def to_table(
@@ -32,6 +39,15 @@ def to_table(
     of mixed or nested types become JSON text. `ready` are columns that take the place of what the
     rows say, None for one that is left out. Raises SchemaRefused for a column without a name.
     """
+    return told(rows, held, ready)[0]
+
+
+def told(
+    rows: Sequence[Row],
+    held: Types | None = None,
+    ready: Mapping[str, pa.Array | None] = MappingProxyType({}),
+) -> tuple[pa.Table, Mixed]:
+    """As `to_table`, and what values were in columns that are text because they are mixed."""
     import pyarrow as pa
 
     names = names_of(rows)
@@ -39,11 +55,21 @@ def to_table(
         raise SchemaRefused("a row has a column without a name. Repair the sync's function.")
     known = {n: (held or {})[n] for n in names if n not in ready and n in (held or {})}
     found = {**_at_once(rows, known), **ready}
+    kinds = {}
     for name in names:
         if name not in found:
-            found[name] = _spelled(values_of(rows, name), known.get(name))
+            values = unboxed(values_of(rows, name))
+            found[name] = _named_column(name, values, known.get(name))
+            kinds[sound(name)] = kinds_of(values, found[name])
     order = dict.fromkeys((*names, *ready))
-    return pa.table({_sound(n): a for n in order if (a := found[n]) is not None})
+    return pa.table({sound(n): a for n in order if (a := found[n]) is not None}), _some(kinds)
+
+
+def _named_column(name: str, values: list[Any], held: str | None) -> pa.Array:
+    try:
+        return column_of(values, held)
+    except SchemaRefused as error:
+        raise SchemaRefused(f"the column {name} {error}") from None
 
 
 def names_of(rows: Sequence[Row]) -> list[str]:
@@ -63,13 +89,13 @@ def values_of(rows: Sequence[Row], name: str, absent: Any = None) -> list[Any]:
 def _at_once(rows: Sequence[Row], held: Types) -> dict[str, pa.Array]:
     """The columns of held types, read by Arrow row by row; none where one does not fit.
 
-    Times are left to `_column`: what Python takes as one, and in which zone, is not Arrow's say.
+    Times are left to `column_of`: what Python takes as one, and in which zone, is not Arrow's say.
     """
     import pyarrow as pa
 
     plain = {
         n: kind for n, t in held.items()
-        if not t.startswith("timestamp") and _exactly(values_of(rows, n), kind := type_named(t))
+        if not t.startswith("timestamp") and exactly(values_of(rows, n), kind := type_named(t))
     }  # fmt: skip
     if not plain:
         return {}
@@ -83,14 +109,26 @@ def settle(table: pa.Table, held: Types | None = None) -> pa.Table:
     """A table that somebody else typed (a file, a database), with the types that snapshots have.
 
     Whole numbers have 64 bits, times are in UTC, nested values are JSON text; no value changes.
-    Raises SchemaRefused where two columns share a name.
+    Raises SchemaRefused where two columns share a name, or for a time that no calendar has.
     """
+    return settled(table, held)[0]
+
+
+def settled(table: pa.Table, held: Types | None = None) -> tuple[pa.Table, Mixed]:
+    """As `settle`, with the second that `told` has."""
     import pyarrow as pa
+    import pyarrow.types as pt
 
     if len(set(table.column_names)) < table.num_columns or "" in table.column_names:
         raise SchemaRefused("two columns share a name, or one has none. Repair the file.")
-    columns = {n: _settled(table[n], (held or {}).get(n)) for n in table.column_names}
-    return pa.table(columns)
+    columns = {n: _settled(n, table[n], (held or {}).get(n)) for n in table.column_names}
+    became = [n for n, c in columns.items() if pt.is_string(c.type) and _is_plain(table[n].type)]
+    kinds = {n: kinds_of(table[n].to_pylist(), columns[n]) for n in became}
+    return pa.table(columns), _some(kinds)
+
+
+def _some(kinds: Mapping[str, npt.NDArray[np.uint8] | None]) -> Mixed:
+    return {name: found for name, found in kinds.items() if found is not None}
 
 
 def types_of(rows: Rows) -> dict[str, str]:
@@ -156,93 +194,17 @@ def remembered_key(name: str) -> str:
     return name[1:] if name[:1] == "\\" and name.lstrip("\\") == "None" else name
 
 
-def _spelled(values: list[Any], held: str | None) -> pa.Array:
-    """As `_column`; half of a surrogate pair, which no file can hold, becomes U+FFFD."""
+def _settled(name: str, column: pa.ChunkedArray, held: str | None) -> pa.Array:
     try:
-        return _column(values, held)
-    except UnicodeEncodeError:
-        return _column([_sound(v) if isinstance(v, str) else v for v in values], held)
+        return _as_settled(column, held)
+    except OverflowError as error:
+        raise SchemaRefused(
+            f"the column {name} holds a time that no calendar has ({error}). Return null for it, "
+            "or a time up to the year 9999."
+        ) from None
 
 
-def _sound(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _column(values: list[Any], held: str | None) -> pa.Array:
-    import pyarrow as pa
-
-    found = None if held is None else typed(values, type_named(held))
-    return pa.array(*_inferred(values)) if found is None else found
-
-
-def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
-    """The values as a column of this type; None where one of them does not fit."""
-    import pyarrow as pa
-
-    if not _exactly(values, kind):
-        return None
-    if pa.types.is_timestamp(kind):
-        values = [_plain(v) for v in values]
-    try:
-        return pa.array(values, type=kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
-        return None
-
-
-def _exactly(values: list[Any], kind: pa.DataType) -> bool:
-    """Whether Arrow, where it reads these as `kind`, takes no value for another one.
-
-    As it would a half for a whole number, seconds for a day, or the noon of a day for the day.
-    """
-    import pyarrow.types as pt
-
-    kinds = set(map(type, values)) - {type(None)}
-    if pt.is_integer(kind):
-        parts = {k for k in kinds if issubclass(k, float | Decimal)}
-        return not parts or all(_whole(v) for v in values if type(v) in parts)
-    if pt.is_floating(kind):
-        return bool not in kinds
-    if pt.is_date(kind):
-        return all(issubclass(k, date) and not issubclass(k, datetime) for k in kinds)
-    return not pt.is_timestamp(kind) or all(issubclass(k, datetime) for k in kinds)
-
-
-def _whole(value: float | Decimal) -> bool:
-    """Whether a whole number says the same; a decimal's places, be they zeros, would be lost."""
-    if isinstance(value, Decimal):
-        return value.as_tuple().exponent == 0
-    return value.is_integer()
-
-
-def spelled_out(values: list[Any]) -> pa.Array:
-    """The values as text, whatever they are."""
-    import pyarrow as pa
-
-    return pa.array([_text(v) for v in values], pa.string())
-
-
-def _inferred(values: list[Any]) -> tuple[list[Any], pa.DataType | None]:
-    import pyarrow as pa
-
-    kinds = set(map(type, values)) - {type(None)}
-    if not kinds:
-        return values, pa.string()
-    if kinds <= {datetime}:
-        return [_plain(v) for v in values], pa.timestamp("us", "UTC")
-    if kinds == {int}:
-        there = [v for v in values if v is not None]
-        fits = min(there) >= -(2**63) and max(there) < 2**63
-        return (values, pa.int64()) if fits else ([_text(v) for v in values], pa.string())
-    if kinds == {int, float} and all(_exact(v) for v in values):
-        return [None if v is None else float(v) for v in values], pa.float64()
-    if kinds == {Decimal} and not all(v is None or v.is_finite() for v in values):
-        return [_text(v) for v in values], pa.string()
-    if len(kinds) == 1 and kinds <= {str, bool, float, date, Decimal, bytes}:
-        return values, None
-    return [_text(v) for v in values], pa.string()
-
-
-def _settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
+def _as_settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -257,9 +219,17 @@ def _settled(column: pa.ChunkedArray, held: str | None) -> pa.Array:
         if held is not None and pt.is_null(kind):
             return column.cast(type_named(held))
         simple = _simple(kind)
-        return column.cast(simple) if simple is not None else _column(column.to_pylist(), held)
+        return column.cast(simple) if simple is not None else column_of(column.to_pylist(), held)
     except pa.ArrowInvalid:
-        return _column(column.to_pylist(), held)
+        return column_of(column.to_pylist(), held)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    import pyarrow.types as pt
+
+    if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
+        kind = kind.value_type
+    return bool(pt.is_integer(kind) or pt.is_temporal(kind) or pt.is_decimal(kind))
 
 
 def _simple(kind: pa.DataType) -> pa.DataType | None:
@@ -282,36 +252,3 @@ def _simple(kind: pa.DataType) -> pa.DataType | None:
     if pt.is_boolean(kind) or pt.is_decimal128(kind):
         return kind
     return None
-
-
-def type_named(name: str) -> pa.DataType:
-    """The type that Arrow writes as `name`, of those that snapshots have."""
-    import pyarrow as pa
-
-    if name == "timestamp[us, tz=UTC]":
-        return pa.timestamp("us", "UTC")
-    if name.startswith("decimal"):
-        kind, _, sizes = name.removesuffix(")").partition("(")
-        precision, scale = sizes.split(",")
-        return getattr(pa, kind)(int(precision), int(scale))
-    return pa.type_for_alias(name.removesuffix("[day]"))
-
-
-def _exact(value: Any) -> bool:
-    """Whether a double holds this number; beyond that a text does."""
-    return not isinstance(value, int) or -(2**53) <= value <= 2**53
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is not UTC:
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
-    return value
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if not isinstance(value, bool | int | float | list | tuple | Mapping):
-        return str(value)  # as a Decimal, a UUID or a time of day is written
-    said = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
-    return said if said.isascii() else _sound(said)

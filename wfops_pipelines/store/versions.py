@@ -8,10 +8,13 @@ compared only between versions of the same row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.store.mixed import Mixed, each_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,19 +23,30 @@ if TYPE_CHECKING:
 
     Hashes = npt.NDArray[np.uint64]
 
-_EXACT = 2.0**53
+_WHOLE = 2.0**63  # doubles below that and without a fraction are whole numbers of 64 bits
 SAMPLE = 10_000  # values that tell whether a column repeats itself
 
 
-def versions(table: pa.Table) -> Hashes:
-    """One hash for each row of `table`."""
+def versions(table: pa.Table, mixed: Mixed = MappingProxyType({})) -> Hashes:
+    """One hash for each row of `table`; a value that is `mixed` with others counts as itself."""
     import numpy as np
 
     total = np.zeros(table.num_rows, np.uint64)
     for name in table.column_names:
+        column, salt = table[name].combine_chunks(), _salt(name)
         # wraps around, and is the same in any order
-        total += _hashes(table[name].combine_chunks(), _salt(name))
+        total += _each(column, mixed[name], salt) if name in mixed else _hashes(column, salt)
     return total
+
+
+def _each(column: pa.Array, kinds: npt.NDArray[np.uint8], salt: np.uint64) -> Hashes:
+    import numpy as np
+
+    hashes = np.zeros(len(column), np.uint64)
+    for at, values in each_kind(column, kinds):
+        decimals = isinstance(values, list)
+        hashes[at] = _mixed(_decimals(values) ^ salt) if decimals else _hashes(values, salt)
+    return hashes
 
 
 def _hashes(column: pa.Array, salt: np.uint64 | int = 0) -> Hashes:
@@ -90,7 +104,7 @@ def _values(column: pa.Array) -> Hashes:
     if pt.is_date(column.type):
         return _numbers(column.cast("int32").fill_null(0).to_numpy().astype(np.int64))
     if pt.is_decimal(column.type):
-        return _texts(_spelled_decimals(column))
+        return _decimals(column.to_pylist())
     return _texts(column)
 
 
@@ -105,7 +119,7 @@ def _floats(values: npt.NDArray[Any]) -> Hashes:
     """33.0 is 33: a fraction beside it, which makes its column one of floats, changes no value."""
     import numpy as np
 
-    whole = (np.abs(values) < _EXACT) & (np.floor(values) == values)
+    whole = (np.abs(values) < _WHOLE) & (np.floor(values) == values)
     integers = _numbers(np.where(whole, values, 0).astype(np.int64))
     return np.where(whole, integers, _numbers(values))
 
@@ -132,12 +146,24 @@ def _empty(column: pa.Array) -> Any:
     return b"" if pt.is_binary(column.type) or pt.is_large_binary(column.type) else ""
 
 
-def _spelled_decimals(column: pa.Array) -> pa.Array:
-    """1.2 and 1.20 are one value, whatever scale their table settled on."""
+def _decimals(values: Sequence[Decimal | None]) -> Hashes:
+    """By value: 1.2 and 1.20 are one, whatever scale their table settled on; 33.00 is 33."""
+    import numpy as np
     import pyarrow as pa
 
-    spelled = [None if v is None else f"{v.normalize():f}" for v in column.to_pylist()]
-    return pa.array(spelled, pa.string())
+    hashes = _texts(pa.array([None if v is None else _plain(v) for v in values], pa.string()))
+    whole = {at: int(v) for at, v in enumerate(values) if v is not None and _is_whole(v)}
+    hashes[[*whole]] = _numbers(np.array([*whole.values()], np.int64))
+    return hashes
+
+
+def _is_whole(value: Decimal) -> bool:
+    return -(2**63) <= value < 2**63 and value == value.to_integral_value()
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _mixed(hashes: Hashes) -> Hashes:

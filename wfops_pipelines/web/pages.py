@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,7 +13,8 @@ from starlette.routing import Route
 
 from wfops_pipelines import reports, workbench
 from wfops_pipelines.core.confidence import Confidence, confidence, record
-from wfops_pipelines.core.reviews import Review
+from wfops_pipelines.core.reviews import Review, Verb
+from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.report import (
     ROWS_ON_THE_PAGE,
     Report,
@@ -64,9 +66,9 @@ def inbox(request: Request) -> Response:
         pending = {r.id for r in waiting}
         recent = [r for r in latest if r.id not in pending][:20]
         next_ = successors(conn, recent)
-    found = inboxes.narrow(waiting, chosen)
-    now = services.clock()
-    found = inboxes.ordered(found, known, now)
+        now = services.clock()
+        found = inboxes.ordered(inboxes.narrow(waiting, chosen), known, now)
+        overrides = _overrides(conn, found[:SHOWN])
     deadlines = {s.name: s.policy.deadline_hours for s in workbench.project().syncs.values()}
     return page(
         "inbox.html",
@@ -78,6 +80,7 @@ def inbox(request: Request) -> Response:
                 inboxes.age(r, now),
                 inboxes.due(r, deadlines.get(r.sync), now),
                 confidence(r, known),
+                overrides[r.id],
             )
             for r in found[:SHOWN]
         ],
@@ -90,6 +93,16 @@ def inbox(request: Request) -> Response:
         successors=next_,
         pulse=Pulse("/wfops/pulse", seen),
     )
+
+
+def _overrides(conn: Connection, found: Sequence[Review]) -> dict[str, str]:
+    """By request, what approving it sets aside, in words; "" where it is no override.
+
+    By what was found: for so many at once no destination is asked anew.
+    """
+    syncs, services = workbench.project().syncs, workbench.services()
+    weighed = {r.id: weigh(conn, r, syncs.get(r.sync), services, ask=False) for r in found}
+    return {id: w.overridden(Verb.APPROVE) for id, w in weighed.items()}
 
 
 def inbox_json(_: Request) -> Response:

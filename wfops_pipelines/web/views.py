@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 
 from wfops_pipelines import became
 from wfops_pipelines.core import links
-from wfops_pipelines.core.answers import Weighed, answers, offered
+from wfops_pipelines.core.answers import Weighed, answers, offered, others
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.veiled import harmless, veiled
+from wfops_pipelines.core.verdict import would_fail
 from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.ledger import publications_of
 from wfops_pipelines.project import Project
@@ -79,7 +80,11 @@ def review_view(
         ],
         "can": answers(review, weighed),
         "overridden": weighed.overridden(Verb.APPROVE),
+        "failing": weighed.fails(Verb.APPROVE),
+        "repaired": weighed.repaired,
         "overriders": _overriders(review, services),
+        "asker": "" if review.kind is ReviewKind.FAILURE else review.requested_by,
+        "others": others(review, services.people.members(review.group)),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
@@ -132,14 +137,16 @@ def _decide(project: Project, review: Review, weighed: Weighed, verb: Verb | Non
     sync = project.syncs.get(review.sync)
     named = verb is Verb.LEAVE_OUT and len(review.keys) <= MOST_LEFT_OUT
     named = named and sync is not None and sync.key not in sync.policy.masked
-    checks = weighed.overridden(verb or Verb.APPROVE)
+    checks, fails = (of(verb or Verb.APPROVE) for of in (weighed.overridden, weighed.fails))
     who = "this" if verb else "approve"
+    notes = [f"{who} publishes nothing yet: {fails}"] if fails else []
+    notes += [f"{who} is an override of {checks}"] if checks else []
     return links.decide_launchpad(
         review,
         verb,
         review.keys if named else (),
         among=offered(review, weighed),
-        note=f"{who} is an override of {checks}" if checks else "",
+        note="; ".join(notes),
     )
 
 
@@ -154,7 +161,12 @@ def snapshot_view(
     masked = frozenset(declared.policy.masked) if declared else frozenset()
     evidence = _masked(found[1], masked, declared.key if declared else "")
     rank = {s.value: s.rank for s in Severity}
-    findings = sorted(evidence["findings"], key=lambda f: (-rank[f["severity"]], bool(f["keys"])))
+    findings = sorted(
+        evidence["findings"],
+        key=lambda f: (
+            not would_fail(Finding.from_json(f)), -rank[f["severity"]], bool(f["keys"])
+        ),
+    )  # fmt: skip
     findings = [{**f, "plot": plot(f["details"].get("past", ()))} for f in findings]
     weak = [f for f in findings if f["check"] == "anomaly" and f["severity"] == "info"]
     first, more = _first_of_each_column([f for f in findings if f not in weak])
