@@ -12,6 +12,7 @@ from wfops_pipelines.checks.examine import findings_of
 from wfops_pipelines.checks.gx import run_suite
 from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.findings import Outcome, Severity
+from wfops_pipelines.core.parts import Rows
 
 PASSED, FAILED, ERROR = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
 BIG = 9_007_199_254_740_993
@@ -547,3 +548,18 @@ def test_decimals_beyond_a_floats_digits_are_compared_in_pairs_with_missing_ones
     assert equal.failed_keys == ("more", "only big", "only small")
     assert inside.outcome is Outcome.PASSED
     json.dumps([r.as_json() for r in (more, equal, inside)], allow_nan=False)
+
+
+def test_numbers_are_judged_as_numbers_and_presence_and_type_as_they_were_staged(run):
+    staged = Rows.of(pa.table({"id": ["a", "b", "c"], "n": ["1", "ten", "-7"]}))
+    results = run(
+        {"id": ["a", "b", "c"], "n": [1, None, -7]},
+        not_null("n"),
+        between("n", 0),
+        expect("column_values_to_be_of_type", column="n", type_="int64"),
+        expect("column_min_to_be_between", column="n", min_value=-7),
+        row_count(3),
+        staged=staged,
+    )
+    assert outcomes(results) == [PASSED, FAILED, FAILED, PASSED, PASSED]
+    assert results[1].failed_keys == ("c",)

@@ -111,6 +111,27 @@ def test_an_approval_of_what_a_person_is_to_judge_is_no_override(make_bench, rev
     assert "override" not in page.partition("Audit trail")[0]
 
 
+def facts(page):
+    """What would be set in motion, as the page has it above the held rows."""
+    found = re.findall(r"<div><b>([^<]*)</b> (amount[^<]*)</div>", page)
+    return [f"{html.unescape(much)} {what}" for much, what in found]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [
+        (("1007.50", "ten", 200), "1,207.50 amount, all held rows together; 1 value is no number"),
+        ((float("nan"), 200.5), "200.5 amount, all held rows together; 1 value is no number"),
+        ((START.date(), None), "? amount, all held rows together: 1 value is no number"),
+    ],
+)
+def test_what_an_amount_arrives_as_breaks_no_page(make_bench, review_page, amounts, told):
+    bench = make_bench(Policy(reviewers="team", high_impact=(Above("amount", 50_000),)))
+    assert bench.run(day(0)).judged[-1].review is None
+    rows = [{**r, "amount": a} for r, a in zip(day(1), amounts, strict=False)]
+    assert facts(review_page(bench, bench.held(rows))) == [told]
+
+
 def test_where_every_row_is_flagged_no_clean_ones_are_offered(make_bench, review_page):
     bench = make_bench(Policy(reviewers="team"))
     review = bench.held([{**r, "amount": -1} for r in day(0, 3)])

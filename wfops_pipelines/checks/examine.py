@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.checks.keys import NO_KEY
@@ -21,17 +22,22 @@ def findings_of(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
     return tuple(_finding(r) for r in results if r.outcome is not Outcome.PASSED)
 
 
-def schema_drift(previous: pa.Schema | None, current: pa.Schema) -> tuple[Finding, ...]:
+def schema_drift(
+    previous: pa.Schema | None,
+    current: pa.Schema,
+    because: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Finding, ...]:
     """How the columns differ from the last published snapshot's; nothing for a first snapshot.
 
     Every difference is critical: the schema is a contract. A column that is gone while another of
-    the same type came, with a similar name, is called renamed.
+    the same type came, with a similar name, is called renamed. `because`: by column, what is known
+    of why its type is another one.
     """
     if previous is None:
         return ()
     before = {f.name: str(f.type) for f in previous}
     after = {f.name: str(f.type) for f in current}
-    return tuple(_drift(before, after))
+    return tuple(_drift(before, after, because))
 
 
 def _finding(result: CheckResult) -> Finding:
@@ -59,7 +65,9 @@ def _sentence(result: CheckResult) -> str:
     return f"expected: {result.words}; measured: {result.measured}"
 
 
-def _drift(before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
+def _drift(
+    before: dict[str, str], after: dict[str, str], because: Mapping[str, str]
+) -> Iterator[Finding]:
     gone = [c for c in before if c not in after]
     new = [c for c in after if c not in before]
     renamed: dict[str, str] = {}
@@ -73,7 +81,8 @@ def _drift(before: dict[str, str], after: dict[str, str]) -> Iterator[Finding]:
         yield _critical(f"column {column} ({before[column]}) is gone", column, None, before[column])
     for column in (c for c in before if c in after and not alike(before[c], after[c])):
         was, now = before[column], after[column]
-        said = f"column {column} changed its type from {was} to {now}{_because(was, now)}"
+        said = f"column {column} changed its type from {was} to {now}"
+        said += f": {because[column]}" if column in because else _because(was, now)
         yield _critical(said, column, now, was)
     for column in (c for c in new if c not in renamed.values()):
         yield _critical(f"column {column} ({after[column]}) is new", column, after[column], None)

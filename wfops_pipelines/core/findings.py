@@ -35,8 +35,9 @@ class Finding:
     """One observation about a snapshot (`keys` empty) or about some of its rows.
 
     `check` is `<examiner>` or `<examiner>:<name>`, for example `expectation:email_is_never_empty`
-    or `anomaly`. `keys` are the values of the sync's key column, as text. `measured` and
-    `expected` are JSON values or short texts in the column's own units.
+    or `anomaly`. `keys` are the values of the sync's key column, as text; where details say
+    `whole`, they are the rows that make it so, and it is about all rows. `measured` and `expected`
+    are JSON values or short texts in the column's own units.
     """
 
     check: str
@@ -50,7 +51,8 @@ class Finding:
 
     @property
     def about_rows(self) -> bool:
-        return bool(self.keys)
+        """Whether it is about the rows that it names alone, and not about all of them, too."""
+        return bool(self.keys) and not self.details.get("whole")
 
     @property
     def names_none(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """High impact: rows whose `column` is greater than `limit`, or empty, wait for a person."""
+    """High impact: rows whose `column` is above `limit`, empty or no number wait for a person."""
 
     column: str
     limit: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wfops_pipelines.core.drafts import Drafted, draft_findings
@@ -23,6 +23,8 @@ from wfops_pipelines.examining.impact import (
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
+from wfops_pipelines.examining.spelling import Spelled, as_numbers, spelled
+from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
 from wfops_pipelines.store.versions import counted_keys
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from wfops_pipelines.checks.suite import Suite
+
+
+MENDED = "Once that is mended (in the sync's function or by an edit), the numbers are numbers again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ def examine(
     known = past if isinstance(past, Past) else Past()
     there = There()
     alive = _alive(rows, known)
+    retyped: tuple[Spelled, ...] = ()
+    read = alive
 
     def run(examiner: str, examination: Callable[[], Iterable[Finding]]) -> None:
         try:
@@ -111,12 +118,24 @@ def examine(
         except Exception as error:
             findings.append(_crashed(examiner, error))
 
+    def schema() -> Iterable[Finding]:
+        nonlocal retyped, read
+        if not alive.num_rows:
+            return ()
+        noted = {} if snapshot.edits else read_note(rows.schema)  # as it was before the edit
+        retyped = spelled(rows, sync.key, known.schema, noted)
+        read = as_numbers(alive, retyped)
+        return _drift(known.schema, alive, retyped, sync)
+
     def expectations() -> Iterable[Finding]:
         nonlocal results
         from wfops_pipelines.checks.examine import findings_of
         from wfops_pipelines.checks.gx import run_suite
 
-        results = run_suite(suite, alive, key=sync.key, previous_rows=known.previous_rows)
+        results = run_suite(
+            suite, read, key=sync.key, previous_rows=known.previous_rows,
+            staged=alive if retyped else None,
+        )  # fmt: skip
         return set_aside(findings_of(results), results, known.waivers)
 
     def anomalies() -> Iterable[Finding]:
@@ -139,7 +158,7 @@ def examine(
     if isinstance(past, Exception):
         findings.append(_crashed("history", past))
     run("key", lambda: key_findings(rows, sync.key))
-    run("schema", lambda: _drift(known.schema, alive) if alive.num_rows else ())
+    run("schema", schema)
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
     run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
@@ -255,10 +274,21 @@ def policy_findings(rows: Rows, policy: Policy) -> list[Finding]:
     ]
 
 
-def _drift(previous: pa.Schema | None, rows: Rows) -> Iterable[Finding]:
+def _drift(
+    previous: pa.Schema | None, rows: Rows, retyped: Sequence[Spelled], sync: Sync
+) -> Iterable[Finding]:
+    """How the columns differ, with the rows that make it so where they can be told."""
     from wfops_pipelines.checks.examine import schema_drift
 
-    return schema_drift(previous, rows.schema)
+    known = {s.column: s for s in retyped}
+    because = {c: f"{s.said(sync.policy.masked, sync.key)}. {MENDED}" for c, s in known.items()}
+    for found in schema_drift(previous, rows.schema, because):
+        one = known.get(found.column or "")
+        if one is None or not one.keys:
+            yield found
+        else:
+            details = {"whole": True, "reasons": one.reasons(sync.policy.masked)}
+            yield replace(found, keys=one.keys, details=details)
 
 
 def _crashed(examiner: str, error: Exception) -> Finding:

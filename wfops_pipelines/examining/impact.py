@@ -11,6 +11,7 @@ from wfops_pipelines.core.policy import Above, Always, HighImpact, NewRow, Polic
 from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations import Choosy, Existing, Misfit
 from wfops_pipelines.store.rows import keys_of, living_rows, texts, tombstones
+from wfops_pipelines.store.spelled import numbers
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -112,16 +113,21 @@ def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> lis
         names = [c for c in dict.fromkeys(wanted) if c in rows.column_names]
         keys = tuple(k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
         if keys:
-            empty = sum(_empty(rule, part) for part in rows.parts(names))
-            found.append(_impact(rule, keys, empty, hidden=key in policy.masked))
+            unknown = [_unknown(rule, part) for part in rows.parts(names)]
+            empty, none = (sum(counts) for counts in zip(*unknown, strict=True))
+            found.append(_impact(rule, keys, empty, none, hidden=key in policy.masked))
     return found
 
 
-def _empty(rule: HighImpact, part: pa.Table) -> int:
-    """In how many living rows the amount is unknown, which waits as one that is too high does."""
+def _unknown(rule: HighImpact, part: pa.Table) -> tuple[int, int]:
+    """In how many living rows the amount is empty, and in how many it is no number.
+
+    Such rows wait as those do whose amount is too high.
+    """
     if not isinstance(rule, Above) or rule.column not in part.column_names:
-        return 0
-    return int(living_rows(part)[rule.column].null_count)
+        return 0, 0
+    amounts = living_rows(part)[rule.column]
+    return amounts.null_count, numbers(amounts).null_count - amounts.null_count
 
 
 def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> Iterator[str]:
@@ -133,7 +139,7 @@ def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> 
         case Above(column) if column not in part.column_names:
             return iter(())  # policy_findings holds the whole snapshot
         case Above(column, limit):
-            over = pc.fill_null(pc.greater(part[column], limit), True)
+            over = pc.fill_null(pc.greater(numbers(part[column]), limit), True)
             return iter(keys_of(part[key].filter(over)))
         case NewRow():
             return (k for k in keys_of(part[key]) if k not in existing.rows)
@@ -141,11 +147,13 @@ def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> 
             return iter(keys_of(part[key]))
 
 
-def _impact(rule: Any, keys: tuple[str, ...], empty: int, *, hidden: bool) -> Finding:
+def _impact(rule: Any, keys: tuple[str, ...], empty: int, none: int, *, hidden: bool) -> Finding:
     match rule:
         case Above(column, limit, words):
             said = words or f"{column} is above {limit:,.0f}"
-            unknown = f" ({column} is empty in {empty:,} of them)" if empty else ""
+            what = {"empty": empty, "no number": none}
+            told = [f"{how} in {count:,} of them" for how, count in what.items() if count]
+            unknown = f" ({column} is {' and '.join(told)})" if told else ""
             named = "" if hidden else f": {_few(keys)}"
             sentence = f"{said}, in {counted_rows(len(keys))}{unknown}{named}"
             return _approval(said, sentence, keys, column, limit)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines.core.findings import Finding
+from wfops_pipelines.core.findings import Finding, counted
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always
 from wfops_pipelines.core.reviews import Review, ReviewState
@@ -18,6 +18,7 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import row_outcomes as outcomes
+from wfops_pipelines.store.spelled import total
 from wfops_pipelines.sync import Sync
 
 MASK = "•••"
@@ -85,21 +86,27 @@ def add_confidence(
 
 def _impact(staged: Rows, sync: Sync) -> list[tuple[str, str]]:
     """What letting the held rows go would set in motion: (how much, of what)."""
-    import pyarrow.compute as pc
-
     found = []
     for rule in sync.policy.high_impact:
         match rule:
             case Above(column) if column in staged.column_names:
-                sums = [pc.sum(part[column]).as_py() for part in staged.parts([column])]
-                there = [s for s in sums if s is not None]
-                if there and column not in sync.policy.masked:
-                    found.append((f"{sum(there):,}", f"{column}, all held rows together"))
+                if column not in sync.policy.masked:
+                    found += _sum(staged, column)
             case Always(words):
                 found.append((f"{staged.num_rows:,}", f"× {words}"))
             case _:
                 pass
     return found
+
+
+def _sum(staged: Rows, column: str) -> list[tuple[str, str]]:
+    totals = [total(part[column]) for part in staged.parts([column])]
+    there, odd = [s for s, _ in totals if s is not None], sum(n for _, n in totals)
+    unread = f"{counted(odd, 'value')} {'is' if odd == 1 else 'are'} no number" if odd else ""
+    if not there:
+        return [("?", f"{column}, all held rows together: {unread}")] if odd else []
+    but = f"; {unread}" if odd else ""
+    return [(f"{sum(there):,}", f"{column}, all held rows together{but}")]
 
 
 def _reasons(findings: Sequence[Mapping[str, Any]], masked: Collection[str]) -> Reasons:

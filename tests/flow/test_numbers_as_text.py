@@ -1,0 +1,142 @@
+"""One text among numbers makes its column text: every row is judged all the same, by its number."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wfops_pipelines import Above, Policy
+from wfops_pipelines.core.reviews import Verb
+from wfops_pipelines.core.verdict import flagged
+from wfops_pipelines.reconciling.reconciliation import reconcile
+
+pytestmark = pytest.mark.components
+
+POLICY = Policy(
+    reviewers="team", hold_rows_up_to=0.5, high_impact=(Above("amount", 50_000, "a large one"),)
+)
+
+
+def page(number, *amounts):
+    """Rows that nothing but their amounts makes odd."""
+    moment = datetime(2026, 5, 1, 9, tzinfo=UTC) + timedelta(hours=number)
+    some = amounts or (10 + number % 3, 11, 12)
+    return [
+        {"id": f"{number}-{i}", "name": "a name", "amount": amount, "updated_at": moment}
+        for i, amount in enumerate(some)
+    ]
+
+
+def published(bench, *amounts):
+    """The bench, when its sync has published three snapshots of numbers."""
+    for number in range(3):
+        assert bench.run(page(number, *amounts)).judged[-1].review is None
+    return bench
+
+
+def named(judged, check):
+    """The rows that the findings of an examiner name, by their places in the page."""
+    found = [f for f in judged.evidence.findings if f.check.startswith(check)]
+    return sorted(int(key.partition("-")[2]) for f in found for key in f.keys)
+
+
+def about_the_type(judged):
+    (found,) = [f for f in judged.evidence.findings if f.check == "schema"]
+    return found
+
+
+MIXED = page(9, 5, "ten", -7, 70_000, 11, 88_000, 12, 13, 14, 15, 16)
+
+
+@pytest.mark.parametrize("at_once", [2**16, 2])
+def test_one_word_among_amounts_leaves_every_other_row_judged(make_bench, at_once):
+    bench = make_bench(POLICY)
+    bench.services = replace(bench.services, at_once=at_once)
+    (judged,) = published(bench).run(MIXED).judged
+    assert "failed, so nobody knows" not in judged.review.summary
+    assert not [f for f in judged.evidence.findings if "could not be told" in f.sentence]
+    assert named(judged, "expectation:amount_is_in_range") == [2]
+    assert named(judged, "high_impact") == [1, 3, 5]
+    assert named(judged, "schema") == [1]
+    assert judged.verdict.keys is None  # a change of the columns is about every row
+    assert "1 value is no number (row 9-1: 'ten')" in about_the_type(judged).sentence
+    (large,) = [f for f in judged.evidence.findings if f.check == "high_impact"]
+    assert "(amount is no number in 1 of them)" in large.sentence
+
+
+def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench):
+    bench = published(make_bench(POLICY))
+    review = bench.held(MIXED)
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    out = [(key, amount) for key, _, amount in bench.rows() if key.startswith("9-")]
+    assert sorted(out) == sorted(
+        (f"9-{i}", a) for i, a in [(0, 5), (4, 11), *enumerate((12, 13, 14, 15, 16), 6)]
+    )
+    assert reconcile(bench.sync, bench.services).missing == 0
+
+
+def test_what_came_as_a_text_or_does_not_fit_is_judged_and_named(make_bench):
+    (judged,) = (
+        published(make_bench(POLICY))
+        .run(page(9, 5, "60000", "-3", 10.5, 11, float("nan"), True, None, "007"))
+        .judged
+    )
+    assert named(judged, "schema") == [1, 2, 3, 5, 6, 8]
+    assert named(judged, "high_impact") == [1, 5, 6, 7, 8]
+    assert named(judged, "expectation:amount_is_in_range") == [2]
+    said = about_the_type(judged)
+    assert "3 values are no numbers (row 9-5: 'NaN', row 9-6: 'true', row 9-8: '007')" in (
+        said.sentence
+    )
+    assert "2 values are numbers that came as texts (row 9-1: '60000'" in said.sentence
+    assert "1 value is a number that int64 does not hold (row 9-3: '10.5')" in said.sentence
+    assert said.reasons_of("9-1") == [("amount", "amount is a number that came as a text: '60000'")]
+
+
+def test_where_all_amounts_come_as_texts_no_row_is_the_wrong_one(make_bench):
+    bench = published(make_bench(POLICY), 10.5, 11.5, 12.5)
+    (judged,) = bench.run(page(9, "5.25", "-7.5", "70000.00", "11", "12")).judged
+    assert about_the_type(judged).keys == ()
+    assert "its numbers came as texts" in about_the_type(judged).sentence
+    assert named(judged, "expectation:amount_is_in_range") == [1]
+    assert named(judged, "high_impact") == [2]
+
+
+def test_a_column_that_never_was_of_numbers_is_above_by_the_numbers_that_it_spells(make_bench):
+    (judged,) = make_bench(POLICY).run(page(0, "10", "60000", "ten", None, 11)).judged
+    assert named(judged, "high_impact") == [1, 2, 3]
+    assert flagged(judged.evidence.findings, POLICY) >= {"0-1", "0-2", "0-3"}
+
+
+@pytest.mark.parametrize("amounts", [(True, False), ("a", "b"), (b"a", b"b")])
+def test_what_has_no_amount_waits_as_a_large_one_does(make_bench, amounts):
+    (judged,) = make_bench(POLICY).run(page(0, *amounts)).judged
+    assert named(judged, "high_impact") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("masked", "told", "hidden"),
+    [
+        (("amount",), "1 value is no number (row 9-1)", "ten"),
+        (("id",), "1 value is no number ('ten')", "9-1"),
+        (("amount", "id"), "1 value is no number. Once", "ten"),
+    ],
+)
+def test_of_masked_columns_no_value_is_told(make_bench, masked, told, hidden):
+    (judged,) = published(make_bench(replace(POLICY, masked=masked))).run(MIXED).judged
+    said = about_the_type(judged)
+    assert told in said.sentence
+    assert hidden not in said.sentence
+    if "amount" in masked:
+        assert hidden not in str(said.details)
+
+
+def test_a_key_that_is_no_number_changes_no_other_key(make_bench):
+    bench = make_bench(POLICY)
+    for number in range(2):
+        rows = [{**r, "id": 10 * number + i} for i, r in enumerate(page(number))]
+        assert bench.run(rows).judged[-1].review is None
+    rows = [{**r, "id": key} for r, key in zip(page(9, -1, -2), (33, "ten"), strict=True)]
+    (judged,) = bench.run(rows).judged
+    (below,) = [f for f in judged.evidence.findings if f.check.startswith("expectation")]
+    assert below.keys == ("33", "ten")
