@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.same import same
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import (
     Existing,
@@ -268,11 +269,5 @@ def _differs(
         return f"the destination holds the older row of #{place}", True
     if place > rank:
         return f"the destination holds a row of #{place} that was not published", False
-    other = sorted(c for c in found if c in row and not _same(found[c], row[c]))
+    other = sorted(c for c in found if c in row and not same(found[c], row[c]))
     return f"the destination holds other values of {', '.join(other)}" if other else None, False
-
-
-def _same(held: Any, staged: Any) -> bool:
-    if isinstance(held, memoryview):
-        held = held.tobytes()
-    return bool(held == staged or (held != held and staged != staged))
