@@ -10,6 +10,7 @@ from wfops_pipelines import Policy, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations import Parcel
+from wfops_pipelines.reconciling.fates import versions_of
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import audit
 from wfops_pipelines.store.rows import to_table
@@ -76,6 +77,12 @@ def test_what_was_published_is_taken_back_and_what_somebody_changed_is_not(bench
     assert amounts(api) == {"1": "10", "2": "01202", "3": 10}
     found = last(bench, "things #2")
     assert (found["restored"], found["deleted"], found["newer"]) == (1, 0, 1)
+    taken, stays = (versions_of(bench.sync, key, bench.services)[-1].words for key in "12")
+    assert taken == f"reverted by decision {found['decision']}"
+    assert stays == (f"to be {taken}, but it stays: somebody changed it at the destination since")
+    with bench.services.engine.connect() as conn:
+        said = undoing.done_by(conn, "things #2", found["decision"])
+    assert said == "1 of 2 restored; 1 stays, for somebody changed it since"
 
 
 def test_reconcile_accuses_no_row_that_the_api_only_spells_otherwise(bench, api):

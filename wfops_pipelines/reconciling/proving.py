@@ -26,7 +26,7 @@ from wfops_pipelines.destinations import (
 from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.ledger import parcel_of
+from wfops_pipelines.ledger import REVERTED, parcel_of
 from wfops_pipelines.masking import named
 from wfops_pipelines.reconciling.fates import Fate, Fates, read_written
 from wfops_pipelines.reconciling.reconciliation import Account, count
@@ -159,7 +159,7 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
     if fresh.true_count:
         _compare(walk, fates, rows.filter(fresh))
     for row, refused in fates.refused:
-        if row.part.endswith(" reverted"):
+        if row.part.endswith(REVERTED):
             walk.walked.revert(refused)
 
 
