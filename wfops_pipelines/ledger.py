@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CLEAN, HELD = "clean", "held"
+REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
 
 

@@ -124,16 +124,16 @@ def _said(sync: Sync, one: Carried, services: Services) -> str:
         case Verb.LEAVE_OUT:
             return f"left out: {_left_out(sync, one, services)}"
         case _:
-            return "reverted" if _is_revert(one, services) else "another run has carried it out"
+            return _reverted(one, services) or "another run has carried it out"
 
 
-def _is_revert(one: Carried, services: Services) -> bool:
-    from wfops_pipelines.core.reviews import ReviewKind
-    from wfops_pipelines.store import reviews
+def _reverted(one: Carried, services: Services) -> str:
+    """What was taken back, where that was to be done."""
+    from wfops_pipelines.undoing import done_by
 
     with services.engine.connect() as conn:
-        review = reviews.get(conn, one.errand.review)
-    return review is not None and review.kind is ReviewKind.REVERT
+        said = done_by(conn, f"{one.errand.sync} #{one.errand.seq}", one.errand.decision)
+    return f"reverted: {said}" if said else ""
 
 
 def _left_out(sync: Sync, one: Carried, services: Services) -> str:

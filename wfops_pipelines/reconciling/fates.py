@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, Select, select
 
 from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
+from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT
+from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT, REVERTED
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
@@ -134,8 +135,18 @@ def _why_refused(row: Row[Any]) -> str:
         who = Actor(row.actor, verified=row.verified)
         by = f"left out by {who} (decision {row.decision}): “{row.reason}”"
         return f"refused by the destination, and {by}"
-    how = "reverted by" if row.part.endswith(" reverted") else "quarantined by"
-    return f"{how} decision {row.decision}"
+    if not row.part.endswith(REVERTED):
+        return f"quarantined by decision {row.decision}"
+    *_, why = row.part.removesuffix(REVERTED).split(" ")
+    but = f", but {_STAYS[why]}" if why in _STAYS else ""
+    return f"{'to be ' if but else ''}reverted by decision {row.decision}{but}"
+
+
+_STAYS = {
+    CHANGED: "it stays: somebody changed it at the destination since",
+    NEWER: "the destination held a newer version by then, which stays",
+    AWAY: "nothing of it was at the destination any more",
+}
 
 
 def read_written(conn: Connection, sync: str) -> Written:

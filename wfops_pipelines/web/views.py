@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines import became
+from wfops_pipelines import became, undoing
 from wfops_pipelines.core import links
 from wfops_pipelines.core.answers import Weighed, answers, offered, others
 from wfops_pipelines.core.findings import Finding, Severity
@@ -120,6 +120,7 @@ def review_view(
     back = None
     if seen:
         back = reverting(conn, sync, review, seen["snapshot"], services)
+        drafted["reverted"] = undoing.done_by(conn, seen["snapshot"].name)
     return {**common, **drafted, "reverting": back, **seen}
 
 
