@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from wfops_pipelines import Above, Policy
 from wfops_pipelines.core.reviews import Verb
@@ -73,6 +75,41 @@ def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench)
         (f"9-{i}", a) for i, a in [(0, 5), (4, 11), *enumerate((12, 13, 14, 15, 16), 6)]
     )
     assert reconcile(bench.sync, bench.services).missing == 0
+    (after,) = bench.run(page(10, 11, 12, 13)).judged
+    assert after.review is None, after.review.summary  # the column is one of numbers as before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("usual", "word", "mixed"),
+    [
+        (range(10, 90), "ten", range(12, 80)),
+        ([i + 0.5 for i in range(90)], "ten", [i / 2 for i in range(80)]),
+        ([Decimal(i) / 4 + Decimal("0.00") for i in range(90)], "1.5", [Decimal("1.25")] * 9),
+    ],
+)
+def test_rows_that_were_let_go_without_the_word_are_numbers_to_the_scorer(
+    make_bench, usual, word, mixed
+):
+    bench = make_bench(replace(POLICY, false_holds=1e-6))
+    for number in range(3):
+        assert bench.run(page(number, *usual)).judged[-1].review is None
+    review = bench.held(page(9, word, *mixed))
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    (judged,) = bench.run(page(10, *usual)).judged
+    said = [f.sentence for f in judged.evidence.findings if f.severity.value == "critical"]
+    assert not [s for s in said if "type" in s or "nobody knows" in s]
+
+
+@pytest.mark.slow
+def test_numbers_that_come_after_texts_that_were_let_go_break_no_examiner(make_bench):
+    bench = published(make_bench(replace(POLICY, false_holds=1e-6)), *range(10, 120))
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("alter table shop.things alter column amount type text"))
+    bench.release(bench.decide(bench.held(page(9, "ten", *range(11, 99))), Verb.APPROVE))
+    (judged,) = bench.run(page(10, *range(10, 90))).judged
+    assert "from string to int64" in about_the_type(judged).sentence
+    assert not [f for f in judged.evidence.findings if f.details.get("crashed")]
 
 
 def test_what_came_as_a_text_or_does_not_fit_is_judged_and_named(make_bench):

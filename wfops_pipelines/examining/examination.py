@@ -124,7 +124,7 @@ def examine(
             return ()
         noted = {} if snapshot.edits else read_note(rows.schema)  # as it was before the edit
         retyped = spelled(rows, sync.key, known.schema, noted)
-        read = as_numbers(alive, retyped)
+        read = as_numbers(alive, {s.column: s.kind for s in retyped})
         return _drift(known.schema, alive, retyped, sync)
 
     def expectations() -> Iterable[Finding]:

@@ -16,13 +16,15 @@ from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, c
 from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.examining.impact import misfitting, unsendable
+from wfops_pipelines.examining.spelling import as_numbers
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.inferring import Types
+from wfops_pipelines.store.inferring import Types, type_named
+from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
-from wfops_pipelines.store.rows import living, types_of
+from wfops_pipelines.store.rows import keys_of, living, types_of
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -208,7 +210,28 @@ def _read(
     conn: Connection, sync: Sync, services: Services, wanted: Sequence[Source]
 ) -> dict[Source, Rows]:
     found = {s: published_rows(conn, sync, s.seq, s.digest, set(s.parts), services) for s in wanted}
-    return {s: living(rows) for s, rows in found.items() if rows is not None}
+    return {
+        s: _as_let_go(conn, sync, s.seq, living(rows))
+        for s, rows in found.items()
+        if rows is not None
+    }
+
+
+def _as_let_go(conn: Connection, sync: Sync, seq: int, rows: Rows) -> Rows:
+    """The rows with numbers where only those were let go that the type's finding does not name.
+
+    Else the column would be one of texts from then on, and its numbers a change of the columns.
+    """
+    if not read_note(rows.schema) or sync.key not in rows.column_names:
+        return rows
+    stored = snapshots.evidence(conn, sync.name, seq)
+    drifted = [f for f in findings_of(stored[1]) if f.check == "schema"] if stored else []
+    named = {f.column: f for f in drifted if f.keys and f.column in rows.column_names}
+    if not named:
+        return rows
+    there = frozenset(k for part in rows.parts([sync.key]) for k in keys_of(part[sync.key]))
+    kinds = {c: str(f.expected) for c, f in named.items() if c and there.isdisjoint(f.keys)}
+    return as_numbers(rows, {c: type_named(kind) for c, kind in kinds.items()})
 
 
 def serves(stored: Stored, now: Sequence[Source]) -> bool:

@@ -131,11 +131,30 @@ def _finding(found: anomaly.SnapshotFinding, *, held: bool) -> Finding:
 
 def _fit(sync: Sync, published: Mapping[Source, Rows]) -> Stored | None:
     """A row model of published rows; None while they are too few to tell odd from new."""
+    published = _of_one_kind(published)
     if sum(t.num_rows for t in published.values()) < ROWS_TO_LEARN_FROM:
         return None
     each = max(LEAST_OF_EACH, MOST_TO_LEARN_FROM // len(published))
     model = anomaly.fit_rows([_sample(t, each) for t in published.values()], key=sync.key)
     return Stored(anomaly.ROWS_VERSION, tuple(published), model.to_json())
+
+
+def _of_one_kind(published: Mapping[Source, Rows]) -> Mapping[Source, Rows]:
+    """Those whose columns can be learned from together with the newest one's.
+
+    Where a person has let numbers go as texts, those before or after are of another kind.
+    """
+    import pyarrow as pa
+
+    newest = [rows.schema for rows in published.values()][-1:]
+
+    def fits(rows: Rows) -> bool:
+        try:
+            return bool(pa.unify_schemas([*newest, rows.schema], promote_options="permissive"))
+        except pa.ArrowException:
+            return False
+
+    return {source: rows for source, rows in published.items() if fits(rows)}
 
 
 def _sample(rows: Rows, most: int) -> pa.Table:

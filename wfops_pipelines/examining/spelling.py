@@ -6,7 +6,7 @@ they were; the rows whose values are none of the published type are named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -94,18 +94,18 @@ def spelled(rows: Rows, key: str, previous: pa.Schema | None, mixed: Mixed) -> t
     )
 
 
-def as_numbers(rows: Rows, columns: Sequence[Spelled]) -> Rows:
+def as_numbers(rows: Rows, kinds: Mapping[str, pa.DataType]) -> Rows:
     """The rows with these columns as the numbers that they spell, null where they spell none."""
     import pyarrow as pa
 
-    if not columns:
+    if not kinds:
         return rows
 
     def change(part: pa.Table) -> pa.Table:
-        for one in columns:
-            values = [None if v is None else number_in(v) for v in part[one.column].to_pylist()]
-            made = pa.array(_of(values, one.kind), one.kind)
-            part = part.set_column(part.column_names.index(one.column), one.column, made)
+        for name, kind in kinds.items():
+            values = [None if v is None else number_in(v) for v in part[name].to_pylist()]
+            made = pa.array(_of(values, kind), kind)
+            part = part.set_column(part.column_names.index(name), name, made)
         return part
 
     return rows.changed(change) if rows.table is None else Rows.of(change(rows.table))
