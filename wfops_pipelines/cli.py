@@ -123,7 +123,7 @@ def reviews(
             continue
         sync = project.syncs.get(review.sync)
         if review.kind is ReviewKind.FAILURE:
-            failures.show_choices(review, services)
+            failures.show_choices(review, sync, services)
         elif review.kind in HOLDS:
             carried.warn_of_override(review, sync, services)
         else:
