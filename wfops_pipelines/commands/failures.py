@@ -90,7 +90,8 @@ def tell(tried: Tried, sync: Sync, services: Services, *, quiet: bool = False) -
     decided = [c.publication for c in tried.carried.values()]
     said = "published now: an earlier run had left them" if quiet else "published"
     for done in (p for p in tried.publications if p.seq not in known and p not in decided):
-        typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, {said}")
+        rows = counted_rows(done.rows - done.stale)
+        typer.echo(f"{done.sync} #{done.seq}: {rows}, {said}{done.but}")
     tell_judged(tried.judged, sync, services, out, failed=tried.error is not None)
     if tried.error is not None:
         if tried.review is not None:

@@ -66,10 +66,11 @@ def newer_staged(conn: Connection, sync: Sync, seq: int, keys: Collection[str]) 
     """
     r, names = t.staged_rows.c, [*remembered_as(keys)]
     mine = (r.sync == sync.name) & (r.seq > seq) & r.key.in_(names)
-    found = conn.execute(select(r.key, func.max(r.seq)).where(mine).group_by(r.key)).all()
+    query = select(r.key, func.max(r.seq)).where(mine).group_by(r.key)
+    found: dict[str, int] = {str(key): newest for key, newest in conn.execute(query)}
     if not found:
         return ""
-    told = sorted((named(sync, remembered_key(key)), int(newest)) for key, newest in found)
+    told = sorted((named(sync, remembered_key(key)), newest) for key, newest in found.items())
     listed = ", ".join(f"{key} (#{newest})" for key, newest in told[:_FEW])
     more = f" and {len(told) - _FEW:,} more" if len(told) > _FEW else ""
     return (
