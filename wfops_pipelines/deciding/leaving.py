@@ -67,7 +67,7 @@ def newer_staged(conn: Connection, sync: Sync, seq: int, keys: Collection[str]) 
     r, names = t.staged_rows.c, [*remembered_as(keys)]
     mine = (r.sync == sync.name) & (r.seq > seq) & r.key.in_(names)
     query = select(r.key, func.max(r.seq)).where(mine).group_by(r.key)
-    found: dict[str, int] = {str(key): newest for key, newest in conn.execute(query)}
+    found: dict[str, int] = {row[0]: row[1] for row in conn.execute(query)}
     if not found:
         return ""
     told = sorted((named(sync, remembered_key(key)), newest) for key, newest in found.items())
