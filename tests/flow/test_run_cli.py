@@ -307,3 +307,23 @@ def test_a_retry_says_before_and_after_that_it_is_a_whole_run(shell):
         "a whole run of things begins, which tries what failed again",
         "things #1: 1 row, published",
     ]
+
+
+def test_stale_rows_are_not_said_to_be_published(shell):
+    bench = shell.bench
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    held = bench.held([row("1", amount=-1), row("2", amount=-1)])
+    bench.run([row("1", amount=5, minutes=30)])
+    said = shell("decide", held.id, "approve", "--reason", "ok")
+    assert "published 1 row; 1 was stale: the destination has a newer version\n" in said
+    assert bench.rows("id, amount") == [("1", 5), ("2", -1)]
+
+
+def test_the_list_says_how_many_of_how_many_have_approved(shell):
+    bench = shell.bench
+    policy = replace(bench.sync.policy, approvals=2)
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    held = bench.held(BAD)
+    assert "of 2" not in shell("reviews")
+    bench.decide(held, Verb.APPROVE)
+    assert "    1 of 2 people: ana would approve all\n" in shell("reviews")

@@ -5,7 +5,7 @@ The staged rows are in the temporary table `STAGING`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
@@ -120,7 +120,7 @@ def put_back(
 
 def _stayed(conn: Connection, table: str, key: str, seq: str, parcel: Parcel) -> Mapping[str, str]:
     """Why each row stays that is no more this parcel's; `STAGING` keeps the parcel's order."""
-    found = conn.exec_driver_sql(
+    found: Sequence[Any] = conn.exec_driver_sql(
         f"select s.at, t.{key} is null from (select {key}, row_number() over (order by ctid) as at "
         f"from {STAGING}) s left join {table} t on t.{key} = s.{key} "
         f"where t.{seq} is distinct from %(rank)s",

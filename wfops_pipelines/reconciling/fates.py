@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
@@ -136,10 +136,22 @@ def _why_refused(row: Row[Any]) -> str:
         by = f"left out by {who} (decision {row.decision}): “{row.reason}”"
         return f"refused by the destination, and {by}"
     if not row.part.endswith(REVERTED):
-        return f"quarantined by decision {row.decision}"
+        return f"quarantined by decision {row.decision}{_way_back(row)}"
     *_, why = row.part.removesuffix(REVERTED).split(" ")
     but = f", but {_STAYS[why]}" if why in _STAYS else ""
     return f"{'to be ' if but else ''}reverted by decision {row.decision}{but}"
+
+
+def _way_back(row: Row[Any]) -> str:
+    """How a row comes back that was put away: only a rejection is re-opened."""
+    if row.review is None:
+        return ""
+    if row.verb == Verb.REJECT.value:
+        return f" on review {row.review}; `wfops reopen {row.review}` asks again about it as it is"
+    return (
+        f" on review {row.review}, which let others go; it comes back when it changes at the "
+        "source, as a newer version"
+    )
 
 
 _STAYS = {
@@ -154,7 +166,7 @@ def read_written(conn: Connection, sync: str) -> Written:
     e, r, p, q = t.evidence.c, t.reviews.c, t.publications.c, t.quarantine.c
     pending, o, d = r.state == ReviewState.PENDING.value, t.outbox.c, t.decisions.c
     holds = select(t.reviews).where(r.kind.in_([k.value for k in HOLDS]), r.seq.is_not(None))
-    refused = select(t.quarantine, d.actor, d.verified, d.reason).select_from(
+    refused = select(t.quarantine, d.actor, d.verified, d.reason, d.review, d.verb).select_from(
         t.quarantine.outerjoin(t.decisions, d.id == q.decision)
     )
     errands = select(o.review, o.decision).where(o.sync == sync, o.done_at.is_(None))
