@@ -10,6 +10,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -247,10 +248,17 @@ def _outrun(life: Life, record: Record, version: Version) -> bool:
         (ahead := by_n.get(row.get("n"))) is not None
         and life.source.dated_ahead(ahead)
         and version.cursor + OVERLAP < ahead.cursor <= record.snapshots[seq].staged_at
-        and record.snapshots[seq].staged_at < version.visible
+        and _answered_at(life, record, seq) < version.visible
         for seq, rows in record.rows.items()
         for row in rows.values()
     )
+
+
+def _answered_at(life: Life, record: Record, seq: int) -> datetime:
+    """The time as of which the replica answered that a snapshot was read from."""
+    snapshot = record.snapshots[seq]
+    moment: datetime = snapshot.staged_at - life.source.lags.get(snapshot.run_id, timedelta(0))
+    return moment
 
 
 def _decisions(life: Life, record: Record) -> Iterator[Fault]:

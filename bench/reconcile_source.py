@@ -91,6 +91,7 @@ class Moody:
     returned: dict[str, list[Version]] = field(default_factory=dict)
     attempt: str = ""
     lag: timedelta = timedelta(0)  # of what answers now
+    lags: dict[str, timedelta] = field(default_factory=dict)  # of what answered, by attempt
     calm: bool = False
     between: Callable[[], None] | None = None
     count: int = 0
@@ -176,6 +177,7 @@ class Moody:
         told: list[Version] = []
         behind = not self.calm and self._happens("behind", self.moods.behind)
         self.lag = timedelta(minutes=self.dice.choice((1, 20, 40))) if behind else timedelta(0)
+        self.lags[self.attempt] = self.lag
         place: Any = 0 if self.moods.offset else (EPOCH, "")
         while True:
             there = self._in(window)

@@ -122,8 +122,9 @@ def reviews(
         if review.state is not ReviewState.PENDING:
             continue
         sync = project.syncs.get(review.sync)
+        carried.tell_votes(review, sync, services)
         if review.kind is ReviewKind.FAILURE:
-            failures.show_choices(review, services)
+            failures.show_choices(review, sync, services)
         elif review.kind in HOLDS:
             carried.warn_of_override(review, sync, services)
         else:

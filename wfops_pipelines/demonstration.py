@@ -160,7 +160,7 @@ class _Demo:
         lines = ["", "Published", *published, "", "Held for a person", *held, ""]
         where = [f"Dagster UI   {ui}", f"Review inbox {ui}/wfops"]
         where.append(f"In a shell   . {self._environment}   # the sandbox, for `wfops run`")
-        end = ["", "These links work while `make demo` runs; it goes on from here."]
+        end = ["", "It stops now (ONCE=1), and these links with it; `make demo` goes on from here."]
         if not self.once:
             end = ["", "Ctrl-C stops everything; `make demo` goes on from here."]
         return "\n".join([*lines, *where, *end])

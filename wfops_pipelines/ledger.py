@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.findings import Finding, Json, findings_of
+from wfops_pipelines.core.findings import Finding, Json, counted_rows, findings_of
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CLEAN, HELD = "clean", "held"
+REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
 
 
@@ -47,6 +48,22 @@ class Publication:
     published_at: datetime
     reverted_at: datetime | None = None
     deleted: int = 0
+
+    @property
+    def words(self) -> str:
+        """How many rows went out; see `but`."""
+        return f"{counted_rows(self.rows - self.stale)}{self.but}"
+
+    @property
+    def but(self) -> str:
+        """How many rows did not go out, as the destination has newer versions of them."""
+        if not self.stale:
+            return ""
+        few = self.stale == 1
+        return (
+            f"; {self.stale:,} {'was' if few else 'were'} stale: the destination has "
+            f"{'a newer version' if few else 'newer versions'}"
+        )
 
 
 def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: frozenset[str]) -> Rows:

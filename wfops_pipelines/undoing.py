@@ -6,9 +6,10 @@ those that are newer by now stay. What was taken back is quarantined and trains 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Connection, exists, func, select, update
 
@@ -25,8 +26,10 @@ from wfops_pipelines.core.reviews import (
 )
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Parcel, Reverted, no_undo
+from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import BadDecision, SnapshotDamaged
 from wfops_pipelines.ledger import (
+    REVERTED,
     Publication,
     parcel_of,
     publications_of,
@@ -116,19 +119,58 @@ def revert(
     destination = sync.destination
     assert isinstance(destination, Undoable)
     parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
-    total, away = Reverted(), {}
+    total, away = Reverted(), list[tuple[str, frozenset[str]]]()
     for part in parts:
         rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)
         if rows is None:
             raise SnapshotDamaged(f"{snapshot.name}: its file is gone, so nothing was reverted.")
         parcel = parcel_of(sync, snapshot, rows, services, part.part)
         with masking(sync, parcel):
-            total += destination.revert(conn, parcel)
-        away[f"{part.part} reverted"] = frozenset(parcel.keys())
-    for name, keys in away.items():  # last: it locks the audit trail
+            done = destination.revert(conn, parcel)
+        away += _put_away(part.part, parcel.keys(), done.stayed)
+        total += done
+    for name, keys in away:  # last: it locks the audit trail
         quarantine(conn, snapshot, services, actor, name, decision, keys)
     _note(conn, snapshot, decision, total, services, actor)
     return total
+
+
+def _put_away(
+    part: str, keys: Sequence[str], stayed: Mapping[str, str]
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """The rows of a part by what became of them; those that stay are current no more, either."""
+    for why in sorted(set(stayed.values())):
+        yield f"{part} {why}{REVERTED}", frozenset(k for k, v in stayed.items() if v == why)
+    if len(stayed) < len(keys) or not keys:
+        yield f"{part}{REVERTED}", frozenset(keys) - stayed.keys()
+
+
+def done_by(conn: Connection, snapshot: str, decision: str | None = None) -> str:
+    """What a decision (None: the newest) to revert has done, in words; "" while it has not."""
+    for event in reversed(audit.of_actions(conn, [snapshot], [Action.REVERTED])):
+        if decision in (None, event["details"]["decision"]):
+            return _done(event["details"])
+    return ""
+
+
+_STAYS = {
+    CHANGED: "somebody changed {} since", NEWER: "a newer version is there",
+    AWAY: "nothing is there any more",
+}  # fmt: skip
+
+
+def _done(details: Mapping[str, Any]) -> str:
+    """As "1 of 3 restored; 2 stay, for somebody changed them since"."""
+    restored, deleted, newer = (int(details[n]) for n in ("restored", "deleted", "newer"))
+    did = [f"{restored:,}"] if restored or not deleted else []
+    all_ = f" of {restored + deleted + newer:,}" if newer or not deleted else ""
+    said = f"{restored:,}{all_} restored" if did else ""
+    if deleted:
+        said = f"{said}, {deleted:,} deleted" if did else f"{deleted:,}{all_} deleted"
+    for why, count in details.get("stayed", {} if not newer else {NEWER: newer}).items():
+        what = _STAYS[why].format("it" if count == 1 else "them")
+        said += f"; {count:,} {'stays' if count == 1 else 'stay'}, for {what}"
+    return said
 
 
 def _note(
@@ -146,6 +188,8 @@ def _note(
         "decision": decision, "restored": done.restored, "deleted": done.deleted,
         "newer": done.newer,
     }  # fmt: skip
+    if done.stayed:
+        details["stayed"] = dict(Counter(done.stayed.values()))
     audit.append(conn, AuditEvent(now, actor, Action.REVERTED, snapshot.name, "", details))
 
 

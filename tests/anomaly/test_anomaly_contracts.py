@@ -84,6 +84,14 @@ def test_a_first_usual_batch_after_tiny_ones_is_not_out_of_proportion() -> None:
     assert score_snapshot(tiny, many).findings[0].statistic == "rows"
 
 
+def test_one_row_after_six_is_chance_and_none_of_two_hundred_is_not() -> None:
+    def of(rows: int) -> Profile:
+        return profile(pa.table({"v": [50.0 + n % 7 for n in range(rows)]}))
+
+    assert not score_snapshot([of(6)], of(1)).held
+    assert score_snapshot([of(200)], of(20)).held
+
+
 @pytest.mark.parametrize("length", [5, 8])
 def test_the_basis_says_before_the_fact_when_a_budget_can_only_be_extrapolated(length: int) -> None:
     said = basis(HISTORY[:length], false_holds=0.05)

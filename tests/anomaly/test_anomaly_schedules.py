@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 import pytest
 
 from wfops_pipelines.anomaly import Profile, SnapshotScore, profile, score_snapshot
+from wfops_pipelines.anomaly._evidence import evidence
+from wfops_pipelines.anomaly._features import Feature
+from wfops_pipelines.anomaly._sides import sides
 
 HISTORY = 20
 HOUR, MICROS = 3_600.0, 1_000_000
@@ -141,6 +144,22 @@ def test_another_time_zone_is_held(seed: int, hours: int) -> None:
     found = next_run(seed, 4, moved)
     assert found.held
     assert "updated" in {f.column for f in found.findings[:3]}
+
+
+def test_a_column_of_times_pays_once_for_a_schedule_that_is_often_off() -> None:
+    """On most days one of ten signs of it is odd, and each of them seldom."""
+    values = np.random.default_rng(3).normal(0, 1, (10, HISTORY + 1))
+    for day in range(HISTORY):
+        values[day % 10, day] += 8.0
+    values[0, -1] = 14.0
+
+    def decades(kind: str) -> float:
+        noise = np.full(HISTORY + 1, 1.0)
+        found = [Feature("at", f"{i}", kind, "", x, x, noise) for i, x in enumerate(values)]
+        days = [day % 7 for day in range(HISTORY + 1)]
+        return float(evidence(found, sides(HISTORY), days, {}).decades[0, -1])
+
+    assert decades("times") > 1.1 * decades("numbers") > 0.5
 
 
 def test_a_window_is_kept_and_added_up() -> None:

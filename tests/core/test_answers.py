@@ -35,6 +35,15 @@ def test_of_held_rows_it_says_how_many_would_go():
     assert answers(two, PLAIN)[0].does == "publishes the 2 held rows as they are"
 
 
+def test_that_more_than_one_must_approve_is_said_of_each_answer_that_lets_go():
+    for kind in (ReviewKind.ROWS, ReviewKind.WHOLE, ReviewKind.REVERT):
+        found = answers(replace(HELD, kind=kind, keys=("1",), approvals_needed=2), PLAIN)
+        told = {a.name: "; 2 people must say so" in a.does for a in found}
+        assert told.pop("approve")
+        assert told.pop("approve clean", True)
+        assert not any(told.values())
+
+
 def test_where_the_key_names_no_row_only_a_rejection_is_offered():
     found = (Finding("key", Severity.CRITICAL, "there is no key column 'uid'", "uid", 0, 0),)
     others = tuple(Finding(f"a{n}", Severity.CRITICAL, "", "c") for n in range(20))

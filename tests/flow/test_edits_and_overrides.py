@@ -217,7 +217,8 @@ def test_two_approvals_must_be_of_the_same(make_bench):
     bench = make_bench(Policy(reviewers="team", approvals=2, hold_rows_up_to=0.5))
     review = bench.held(PAGE)
     bench.decide(review, Verb.APPROVE, "ana", exclude=("3",))
-    with pytest.raises(BadDecision, match="ana said approve without 3"):
+    said = "ana would approve all but 3, and this answer would approve all. Say the same"
+    with pytest.raises(BadDecision, match=said):
         bench.decide(review, Verb.APPROVE, "bob")
     bench.release(bench.decide(review, Verb.APPROVE, "bob", exclude=("3",)))
     assert [r[0] for r in bench.rows()] == ["1", "2", "4"]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_undo_rest import ANA, BOB, crm, emails, row
+from tests.web.test_review_page import review_page  # noqa: F401
 from wfops_pipelines import Policy, carrying, cli, flow, publishing, retrying, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding.settling import settle
@@ -287,7 +288,8 @@ def test_the_policy_holds_groups_approvals_and_four_eyes(make_bench, api):
     assert not first.final
     assert publishing.release(bench.sync, first.id, bench.services, GATE) is None
     assert states(bench)["2"] == "refused"
-    with pytest.raises(BadDecision, match="Approve the same"):
+    said = r"bob would leave out 2, 4 \(all that were refused\), and this answer would leave out 2."
+    with pytest.raises(BadDecision, match=said):
         bench.decide(review, Verb.LEAVE_OUT, "cyd", exclude=("2",))
     leave_out(bench, review, "cyd")
     assert states(bench)["2"] == "left_out"
@@ -336,6 +338,31 @@ def shell(bench, monkeypatch):
         return done.output + (str(done.exception) if done.exception else "")
 
     return run
+
+
+def test_where_a_newer_version_waits_behind_the_refused_one_all_say_so(
+    bench,
+    api,
+    shell,
+    review_page,  # noqa: F811
+):
+    review = refused(bench, BAD)
+    assert "newer staged" not in shell("deliveries", "things")
+    assert "newer staged" not in shell("reviews")
+    bench.source.answer([row("2", "b@x", 30)])
+    said = (
+        "newer staged already: 2 (#2). `retry` would send the version of #1 first, and later "
+        "snapshots wait for it; `leave_out` leaves out that version only, and the newer one goes "
+        "next"
+    )
+    assert shell("run", "things").endswith("it is a newer version: leave_out this one. And 1 more.")
+    assert said in shell("reviews")
+    assert said in shell("deliveries", "things")
+    assert said in review_page(bench, review)
+    shell("decide", review.id, "leave_out", "--reason", "mended at the source")
+    assert emails(api) == {"1": "a@x", "2": "b@x", "3": "c@x"}
+    assert "newer staged" not in shell("deliveries", "things")
+    account(bench)
 
 
 def test_the_commands_show_the_rows_the_words_and_the_choices(bench, api, shell):

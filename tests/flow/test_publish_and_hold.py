@@ -197,6 +197,16 @@ def test_a_cursor_that_is_no_time_is_named_with_its_row(bench):
         bench.run([{**row("7"), "updated_at": "yesterday"}])
 
 
+@pytest.mark.parametrize(("masked", "named"), [((), r" \(id 7\)"), (("id",), "")])
+def test_a_function_that_fails_names_the_record(make_bench, masked, named):
+    bench = make_bench(Policy(reviewers="team", masked=masked))
+    fails = replace(bench.sync, rows=lambda page: [{**r, "n": float(r["amount"])} for r in page])
+    bench.project.syncs["things"] = fails
+    said = rf"could not read record 2{named} of a page of 2 records \(ValueError: .*'n/a'"
+    with pytest.raises(SchemaRefused, match=said):
+        bench.run([row("6"), row("7", amount="n/a")])
+
+
 def test_a_column_that_changes_its_type_holds_the_snapshot(bench):
     bench.run([row("1"), row("2")])
     review = bench.held([row("3", amount="ten", minutes=30)])

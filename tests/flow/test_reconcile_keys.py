@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from wfops_pipelines import Policy, cli, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.deciding import steering
-from wfops_pipelines.errors import WfopsError
+from wfops_pipelines.errors import BadDecision, WfopsError
 from wfops_pipelines.reconciling.fates import Fate, versions_of
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -58,7 +58,10 @@ def test_a_rejected_row_is_quarantined_and_a_decided_one_waits_for_its_release(b
     assert told(bench, "1") == [(1, Fate.WAITING)]
     bench.release(taken)
     assert told(bench, "1") == [(1, Fate.QUARANTINED)]
-    assert taken.id in versions_of(bench.sync, "1", bench.services)[0].words
+    assert versions_of(bench.sync, "1", bench.services)[0].words == (
+        f"quarantined by decision {taken.id} on review {review.id}; `wfops reopen {review.id}` "
+        "asks again about it as it is"
+    )
     assert told(bench, "2") == [(1, Fate.PUBLISHED)]
 
 
@@ -69,6 +72,12 @@ def test_an_excluded_row_is_quarantined_among_approved_ones(make_bench):
     assert told(bench, "1") == told(bench, "3") == [(1, Fate.PUBLISHED)]
     assert told(bench, "2") == [(1, Fate.QUARANTINED)]
     assert misfits(bench) == []
+    said = versions_of(bench.sync, "2", bench.services)[0].words
+    assert f" on review {review.id}, which let others go; it comes back when it changes" in said
+    with pytest.raises(BadDecision, match="comes back when it changes at the source"):
+        steering.reopen(review.id, "again", ANA, bench.services)
+    bench.run([row("2", amount=5, minutes=30)])  # as was said
+    assert told(bench, "2") == [(1, Fate.QUARANTINED), (2, Fate.PUBLISHED)]
 
 
 def test_an_edit_supersedes_the_row_that_it_repairs(bench):

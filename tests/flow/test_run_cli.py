@@ -134,8 +134,20 @@ def test_a_revert_is_approved_by_whom_and_as_it_says(shell):
     assert "wfops/r" not in said  # nobody said where the pages are
     assert "recorded" not in shell(*words, "ok")  # who asked may not
     environ["WFOPS_DEVELOPER"] = "bob"
-    assert shell(*words, "ok").splitlines()[-1] == "reverted"
+    assert shell(*words, "ok").splitlines()[-1] == "reverted: 1 of 1 restored"
     assert shell.bench.rows("id, amount") == [("1", 10), ("2", 10)]
+
+
+def test_a_revert_says_of_which_rows_nothing_was_taken_back_and_why(shell):
+    bench = shell.bench
+    bench.run([row("1"), row("2")])
+    bench.run([row("1", amount=99, minutes=5), row("2", amount=99, minutes=5), row("3")])
+    bench.run([row("1", amount=50, minutes=9)])
+    asked = undoing.ask("things", 2, "wrong", Actor("bob"), bench.project, bench.services)
+    bench.decide(asked, Verb.APPROVE)
+    said = "1 of 3 restored, 1 deleted; 1 stays, for a newer version is there"
+    assert f"things #2: approve by ana (unverified): reverted: {said}\n" in shell("run", "things")
+    assert bench.rows("id, amount") == [("1", 50), ("2", 10)]
 
 
 def test_who_is_alone_in_a_group_is_told_whom_a_revert_lacks(shell):
@@ -295,3 +307,23 @@ def test_a_retry_says_before_and_after_that_it_is_a_whole_run(shell):
         "a whole run of things begins, which tries what failed again",
         "things #1: 1 row, published",
     ]
+
+
+def test_stale_rows_are_not_said_to_be_published(shell):
+    bench = shell.bench
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    held = bench.held([row("1", amount=-1), row("2", amount=-1)])
+    bench.run([row("1", amount=5, minutes=30)])
+    said = shell("decide", held.id, "approve", "--reason", "ok")
+    assert "published 1 row; 1 was stale: the destination has a newer version\n" in said
+    assert bench.rows("id, amount") == [("1", 5), ("2", -1)]
+
+
+def test_the_list_says_how_many_of_how_many_have_approved(shell):
+    bench = shell.bench
+    policy = replace(bench.sync.policy, approvals=2)
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    held = bench.held(BAD)
+    assert "of 2" not in shell("reviews")
+    bench.decide(held, Verb.APPROVE)
+    assert "    1 of 2 people: ana would approve all\n" in shell("reviews")

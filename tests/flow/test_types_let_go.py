@@ -10,6 +10,7 @@ from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.core.reviews import Edit, Verb
 from wfops_pipelines.errors import BadDecision
+from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import snapshots
 
@@ -91,6 +92,24 @@ def test_fractions_that_were_let_go_after_newer_whole_numbers_are_not_held_again
     (judged,) = whole.run(page(9, 10, 20)).judged
     assert not about_columns(judged)
     assert kind(whole, judged.snapshot) == "double"
+
+
+def test_a_number_that_was_staged_as_text_and_written_as_a_number_is_what_was_staged(whole):
+    widen(whole)
+    review = whole.held(page(5, "1007.50", 2001))
+    assert kind(whole, review_snapshot(whole, review)) == "string"
+    whole.release(whole.decide(review, Verb.APPROVE))
+    assert whole.rows("amount")[-2:] == [(Decimal("1007.50"),), (2001,)]
+    assert prove(whole.sync, whole.services).misfits == ()
+    with whole.services.engine.begin() as conn:
+        conn.execute(sa.text("update shop.things set amount = 2002 where id = '5-1'"))
+    (misfit,) = prove(whole.sync, whole.services).misfits
+    assert (misfit.key, misfit.words) == ("5-1", "the destination holds other values of amount")
+
+
+def review_snapshot(bench, review):
+    with bench.services.engine.connect() as conn:
+        return snapshots.get(conn, "things", review.seq)
 
 
 def test_an_edited_snapshot_that_keeps_its_fractions_settles_them(whole):

@@ -1,5 +1,6 @@
 """A publication taken back: asked for, approved by somebody else, exact, and safe in any order."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from wfops_pipelines import Policy, publishing, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding import steering
-from wfops_pipelines.destinations import database_table
+from wfops_pipelines.destinations import database_table, file_table
 from wfops_pipelines.destinations.table import TableDestination
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, DestinationRefused, NotAllowed
 from wfops_pipelines.examining.history import published_tables
+from wfops_pipelines.reconciling.fates import versions_of
+from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews, snapshots
 
@@ -84,6 +87,32 @@ def test_rows_that_are_newer_by_now_stay(bench):
     bench.run([row("1", 70, 60)])
     undo(bench, 2)
     assert bench.rows() == [("1", "n", 70), ("2", "n", 10)]
+
+
+@pytest.mark.parametrize("where", ["table", "database", "files"])
+def test_what_stays_says_so_by_row_wherever_it_went(make_bench, database_url, tmp_path, where):
+    there = {
+        "table": None, "database": database_table("erp", "things"),
+        "files": file_table("lake", "things"),
+    }[where]  # fmt: skip
+    environ = {"WFOPS_ERP_URL": database_url, "WFOPS_LAKE_URL": str(tmp_path)}
+    bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.5), there, environ)
+    bench.run([row("1"), row("2"), row("007")])
+    bench.run([row("1", 50, 30), row("2", 60, 31), row("007", 70, 32), row("4", 1, 33)])
+    bench.run([row("007", 71, 60)])
+    undo(bench, 2)
+    told = {k: versions_of(bench.sync, k, bench.services)[-1].words for k in ("1", "2", "4")}
+    assert all(re.fullmatch(r"reverted by decision \S+", words) for words in told.values())
+    stays = versions_of(bench.sync, "007", bench.services)[1].words
+    assert re.fullmatch(
+        r"to be reverted by decision \S+, but the destination held a newer version by then, "
+        "which stays",
+        stays,
+    )
+    with bench.services.engine.connect() as conn:
+        said = undoing.done_by(conn, "things #2")
+    assert said == "2 of 4 restored, 1 deleted; 1 stays, for a newer version is there"
+    assert prove(bench.sync, bench.services).misfits == ()
 
 
 def test_what_was_reverted_does_not_come_back_with_a_later_revert(bench):

@@ -89,3 +89,14 @@ def test_where_the_destination_keeps_it_the_page_says_so(make_bench, tmp_path, r
     bench = make_bench(Policy(reviewers="team"), database_table("erp", "things"), environ)
     bench.run([row("1")])
     assert "is kept at the destination" in review_page(bench, ask(bench, 1))
+
+
+def test_once_it_is_done_the_page_says_what_was_taken_back(bench, review_page):  # noqa: F811
+    bench.run([row("1"), row("2")])
+    bench.run([row("1", 99, 30), row("2", 99, 30)])
+    bench.run([row("1", 100, 60)])
+    review = ask(bench, 2)
+    assert "What was taken back" not in review_page(bench, review)
+    bench.release(bench.decide(review, Verb.APPROVE, actor=BOB))
+    page = review_page(bench, bench.review(review.id))
+    assert "1 of 2 restored; 1 stays, for a newer version is there." in page

@@ -71,7 +71,7 @@ def evidence(
     decades = np.where(met | ~met[:, -1:], decades, 0.0)  # nobody could know them
     decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
     decades *= np.array([_worth(f) for f in features])[:, None]
-    decades = _calm_kinds(decades, _numbered([(f.column or "", f.kind) for f in features]))
+    decades = _calm_columns(decades, features)
     decades = _calm_kinds(decades, _numbered([(f.kind,) for f in features]))
     decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
@@ -220,12 +220,25 @@ def _calm(decades: Floats) -> Floats:
     return np.asarray(decades / np.maximum(largest / bound, 1.0))
 
 
+def _calm_columns(decades: Floats, features: Sequence[Feature]) -> Floats:
+    """Scale down each kind of a column's signs: nor may a column be drowned by one whose values
+    come and go.
+
+    Times are left out. Few columns have any, so that they would pay for an irregular schedule
+    twice, as a column and as a kind, and a shift of them to another zone would be overheard.
+    """
+    apart = np.array([f.kind != "times" for f in features], np.bool_)
+    names = [(f.column or "", f.kind) for f in features if f.kind != "times"]
+    out = decades.copy()
+    out[apart] = _calm_kinds(decades[apart], _numbered(names))
+    return out
+
+
 def _calm_kinds(decades: Floats, kinds: Ints) -> Floats:
     """Scale down kinds of which some statistic is usually loud: their largest, in the root mean
     square of the other snapshots.
 
-    A quiet kind must not be drowned by one of which something is always odd, nor a quiet column by
-    one whose values come and go.
+    A quiet kind must not be drowned by one of which something is always odd.
     """
     out = decades.copy()
     for one in np.unique(kinds):

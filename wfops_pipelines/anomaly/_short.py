@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 ROWS_FACTOR = 5.0
 TINY = 50.0  # rows; smaller snapshots, as of a first try, say nothing of a usual size
+FEWEST = 10.0  # rows; where six are usual, one is seen by chance (Poisson: 1.7 %)
 SIZE_FACTOR = 20.0
 FEW_NULLS, MANY_NULLS = 0.05, 0.5
 _WEIGHT = 3.0
@@ -28,7 +29,7 @@ def gross(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
         return []
     profiles = [*history, new]
     rows = np.array([float(p.rows) for p in profiles])
-    far = _far(rows, ROWS_FACTOR, TINY) and not _explained(profiles, rows)
+    far = _far(rows, ROWS_FACTOR, TINY, FEWEST) and not _explained(profiles, rows)
     found = [_finding(None, "rows", "volume", "rows", rows)] if far else []
     for name, columns in by_column(profiles).items():
         if all(column is not None for column in columns):
@@ -57,15 +58,16 @@ def _column(name: str, columns: Sequence[ColumnProfile]) -> Iterator[SnapshotFin
             yield _finding(name, "median size", "numbers", "number", middle)
 
 
-def _far(values: Floats, factor: float, least: float = 0.0) -> bool:
+def _far(values: Floats, factor: float, least: float = 0.0, fewest: float = 0.0) -> bool:
     """Is the last value more than `factor` away from all of the earlier, positive ones?
 
-    Upwards they count as `least` at least.
+    Upwards they count as `least` at least; downwards none is where one of them is below `fewest`.
     """
     old, new = values[:-1], values[-1]
     if not (np.isfinite(values).all() and old.min() > 0):
         return False
-    return bool(new > factor * max(old.max(), least) or new < old.min() / factor)
+    fell = old.min() >= fewest and new < old.min() / factor
+    return bool(new > factor * max(old.max(), least) or fell)
 
 
 def _finding(

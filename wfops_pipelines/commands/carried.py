@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from wfops_pipelines.core.findings import counted_rows
-
 if TYPE_CHECKING:
     from wfops_pipelines.carrying import Carried, ReleaseFailed
     from wfops_pipelines.core.reviews import Actor, Review
@@ -55,6 +53,18 @@ def warn_of_override(review: Review, sync: Sync | None, services: Services) -> N
         typer.echo(f"    approve publishes nothing yet: {failing}")
     if weighed.repaired:
         typer.echo(f"    {weighed.repaired}")
+
+
+def tell_votes(review: Review, sync: Sync | None, services: Services) -> None:
+    """Say who has approved a request that more people must approve."""
+    from wfops_pipelines.deciding.gate import votes_of, would
+
+    with services.engine.connect() as conn:
+        votes = votes_of(conn, review)
+    if votes:
+        who, of = ", ".join(v.actor for v in votes), f"{len(votes)} of {review.approvals_needed}"
+        does = would(sync, review, votes[0].verb, votes[0].exclude or ())
+        typer.echo(f"    {of} people: {who} would {does}")
 
 
 def as_override(taken: Taken, actor: Actor, services: Services) -> str:
@@ -117,23 +127,23 @@ def _said(sync: Sync, one: Carried, services: Services) -> str:
     if one.waits:
         return f"not carried out yet: {one.waits} Then {_DOES.format(sync=sync.name)}"
     if one.publication is not None:
-        return f"published {counted_rows(one.publication.rows)}"
+        return f"published {one.publication.words}"
     match one.errand.verb:
         case Verb.REJECT:
             return "quarantined; nothing was published"
         case Verb.LEAVE_OUT:
             return f"left out: {_left_out(sync, one, services)}"
         case _:
-            return "reverted" if _is_revert(one, services) else "another run has carried it out"
+            return _reverted(one, services) or "another run has carried it out"
 
 
-def _is_revert(one: Carried, services: Services) -> bool:
-    from wfops_pipelines.core.reviews import ReviewKind
-    from wfops_pipelines.store import reviews
+def _reverted(one: Carried, services: Services) -> str:
+    """What was taken back, where that was to be done."""
+    from wfops_pipelines.undoing import done_by
 
     with services.engine.connect() as conn:
-        review = reviews.get(conn, one.errand.review)
-    return review is not None and review.kind is ReviewKind.REVERT
+        said = done_by(conn, f"{one.errand.sync} #{one.errand.seq}", one.errand.decision)
+    return f"reverted: {said}" if said else ""
 
 
 def _left_out(sync: Sync, one: Carried, services: Services) -> str:

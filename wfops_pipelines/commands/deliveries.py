@@ -29,7 +29,7 @@ def deliveries(
     A row that was left out is listed until a newer version of it has arrived. A KEY that the policy
     masks is shown, and taken, as sha256:…
     """
-    from wfops_pipelines.deciding import settling
+    from wfops_pipelines.deciding import leaving, settling
     from wfops_pipelines.errors import BadDecision
     from wfops_pipelines.masking import named
 
@@ -52,5 +52,11 @@ def deliveries(
         typer.echo(f"every row that was sent has arrived{but}")
     for line in settling.shown(name, [*found, *left_out], project, services):
         typer.echo(line)
-    if any(one.state.value == "refused" for one in found):
+    refused = [one for one in found if one.state.value == "refused"]
+    with services.engine.connect() as conn:
+        for number in sorted({one.number for one in refused}):
+            keys = [one.key for one in refused if one.number == number]
+            if newer := leaving.newer_staged(conn, project.find(name), number, keys):
+                typer.echo(f"  {newer}")
+    if refused:
         typer.echo("`wfops reviews` says how to go on without what was refused")

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 MOST_SHOWN = 20  # rows, each with what was said of it
 
 
-def show_choices(review: Review, services: Services) -> None:
+def show_choices(review: Review, sync: Sync | None, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
     from wfops_pipelines.core.answers import Weighed, answers
+    from wfops_pipelines.deciding.leaving import newer_of
 
     refused = _failure(review, services).get("refused", ())
     for row in refused[:MOST_SHOWN]:
@@ -31,6 +32,10 @@ def show_choices(review: Review, services: Services) -> None:
     if len(refused) > MOST_SHOWN:
         rest = counted_rows(len(refused) - MOST_SHOWN)
         typer.echo(f"    and {rest} more: `wfops deliveries {review.sync}` lists them all")
+    with services.engine.connect() as conn:
+        newer = newer_of(conn, sync, review)
+    if newer:
+        typer.echo(f"    {newer}")
     for answer in answers(review, Weighed()):
         typer.echo(f"  {answer.command}  # {answer.does}")
 
@@ -85,12 +90,13 @@ def tell(tried: Tried, sync: Sync, services: Services, *, quiet: bool = False) -
     decided = [c.publication for c in tried.carried.values()]
     said = "published now: an earlier run had left them" if quiet else "published"
     for done in (p for p in tried.publications if p.seq not in known and p not in decided):
-        typer.echo(f"{done.sync} #{done.seq}: {counted_rows(done.rows)}, {said}")
+        rows = counted_rows(done.rows - done.stale)
+        typer.echo(f"{done.sync} #{done.seq}: {rows}, {said}{done.but}")
     tell_judged(tried.judged, sync, services, out, failed=tried.error is not None)
     if tried.error is not None:
         if tried.review is not None:
             typer.echo(f"it failed: {tried.review.id}")
-            show_choices(tried.review, services)
+            show_choices(tried.review, sync, services)
         elif not isinstance(tried.error, SettingsError | HeadMoved):
             typer.echo("it failed; `wfops reviews` lists what waits for a person")
         raise tried.error

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from wfops_pipelines.core.findings import counted_rows
-from wfops_pipelines.core.reviews import HOLDS, Review, ReviewKind, Verb
+from wfops_pipelines.core.reviews import APPROVING, HOLDS, Review, ReviewKind, Verb
 
 _DOES = {
     (ReviewKind.WHOLE, Verb.APPROVE): "publishes all of it as it is",
@@ -115,7 +115,8 @@ def _does(review: Review, verb: Verb) -> str:
         return _DOES[review.kind, verb] + _together(review, verb)
     if review.kind is ReviewKind.ROWS and verb is Verb.APPROVE:
         held = counted_rows(len(review.keys)).replace(" ", " held ")
-        return f"publishes the {held} as {'it is' if len(review.keys) == 1 else 'they are'}"
+        as_it_is = "as it is" if len(review.keys) == 1 else "as they are"
+        return f"publishes the {held} {as_it_is}{_together(review, verb)}"
     return "publishes none of it; it stays in quarantine" if verb is Verb.REJECT else verb.value
 
 
@@ -132,7 +133,7 @@ def _proviso(weighed: Weighed, verb: Verb) -> str:
 
 
 def _together(review: Review, verb: Verb) -> str:
-    several = verb is Verb.LEAVE_OUT and review.approvals_needed > 1
+    several = verb in APPROVING and review.approvals_needed > 1
     return f"; {review.approvals_needed} people must say so" if several else ""
 
 

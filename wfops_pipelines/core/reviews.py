@@ -63,6 +63,7 @@ VERBS_OF = {
 }
 
 REFUSED = (ReviewState.REJECTED, ReviewState.EXPIRED)  # what may be re-opened
+APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN, Verb.LEAVE_OUT)  # as many as the policy asks for
 HOLDS = (ReviewKind.WHOLE, ReviewKind.ROWS)  # the kinds that stop rows
 
 

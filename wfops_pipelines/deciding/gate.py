@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
+    APPROVING,
     HOLDS,
     OUTCOME_OF,
     Decision,
@@ -30,6 +31,7 @@ from wfops_pipelines.deciding.asking import Anew, ask_anew
 from wfops_pipelines.deciding.editing import held_rows, stage_edited
 from wfops_pipelines.deciding.overriding import Overridden, override_of
 from wfops_pipelines.errors import BadDecision, NotAllowed
+from wfops_pipelines.masking import named
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging import assisting
@@ -37,7 +39,6 @@ from wfops_pipelines.store import audit, database, reviews, snapshots
 from wfops_pipelines.store.reviews import Errand
 from wfops_pipelines.sync import Sync
 
-APPROVING = (Verb.APPROVE, Verb.APPROVE_CLEAN, Verb.LEAVE_OUT)  # as many as the policy asks for
 FAILED_ON = (Verb.RETRY, Verb.LEAVE_OUT)  # what a failure goes on by
 
 
@@ -147,7 +148,7 @@ def _take(
     services: Services,
     channel: str,
 ) -> Taken:
-    approvals = _approvals(conn, decision, review)
+    approvals = _approvals(conn, decision, review, sync)
     enough = approvals >= review.approvals_needed or decision.break_glass
     final = decision.verb not in APPROVING or enough
     id, at = services.id("dc"), services.clock()
@@ -185,18 +186,33 @@ def _refuse_second(decision: Decision, votes: Sequence[Row[Any]]) -> None:
         raise NotAllowed(f"you may not: {decision.actor.name} has approved this already.")
 
 
-def _approvals(conn: Connection, decision: Decision, review: Review) -> int:
+def votes_of(conn: Connection, review: Review) -> list[Row[Any]]:
+    """What people have said so far who let it go, the first first."""
+    return [v for v in reviews.decisions_on(conn, review.id) if Verb(v.verb) in APPROVING]
+
+
+def would(sync: Sync | None, review: Review, verb: str, keys: Collection[str]) -> str:
+    """What an answer does with which rows, after "would"."""
+    rows = ", ".join(k if sync is None else named(sync, k) for k in sorted(keys))
+    if verb == Verb.LEAVE_OUT.value:
+        all_ = " (all that were refused)" if {*keys} == {*review.keys} else ""
+        return f"leave out {rows}{all_}"
+    return f"{verb} all{f' but {rows}' if keys else ''}"
+
+
+def _approvals(conn: Connection, decision: Decision, review: Review, sync: Sync) -> int:
     """How many people approve exactly this, with this one. Raises NotAllowed or BadDecision."""
-    votes = [v for v in reviews.decisions_on(conn, review.id) if Verb(v.verb) in APPROVING]
+    votes = votes_of(conn, review)
     _refuse_second(decision, votes)
     if decision.verb not in APPROVING:
         return len(votes)
     mine = (decision.verb.value, sorted(decision.exclude))
     for vote in votes:
         if (vote.verb, vote.exclude or []) != mine and not decision.break_glass:
-            without = f" without {', '.join(vote.exclude)}" if vote.exclude else ""
+            theirs = would(sync, review, vote.verb, vote.exclude or ())
             raise BadDecision(
-                f"decision: {vote.actor} said {vote.verb}{without}. Approve the same, or reject."
+                f"decision: {vote.actor} would {theirs}, and this answer would "
+                f"{would(sync, review, *mine)}. Say the same, or reject."
             )
     return len(votes) + 1
 

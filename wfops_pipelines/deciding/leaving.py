@@ -6,9 +6,10 @@ it is not there. Such a row is in quarantine; its next version is sent as usual.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core.audit import Action
 from wfops_pipelines.core.findings import Json
@@ -21,7 +22,10 @@ from wfops_pipelines.masking import meant, named
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.rows import remembered_as, remembered_key
 from wfops_pipelines.sync import Sync
+
+_FEW = 5  # rows that are named
 
 
 def checked(conn: Connection, decision: Decision, review: Review, sync: Sync) -> Decision:
@@ -42,10 +46,38 @@ def checked(conn: Connection, decision: Decision, review: Review, sync: Sync) ->
     return asked
 
 
+def newer_of(conn: Connection, sync: Sync | None, review: Review) -> str:
+    """As `newer_staged`, of the rows that a request about a failure is about."""
+    if sync is None or not review.keys:
+        return ""
+    return newer_staged(conn, sync, snapshot_of(conn, review), review.keys)
+
+
 def snapshot_of(conn: Connection, review: Review) -> int:
     """The number of the snapshot whose rows were refused."""
     body = reviews.failure_of(conn, review.id) or {}
     return int(body["snapshot"])
+
+
+def newer_staged(conn: Connection, sync: Sync, seq: int, keys: Collection[str]) -> str:
+    """What to do where newer versions of refused rows of snapshot `seq` wait; "" where none does.
+
+    Each would be sent after the refused one, which would be refused again.
+    """
+    r, names = t.staged_rows.c, [*remembered_as(keys)]
+    mine = (r.sync == sync.name) & (r.seq > seq) & r.key.in_(names)
+    query = select(r.key, func.max(r.seq)).where(mine).group_by(r.key)
+    found: dict[str, int] = {row[0]: row[1] for row in conn.execute(query)}
+    if not found:
+        return ""
+    told = sorted((named(sync, remembered_key(key)), newest) for key, newest in found.items())
+    listed = ", ".join(f"{key} (#{newest})" for key, newest in told[:_FEW])
+    more = f" and {len(told) - _FEW:,} more" if len(told) > _FEW else ""
+    return (
+        f"newer staged already: {listed}{more}. `retry` would send the version of #{seq} first, "
+        "and later snapshots wait for it; `leave_out` leaves out that version only, and the newer "
+        "one goes next"
+    )
 
 
 def leave_out(

@@ -105,7 +105,7 @@ def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:
         old = _review(conn, id, lock=True)
         check_member(actor.name, old.group, services.people.members(old.group))
         if old.kind not in HOLDS or old.state not in REFUSED or old.seq is None:
-            raise BadDecision(f"review: {old.id} is {old.state.value}; only a rejection re-opens.")
+            raise BadDecision(_no_rejection(old))
         _refuse_hopeless(conn, old)
         if reviews.undone(conn, old.id):
             raise BadDecision(f"review: the rejection of {old.id} is being acted on. Try again.")
@@ -116,6 +116,16 @@ def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:
         details = {"review": new.id, "reopens": old.id, "evidence": new.evidence_hash}
         audit.append(conn, _event(Action.REOPENED, actor, old.subject, reason, services, details))
         return new
+
+
+def _no_rejection(old: Review) -> str:
+    said = f"review: {old.id} is {old.state.value}; only a rejection re-opens."
+    if old.kind not in HOLDS or old.state is not ReviewState.APPROVED:
+        return said
+    return (
+        f"{said} A row that it left in quarantine comes back when it changes at the source: the "
+        f"next run stages the newer version. `wfops reconcile {old.sync} KEY` tells of each."
+    )
 
 
 def pause(name: str, reason: str, actor: Actor, project: Project, services: Services) -> str:

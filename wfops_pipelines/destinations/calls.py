@@ -64,22 +64,27 @@ def call(text: str) -> Call:
     return Call(found[1], found[2])
 
 
-def fill(value: Any, row: Mapping[str, Any]) -> Any:
+def fill(value: Any, row: Mapping[str, Any], *, meant: bool = False) -> Any:
     """A body with its columns filled in; a text that is only one column keeps its type.
 
-    Raises RowRefused where a longer text has a column that is null or missing.
+    meant: what is compared with an answer, where 10.50 and a moment are no texts, though JSON has
+    none of them. Raises RowRefused where a longer text has a column that is null or missing.
     """
     match value:
         case str() if value[:1] == "{" and value[-1:] == "}" and value[1:-1] in row:
-            return _as_json(row[value[1:-1]])
+            return _put(row[value[1:-1]], meant)
         case str():
             return value.format_map(_Present(row))
         case Mapping():
-            return {k: fill(v, row) for k, v in value.items()}
+            return {k: fill(v, row, meant=meant) for k, v in value.items()}
         case list() | tuple():
-            return [fill(v, row) for v in value]
+            return [fill(v, row, meant=meant) for v in value]
         case _:
             return value
+
+
+def _put(value: Any, meant: bool) -> Any:
+    return value if meant and isinstance(value, date | Decimal) else _as_json(value)
 
 
 def columns_in(value: Any) -> Iterator[str]:

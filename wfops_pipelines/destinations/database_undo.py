@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select, update
 from wfops_pipelines.destinations.database_rows import Tables, note_of, of_keys
 from wfops_pipelines.destinations.database_types import read, type_of, written
 from wfops_pipelines.destinations.names import SEQ
-from wfops_pipelines.destinations.parcel import Parcel, Reverted
+from wfops_pipelines.destinations.parcel import AWAY, NEWER, Parcel, Reverted
 from wfops_pipelines.destinations.undo import not_kept
 from wfops_pipelines.errors import DestinationRefused
 
@@ -45,7 +45,13 @@ def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
             conn.execute(update(target).where(tables.key == key).values(values))
             restored += 1
     _forget(conn, tables, parcel, before, [str(k) for k in keys])
-    return Reverted(restored, deleted, len(keys) - restored - deleted)
+    stayed = _stayed(conn, tables, [k for k in keys if k not in mine])
+    return Reverted(restored, deleted, len(keys) - restored - deleted, stayed)
+
+
+def _stayed(conn: Connection, tables: Tables, keys: list[Any]) -> dict[str, str]:
+    there = {row[0] for row in of_keys(conn, tables.key, select(tables.key), keys)}
+    return {str(key): NEWER if key in there else AWAY for key in keys}
 
 
 def _forget(

@@ -17,7 +17,7 @@ from wfops_pipelines.destinations.folder import Folder, NoBucket, refuse_long
 from wfops_pipelines.destinations.held import Held
 from wfops_pipelines.destinations.meeting import Meeting, shown
 from wfops_pipelines.destinations.names import SEQ
-from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.parcel import NEWER, Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class FileTable:
             folder.remove(name)
         newer = int(met.late.sum())
         back = int((met.there & ~met.late).sum())
-        return Reverted(back, parcel.rows.num_rows - newer - back, newer)
+        late = (key for key, is_late in zip(parcel.keys(), met.late, strict=True) if is_late)
+        stayed = dict.fromkeys(late, NEWER) if newer else {}
+        return Reverted(back, parcel.rows.num_rows - newer - back, newer, stayed)
 
     def living(
         self,

@@ -13,7 +13,7 @@ from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import foreseeing
 from wfops_pipelines.destinations.foreseeing import Misfit
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
-from wfops_pipelines.destinations.neighbours import Rule, doubles, references
+from wfops_pipelines.destinations.neighbours import Rule, doubles
 from wfops_pipelines.destinations.staging import Pairing, names_in, run, stage_beside
 from wfops_pipelines.postgres.copying import with_nul
 from wfops_pipelines.postgres.names import quote
@@ -92,7 +92,7 @@ def misfits(
     if written_by_triggers(conn, target):
         return
     rules = [*_required(columns, names, key), *_checks(conn, target, names)]
-    rules += [*references(conn, target, names), *doubles(conn, target, names, key, paired.on)]
+    rules += doubles(conn, target, names, key, paired.on)
     yield from _broken(conn, rules, paired)
     yield from _unfilled(conn, target, columns, names, key, paired)
 

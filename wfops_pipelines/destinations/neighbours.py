@@ -1,4 +1,8 @@
-"""What other rows say of staged ones: rows that they name, and values that only one may have."""
+"""What other rows say of staged ones: values that only one of them may have.
+
+A row that a foreign key names may come with the next run, which publishes then what was refused:
+that is no matter for a person.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,10 @@ from wfops_pipelines.postgres.names import quote
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_NAMES = "array(select attname::text from unnest({nums}) with ordinality u(n, o) join pg_attribute "
-_NAMES += "on attrelid = {of} and attnum = u.n order by u.o)"
-_REFERENCES = f"""
-select c.conname, {_NAMES.format(nums="c.conkey", of="c.conrelid")},
-  c.confrelid::regclass::text, {_NAMES.format(nums="c.confkey", of="c.confrelid")},
-  c.confrelid = c.conrelid
-from pg_constraint c where c.conrelid = to_regclass(%(name)s) and c.contype = 'f'
-  and c.convalidated and c.confmatchtype = 's'
-  and coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) order by c.conname
-"""
-_UNIQUE = f"""
-select i.indexrelid::regclass::text,
-  {_NAMES.format(nums="(i.indkey::int2[])[0:i.indnkeyatts - 1]", of="i.indrelid")}
+_UNIQUE = """
+select i.indexrelid::regclass::text, array(
+  select attname::text from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) with ordinality u(n, o)
+  join pg_attribute on attrelid = i.indrelid and attnum = u.n order by u.o)
 from pg_index i where i.indrelid = to_regclass(%(name)s) and i.indisunique and i.indisvalid
   and i.indpred is null and i.indexprs is null order by 1
 """
@@ -37,31 +32,6 @@ class Rule:
     sql: str
     why: str
     column: str | None
-
-
-def references(conn: Connection, target: str, names: Collection[str]) -> Iterator[Rule]:
-    """Rows that name one of another table, or of this one, which is not there.
-
-    What comes in the same snapshot counts where a table names itself. A key that was never
-    validated is left to the publication, and so is one of MATCH FULL.
-    """
-    found: Any = conn.exec_driver_sql(_REFERENCES, {"name": target}).all()
-    for name, own, other, theirs, itself in found:
-        if not own or not set(own) <= set(names):
-            continue
-        pairs = [*zip(own, theirs, strict=True)]
-        there = " and ".join(f"r.{quote(b)} = s.{quote(a)}" for a, b in pairs)
-        said = " and ".join(f"s.{quote(a)} is not null" for a in own)
-        lacks = f"not exists (select from {other} r where {there})"
-        if itself and set(theirs) <= set(names):
-            lacks += f" and not exists (select from {STAGING} r where {there})"
-        which = ", ".join(own)
-        why = f"{which} names no row of {other} ({', '.join(theirs)}), as {name} wants: bring that"
-        yield Rule(
-            f"s.ctid in (select s.ctid from {STAGING} s where {said} and {lacks})",
-            f"{why} row there first",
-            own[0] if len(own) == 1 else None,
-        )
 
 
 def doubles(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _FEW = 2000  # rows that are Python objects at the same time
+NEWER, CHANGED, AWAY = "newer", "changed", "away"  # a newer row is there; by whom; nothing is
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -143,16 +144,21 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """What reverting changed: rows with their former values, rows gone, rows that are newer now."""
+    """What reverting changed: rows with their former values, rows gone, rows that stay.
+
+    stayed: why, for each row that stays, by its key as text: `NEWER`, `CHANGED` or `AWAY`.
+    """
 
     restored: int = 0
     deleted: int = 0
     newer: int = 0
+    stayed: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __add__(self, other: Reverted) -> Reverted:
         return Reverted(
-            self.restored + other.restored, self.deleted + other.deleted, self.newer + other.newer
-        )
+            self.restored + other.restored, self.deleted + other.deleted, self.newer + other.newer,
+            {**self.stayed, **other.stayed},
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wfops_pipelines.core.same import same
 from wfops_pipelines.core.snapshot import says_gone
 from wfops_pipelines.destinations.forms import written
 
@@ -21,16 +22,17 @@ def record_in(body: Any, path: str) -> Any:
 def differs(record: Any, sent: Any, form: bool = False) -> bool:
     """Whether sending `sent` would change the record: fields that are not sent do not count.
 
-    What is sent as a `form` is compared as one: 12 with "12", nothing with an empty text.
+    Nor does how the API spells a value. What is sent as a `form` has no nothing: it is an empty
+    text there.
     """
     if isinstance(sent, Mapping):
         known = record if isinstance(record, Mapping) else {}
         return any(differs(known.get(name), value, form) for name, value in sent.items())
     if sent and isinstance(sent, list) and isinstance(record, list) and len(sent) == len(record):
         return any(differs(r, s, form) for r, s in zip(record, sent, strict=True))
-    if form and not any(v and isinstance(v, Mapping | list) for v in (record, sent)):
-        return written(record) != written(sent)
-    return bool(record != sent)
+    if form and written(record) == written(sent) == "":
+        return any(v and isinstance(v, Mapping | list) for v in (record, sent))
+    return not same(record, sent)
 
 
 def columns_of(body: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -204,20 +204,22 @@ class RestDestination:
         """Whether the record is no more, or not yet, what the row says; so is what says nothing."""
         if self._refused(row) is not None:
             return True
-        return differs(record, self.filled(row), self.manners.form)
+        meant = {name: fill(value, row, meant=True) for name, value in self.body}
+        return differs(record, meant, self.manners.form)
 
     def held(self, record: Any, row: Row, column: str, place: tuple[str, ...]) -> Any:
         """A column as the record has it; as the row writes it where that is the same to the API."""
         there = value_at(record, place)
-        said = self.said(row, column)
-        return (
-            row[column] if column in row and not differs(there, said, self.manners.form) else there
-        )
+        if column not in row or differs(
+            there, self.said(row, column, meant=True), self.manners.form
+        ):
+            return there
+        return row[column]
 
-    def said(self, row: Row, column: str) -> Any:
-        """A column as it is sent; where it cannot be, as text."""
+    def said(self, row: Row, column: str, *, meant: bool = False) -> Any:
+        """A column as it is sent (or `meant`, see `fill`); where it cannot be, as text."""
         try:
-            return fill(f"{{{column}}}", row) if column in row else None
+            return fill(f"{{{column}}}", row, meant=meant) if column in row else None
         except DestinationRefused:
             return str(row[column])
 

@@ -15,7 +15,7 @@ from wfops_pipelines.destinations import deliveries, images
 from wfops_pipelines.destinations.calling import Caller
 from wfops_pipelines.destinations.deliveries import REVERSALS, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
-from wfops_pipelines.destinations.parcel import Parcel, Reverted
+from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER, Parcel, Reverted
 from wfops_pipelines.destinations.readback import remote_id
 from wfops_pipelines.destinations.refusals import Refusals, left_open, outcome
 from wfops_pipelines.destinations.rest import RestDestination, with_remote
@@ -43,7 +43,8 @@ class TakingBack:
         self._images = images.of_snapshot(ledger, parcel.keep, sync)
         self._seen: dict[str, Any] = {}
         self._refusals = Refusals(to.system, sync)
-        self._done = {"restored": 0, "deleted": 0, "newer": 0}
+        self._done = {"restored": 0, "deleted": 0}
+        self._stayed: dict[str, str] = {}
 
     def all(self) -> Reverted:
         """Take back every row that was not yet; a refused one stops no other.
@@ -57,7 +58,7 @@ class TakingBack:
             if not all(self._refusals.tried(partial(self._one, *each)) for each in part):
                 break
         self._refusals.complain("been created anew", " The others were taken back.")
-        return Reverted(**self._done)
+        return Reverted(**self._done, newer=len(self._stayed), stayed=self._stayed)
 
     def _is_open(self, key: str) -> bool:
         """Whether what the API has of a row decides about it."""
@@ -72,14 +73,14 @@ class TakingBack:
             if sent is not None and sent.state is State.DELIVERED:
                 self._close(sent)  # a person settled it, or something crashed in between
         elif sent is None or sent.state is not State.DELIVERED:
-            self._done["newer"] += 1  # it was stale when it was published, or changed nothing
+            self._stayed[key] = NEWER  # it was stale when it was published, or changed nothing
         elif self._is_superfluous(sent):
-            self._done["newer"] += 1
+            self._stayed[key] = NEWER
             self._close(sent)
         elif mine is not None and not self._to.may_repeat(mine):
             self._find_out(sent, mine, row)
         elif self._is_open(key) and self._changed(sent, row):
-            self._done["newer"] += 1
+            self._stayed[key] = CHANGED
         else:
             self._take_back(sent, self._planned(sent, mine), row)
 
@@ -151,7 +152,7 @@ class TakingBack:
 
     def _count(self, mine: Delivery) -> None:
         if mine.error == NOT_THERE:
-            self._done["newer"] += 1
+            self._stayed[mine.key] = AWAY
         else:
             self._done["deleted" if mine.act is Act.DELETE else "restored"] += 1
 

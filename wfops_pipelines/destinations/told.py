@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from wfops_pipelines.core.findings import Json
 
 QUOTED = 300  # characters of an answer that a message quotes
-REPAIR = "Repair the row or the sync; then retry."
+REPAIR = (
+    "Mend it over there, then retry; mended at the source it is a newer version: "
+    "leave_out this one."
+)
 ABOUT_ROW = (400, 404, 409, 410, 412, 413, 414, 422, 451)  # asked again, it says the same
 
 

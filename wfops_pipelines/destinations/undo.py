@@ -5,11 +5,11 @@ The staged rows are in the temporary table `STAGING`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
-from wfops_pipelines.destinations.parcel import Keep, Parcel, Reverted
+from wfops_pipelines.destinations.parcel import AWAY, NEWER, Keep, Parcel, Reverted
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.postgres.names import quote
 
@@ -92,6 +92,7 @@ def put_back(
     table, record = escaped(target.quoted), f"null::{escaped(target.quoted)}"
     mine = f"s.{key} = t.{key} and t.{seq} = %(rank)s"
     kept = f"{_MINE} and r.part = p.id and r.key::{escaped(held[parcel.key])} = s.{key}"
+    stayed = _stayed(conn, table, key, seq, parcel)
     deleted = _run(  # first: a restored row may hold what is unique and an added one has now
         conn,
         f"delete from {table} t using {STAGING} s where {mine} and not exists "
@@ -114,7 +115,19 @@ def put_back(
             "then retry.",
             {"table": target.quoted},
         )
-    return Reverted(restored, deleted, parcel.rows.num_rows - restored - deleted)
+    return Reverted(restored, deleted, parcel.rows.num_rows - restored - deleted, stayed)
+
+
+def _stayed(conn: Connection, table: str, key: str, seq: str, parcel: Parcel) -> Mapping[str, str]:
+    """Why each row stays that is no more this parcel's; `STAGING` keeps the parcel's order."""
+    found: Sequence[Any] = conn.exec_driver_sql(
+        f"select s.at, t.{key} is null from (select {key}, row_number() over (order by ctid) as at "
+        f"from {STAGING}) s left join {table} t on t.{key} = s.{key} "
+        f"where t.{seq} is distinct from %(rank)s",
+        {"rank": parcel.seq},
+    ).all()
+    keys = parcel.keys() if found else []
+    return {keys[at - 1]: AWAY if away else NEWER for at, away in found}
 
 
 def not_kept(parcel: Parcel, keep: Keep) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import carrying, flow, retrying, workbench
+from wfops_pipelines import carrying, flow, retrying, undoing, workbench
 from wfops_pipelines.core.reviews import Decision, Edit, Verb, parse_verb
 from wfops_pipelines.deciding import gate
 from wfops_pipelines.errors import DecisionRefused, NotAllowed, SyncFailure
@@ -187,6 +187,9 @@ def _release(context: dg.OpExecutionContext, decision: str) -> Iterator[dg.Asset
     if done.waits:
         context.log.warning(f"{done.waits} The approval gate releases it then.")
         return
+    with services.engine.connect() as conn:
+        if said := undoing.done_by(conn, f"{sync.name} #{errand.seq}", decision):
+            context.log.info(f"reverted: {said}")
     yield from _tell(context, errand.sync, done.publication)
     if errand.verb is Verb.LEAVE_OUT:
         yield from _told(context, sync, _go_on(sync, errand, run))

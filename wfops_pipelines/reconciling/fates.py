@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState
+from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
+from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT
+from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT, REVERTED
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
@@ -134,8 +135,30 @@ def _why_refused(row: Row[Any]) -> str:
         who = Actor(row.actor, verified=row.verified)
         by = f"left out by {who} (decision {row.decision}): “{row.reason}”"
         return f"refused by the destination, and {by}"
-    how = "reverted by" if row.part.endswith(" reverted") else "quarantined by"
-    return f"{how} decision {row.decision}"
+    if not row.part.endswith(REVERTED):
+        return f"quarantined by decision {row.decision}{_way_back(row)}"
+    *_, why = row.part.removesuffix(REVERTED).split(" ")
+    but = f", but {_STAYS[why]}" if why in _STAYS else ""
+    return f"{'to be ' if but else ''}reverted by decision {row.decision}{but}"
+
+
+def _way_back(row: Row[Any]) -> str:
+    """How a row comes back that was put away: only a rejection is re-opened."""
+    if row.review is None:
+        return ""
+    if row.verb == Verb.REJECT.value:
+        return f" on review {row.review}; `wfops reopen {row.review}` asks again about it as it is"
+    return (
+        f" on review {row.review}, which let others go; it comes back when it changes at the "
+        "source, as a newer version"
+    )
+
+
+_STAYS = {
+    CHANGED: "it stays: somebody changed it at the destination since",
+    NEWER: "the destination held a newer version by then, which stays",
+    AWAY: "nothing of it was at the destination any more",
+}
 
 
 def read_written(conn: Connection, sync: str) -> Written:
@@ -143,7 +166,7 @@ def read_written(conn: Connection, sync: str) -> Written:
     e, r, p, q = t.evidence.c, t.reviews.c, t.publications.c, t.quarantine.c
     pending, o, d = r.state == ReviewState.PENDING.value, t.outbox.c, t.decisions.c
     holds = select(t.reviews).where(r.kind.in_([k.value for k in HOLDS]), r.seq.is_not(None))
-    refused = select(t.quarantine, d.actor, d.verified, d.reason).select_from(
+    refused = select(t.quarantine, d.actor, d.verified, d.reason, d.review, d.verb).select_from(
         t.quarantine.outerjoin(t.decisions, d.id == q.decision)
     )
     errands = select(o.review, o.decision).where(o.sync == sync, o.done_at.is_(None))

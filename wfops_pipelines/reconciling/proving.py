@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.same import same
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import (
     Existing,
@@ -25,7 +26,7 @@ from wfops_pipelines.destinations import (
 from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.ledger import parcel_of
+from wfops_pipelines.ledger import REVERTED, parcel_of
 from wfops_pipelines.masking import named
 from wfops_pipelines.reconciling.fates import Fate, Fates, read_written
 from wfops_pipelines.reconciling.reconciliation import Account, count
@@ -158,7 +159,7 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
     if fresh.true_count:
         _compare(walk, fates, rows.filter(fresh))
     for row, refused in fates.refused:
-        if row.part.endswith(" reverted"):
+        if row.part.endswith(REVERTED):
             walk.walked.revert(refused)
 
 
@@ -268,11 +269,5 @@ def _differs(
         return f"the destination holds the older row of #{place}", True
     if place > rank:
         return f"the destination holds a row of #{place} that was not published", False
-    other = sorted(c for c in found if c in row and not _same(found[c], row[c]))
+    other = sorted(c for c in found if c in row and not same(found[c], row[c]))
     return f"the destination holds other values of {', '.join(other)}" if other else None, False
-
-
-def _same(held: Any, staged: Any) -> bool:
-    if isinstance(held, memoryview):
-        held = held.tobytes()
-    return bool(held == staged or (held != held and staged != staged))

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.progress import Progress
-from wfops_pipelines.core.snapshot import DELETED, Cell
+from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
-from wfops_pipelines.staging import telling
 from wfops_pipelines.staging.newest import Marks
+from wfops_pipelines.staging.reading import told_in_parts
 from wfops_pipelines.store.fitting import Fitting, refitted
-from wfops_pipelines.store.mixed import Mixed, joined, masked, sliced
+from wfops_pipelines.store.mixed import Mixed, joined, masked
 from wfops_pipelines.store.remembered import NO_KEY, Came, identities
 from wfops_pipelines.store.rows import remembered_as, remembered_key, texts
 from wfops_pipelines.store.spool import Spool
@@ -98,7 +97,7 @@ def gather(
     """
     spool, fitting = Spool(folder), Fitting()
     told, known, mixed = _Told(sync, came, only), [], []
-    for part, kinds in _parts(sync, pages, held, min(at_once, AT_ONCE)):
+    for part, kinds in told_in_parts(sync, pages, held, min(at_once, AT_ONCE)):
         fitting.see(part)
         spool.add(part)
         known.append(versions(part, kinds))
@@ -176,75 +175,6 @@ def _told_again(told: _Told, rows: Rows, versions: Sequence[npt.NDArray[np.uint6
         told.add(part, known[at : at + part.num_rows])
         at += part.num_rows
     return told
-
-
-def _few(told: telling.Told, at_once: int) -> Iterator[telling.Told]:
-    table, mixed = told
-    for at in range(0, max(table.num_rows, 1), at_once):
-        yield table.slice(at, at_once), sliced(mixed, at, at_once)
-
-
-def _parts(
-    sync: Sync, pages: Iterable[Any], held: Mapping[str, str] | None, at_once: int
-) -> Iterator[telling.Told]:
-    """What the sync's function makes of the pages, as tables of at most `at_once` rows."""
-    loose: list[Mapping[str, Any]] = []
-    names: Iterable[str] = ()
-    told = sync.deleted is None or DELETED in (held or {})
-    progress = Progress(sync.name, "read")
-    for page in pages:
-        found = _read(sync, page)
-        progress.step(len(found))
-        names = names or _names(found)
-        told = told or _tells(sync, found)
-        typed = _is_table(found)
-        loose.extend(() if typed else found)
-        if len(loose) >= at_once or (loose and typed):  # what is told last counts
-            yield from _few(telling.of_rows(sync, loose, held), at_once)
-            loose = []
-        if typed:
-            for few, _ in _few((found, {}), at_once):
-                yield telling.of_table(sync, few, held)
-    if loose:
-        yield from _few(telling.of_rows(sync, loose, held), at_once)
-    if names and not told:
-        raise SchemaRefused(
-            f"{sync.name}: deleted={sync.deleted!r} names a column that no row has, so no "
-            "deletion would ever be seen. Name the column that says that a row is gone (there are "
-            f"{', '.join(names)}), or let the function return it for each row, null where it lives."
-        )
-
-
-def _names(found: Any) -> Iterable[str]:
-    """The columns of a page, by its first row."""
-    if _is_table(found):
-        return [*found.column_names] if found.num_rows else ()
-    return [*found[0]] if found else ()
-
-
-def _tells(sync: Sync, found: Any) -> bool:
-    """Whether a page says of any row whether it is gone."""
-    if _is_table(found):
-        return sync.deleted in found.column_names
-    return any(sync.deleted in row for row in found)
-
-
-def _read(sync: Sync, page: Any) -> Sequence[Mapping[str, Any]] | pa.Table:
-    try:
-        found = sync.rows(page)
-        return found if _is_table(found) else list(found)
-    except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise SchemaRefused(
-            f"{sync.name}: the function could not read a page of {len(page)} records ({said}). "
-            "The API's answer changed, or the function must learn this case."
-        ) from error
-
-
-def _is_table(found: Any) -> bool:
-    import pyarrow as pa
-
-    return isinstance(found, pa.Table)
 
 
 def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Review, ReviewKind
+from wfops_pipelines.core.same import same
 from wfops_pipelines.core.snapshot import DELETED, Snapshot
 from wfops_pipelines.destinations.names import DELETED_AT
 from wfops_pipelines.destinations.rest import RestDestination
@@ -127,7 +128,7 @@ def _fields(api: RestDestination, row: Row, record: Any, masked: Collection[str]
     return [
         (path, *((MASK, MASK) if path in hidden else (now.get(path), was.get(path))))
         for path in dict.fromkeys([*now, *was])
-        if now.get(path) != was.get(path)
+        if not same(now.get(path), was.get(path))
     ]
 
 

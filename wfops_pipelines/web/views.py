@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from wfops_pipelines import became
+from wfops_pipelines import became, undoing
 from wfops_pipelines.core import links
 from wfops_pipelines.core.answers import Weighed, answers, offered, others
 from wfops_pipelines.core.findings import Finding, Severity
@@ -15,6 +15,7 @@ from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.veiled import harmless, veiled
 from wfops_pipelines.core.verdict import would_fail
+from wfops_pipelines.deciding import leaving
 from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.ledger import publications_of
 from wfops_pipelines.project import Project
@@ -44,7 +45,8 @@ ADVICE = {
 
 LEAVE_OUT = (
     "Look at the rows and at the destination's rules. Decide retry once they are mended over "
-    "there; else leave out the rows that were refused, and the others go on."
+    "there; else leave out the rows that were refused, and the others go on. A row that is mended "
+    "at the source comes as a newer version, which goes once the refused one is left out."
 )
 
 
@@ -102,6 +104,7 @@ def review_view(
         told = {
             "failure": failure,
             "advice": LEAVE_OUT if review.keys else ADVICE.get(kind, ""),
+            "newer": leaving.newer_of(conn, sync, review) if common["pending"] else "",
             "proposed": proposed,
             "relabel": links.act_launchpad("label", review.id, "cause", "reason"),
         }
@@ -120,6 +123,7 @@ def review_view(
     back = None
     if seen:
         back = reverting(conn, sync, review, seen["snapshot"], services)
+        drafted["reverted"] = undoing.done_by(conn, seen["snapshot"].name)
     return {**common, **drafted, "reverting": back, **seen}
 
 
