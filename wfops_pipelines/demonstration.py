@@ -56,6 +56,13 @@ def run_demo(settings: Settings, port: int, *, once: bool) -> int:
     return 0
 
 
+def ending(*, once: bool) -> str:
+    """What becomes of what was shown."""
+    if once:
+        return "It stops now (ONCE=1), and these links with it; `make demo` goes on from here."
+    return "Ctrl-C stops everything; `make demo` goes on from here."
+
+
 class _Demo:
     """One showing: it goes on where an earlier one, or a crash, left off."""
 
@@ -160,10 +167,7 @@ class _Demo:
         lines = ["", "Published", *published, "", "Held for a person", *held, ""]
         where = [f"Dagster UI   {ui}", f"Review inbox {ui}/wfops"]
         where.append(f"In a shell   . {self._environment}   # the sandbox, for `wfops run`")
-        end = ["", "It stops now (ONCE=1), and these links with it; `make demo` goes on from here."]
-        if not self.once:
-            end = ["", "Ctrl-C stops everything; `make demo` goes on from here."]
-        return "\n".join([*lines, *where, *end])
+        return "\n".join([*lines, *where, "", ending(once=self.once)])
 
     def _published(self, name: str) -> str:
         sync = self.project.syncs[name]

@@ -189,3 +189,21 @@ def test_lately_decided_failures_say_that_rows_were_left_out(make_bench, review_
     listed = TestClient(application()).get("/wfops").text.partition("Decided lately")[2]
     assert ">left out</span>" in listed
     assert "failure · by ana" in listed
+
+
+def test_while_a_newer_version_of_a_refused_row_waits_the_page_says_so(
+    make_bench,
+    review_page,  # noqa: F811
+):
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team"), crm(), api.environ)
+        found = []
+        for n, name in enumerate(["odd", "b@x"]):
+            bench.source.answer([{**day(n, 1)[0], "name": name, "id": "7"}])
+            bench.clock.advance(minutes=15)
+            by = Run(Actor("test", "machine"))
+            found.append(retrying.run(bench.project, bench.sync, bench.services, by).review)
+            told = "newer staged already: 7 (#2)" in review_page(bench, found[0])
+            assert told == (n == 1)
+        bench.decide(found[0], Verb.LEAVE_OUT)
+    assert "newer staged" not in review_page(bench, found[0])
