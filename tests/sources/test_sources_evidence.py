@@ -157,7 +157,7 @@ def in_seconds(seconds):
     ("wish", "least", "most", "words"),
     [
         ("7", 7, 7, "asking for 7 s of patience"),
-        (in_seconds(600), 60, 60, "asking for patience until 20"),
+        (in_seconds(86_400), 60, 60, "asking for patience until 20"),
         ("86400", 60, 60, "asking for 86400 s"),
         (in_seconds(-3600), 0, 4, "until 20"),  # past, or our clock is ahead: the usual wait
         ("soon", 0, 4, "answered 429 ("),
