@@ -97,6 +97,7 @@ cell = st.one_of(st.none(), st.text(max_size=12), st.just("N/A"))
 number = st.one_of(st.none(), st.floats(), st.just(0.0))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(cell, number), max_size=12), st.lists(st.tuples(cell, number), max_size=12)

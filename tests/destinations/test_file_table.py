@@ -119,6 +119,7 @@ def test_a_reverted_publication_leaves_no_file(lake):
     assert len(lake.files()) == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(parcels=PARCELS, data=st.data())
 def test_any_rows_in_any_order_leave_what_the_model_says(lake, parcels, data):

@@ -113,6 +113,7 @@ def test_killing_does_not_wait_for_the_grace(tmp_path: Path, fifo: Path) -> None
     assert guarded.stop() == 128 + signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_grandchildren_that_left_the_session_end_with_it(
     tmp_path: Path, fifo: Path, wait_for_end: Ends
 ) -> None:
@@ -122,6 +123,7 @@ def test_grandchildren_that_left_the_session_end_with_it(
     assert wait_for_end(grandchild)
 
 
+@pytest.mark.slow
 def test_grandchildren_end_when_their_service_crashes(
     tmp_path: Path, fifo: Path, wait_for_end: Ends
 ) -> None:
@@ -132,6 +134,7 @@ def test_grandchildren_end_when_their_service_crashes(
     assert guarded.stop() == 128 + signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [TELL + WAIT, GRANDCHILD], ids=["child", "grandchild"])
 def test_killing_the_parent_ends_the_tree(
     tmp_path: Path, fifo: Path, script: Script, wait_for_end: Ends, code: str
