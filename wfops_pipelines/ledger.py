@@ -98,14 +98,19 @@ def published_rows(
         found = select_rows(rows, sync.key, None, held | refused)
     else:
         found = select_rows(rows, sync.key, held, refused)
-    return as_numbers(found, _let_go(conn, sync, seq, found))
+    return as_numbers(found, _types_before(_let_go(conn, sync, seq, found)))
 
 
-def _let_go(conn: Connection, sync: Sync, seq: int, rows: Rows) -> dict[str, pa.DataType]:
+def _types_before(named: Mapping[str, Finding]) -> dict[str, pa.DataType]:
+    return {column: type_named(str(found.expected)) for column, found in named.items()}
+
+
+def _let_go(conn: Connection, sync: Sync, seq: int, rows: Rows) -> dict[str, Finding]:
     """The columns whose numbers are text only because of rows that are not among these.
 
-    As the finding about their type names them; by column, the type that was published before. What
-    goes without those rows goes as numbers, and the next numbers are no change of the columns.
+    By column, the finding about its type, which names those rows and the type that was published
+    before. What goes without them goes as numbers, and the next numbers are no change of the
+    columns.
     """
     if not read_note(rows.schema) or sync.key not in rows.column_names:
         return {}
@@ -113,7 +118,7 @@ def _let_go(conn: Connection, sync: Sync, seq: int, rows: Rows) -> dict[str, pa.
     there: frozenset[str] = frozenset()
     for part in rows.parts([sync.key]) if named else ():
         there |= frozenset(keys_of(part[sync.key]))
-    return {c: type_named(str(f.expected)) for c, f in named.items() if there.isdisjoint(f.keys)}
+    return {c: f for c, f in named.items() if there.isdisjoint(f.keys)}
 
 
 def _named(conn: Connection, sync: Sync, seq: int, rows: Rows) -> dict[str, Finding]:
@@ -199,12 +204,11 @@ def _as_sent(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> 
     if not read_note(rows.schema):
         return rows
     with services.engine.connect() as conn:
-        kinds = _let_go(conn, sync, snapshot.seq, rows)
-        if kinds and publications_of(conn, sync.name, snapshot.seq):
+        named = _let_go(conn, sync, snapshot.seq, rows)
+        if named and publications_of(conn, sync.name, snapshot.seq):
             away = _quarantined(conn, sync.name, snapshot.seq)
-            named = _named(conn, sync, snapshot.seq, rows)
-            kinds = {c: kind for c, kind in kinds.items() if away.issuperset(named[c].keys)}
-    return as_numbers(rows, kinds)
+            named = {c: f for c, f in named.items() if away.issuperset(f.keys)}
+    return as_numbers(rows, _types_before(named))
 
 
 def quarantine(

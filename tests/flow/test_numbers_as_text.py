@@ -1,13 +1,13 @@
 """One text among numbers makes its column text: every row is judged all the same, by its number."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 
 from tests.destinations.contacts_api import contacts_api
+from tests.flow.amounts import page
 from tests.flow.test_undo_rest import crm
 from wfops_pipelines import Above, Policy, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
@@ -19,16 +19,6 @@ pytestmark = pytest.mark.components
 POLICY = Policy(
     reviewers="team", hold_rows_up_to=0.5, high_impact=(Above("amount", 50_000, "a large one"),)
 )
-
-
-def page(number, *amounts):
-    """Rows that nothing but their amounts makes odd."""
-    moment = datetime(2026, 5, 1, 9, tzinfo=UTC) + timedelta(hours=number)
-    some = amounts or (10 + number % 3, 11, 12)
-    return [
-        {"id": f"{number}-{i}", "name": "a name", "amount": amount, "updated_at": moment}
-        for i, amount in enumerate(some)
-    ]
 
 
 def published(bench, *amounts):

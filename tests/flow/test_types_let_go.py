@@ -1,12 +1,12 @@
 """What a person let go, or mended by an edit, is not held for its type again."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 
 from tests.conftest import MACHINE
+from tests.flow.amounts import page
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.core.reviews import Edit, Verb
 from wfops_pipelines.errors import BadDecision
@@ -15,16 +15,6 @@ from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import snapshots
 
 pytestmark = pytest.mark.components
-
-
-def page(number, *amounts):
-    """Rows that nothing but their amounts makes odd."""
-    moment = datetime(2026, 5, 1, 9, tzinfo=UTC) + timedelta(hours=number)
-    some = amounts or (10 + number % 3, 11, 12)
-    return [
-        {"id": f"{number}-{i}", "name": "a name", "amount": amount, "updated_at": moment}
-        for i, amount in enumerate(some)
-    ]
 
 
 @pytest.fixture

@@ -43,11 +43,18 @@ def ask_anew(review: Review, sync: Sync, services: Services) -> Anew:
 
     It is asked about no others. Where it cannot be asked, what was found stands.
     """
-    if review.kind not in HOLDS or review.seq is None or review.state is not ReviewState.PENDING:
+    if review.seq is None:
         return Anew()
     with services.engine.connect() as conn:
         stored = snapshots.evidence(conn, review.sync, review.seq)
-    refused = [f for f in findings_of(stored[1]) if would_fail(f)] if stored else []
+    return asked_about(findings_of(stored[1]) if stored else (), review, sync, services)
+
+
+def asked_about(found: Sequence[Finding], review: Review, sync: Sync, services: Services) -> Anew:
+    """As `ask_anew`, where what was found is known."""
+    if review.kind not in HOLDS or review.seq is None or review.state is not ReviewState.PENDING:
+        return Anew()
+    refused = [f for f in found if would_fail(f)]
     if not refused:
         return Anew()
     try:

@@ -11,7 +11,7 @@ from wfops_pipelines.core.findings import CheckResult, Finding, findings_of
 from wfops_pipelines.core.reviews import HOLDS, Review, Verb
 from wfops_pipelines.core.verdict import flagged, overridden, would_fail
 from wfops_pipelines.core.waivers import set_aside
-from wfops_pipelines.deciding.asking import Anew, ask_anew
+from wfops_pipelines.deciding.asking import Anew, asked_about
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import snapshots, waivers
 from wfops_pipelines.sync import Sync
@@ -29,7 +29,7 @@ def weigh(
     found = snapshots.evidence(conn, review.sync, review.seq)
     if found is None:
         return Weighed()
-    anew = ask_anew(review, sync, services) if ask else Anew()
+    anew = asked_about(findings_of(found[1]), review, sync, services) if ask else Anew()
     standing = anew.renewed(not_waived(conn, found[1], review.sync, services))
     overrides = {
         verb: overridden(standing, sync.policy, clean_only=verb is Verb.APPROVE_CLEAN)

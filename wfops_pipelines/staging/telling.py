@@ -32,8 +32,9 @@ def of_rows(sync: Sync, found: Sequence[Row], held: Mapping[str, str] | None) ->
     kinds: Mixed = {}
     if sync.key in names and sync.key not in (sync.cursor, sync.deleted):
         values = rows.values_of(found, sync.key)
-        whole = (held or {}).get(sync.key) in (None, "int64", "string")
-        if set(map(type, values)) - {type(None)} not in ({int} if whole else {str}, {str}):
+        types = set(map(type, values)) - {type(None)}
+        whole = types == {int} and (held or {}).get(sync.key) in (None, "int64", "string")
+        if types != {str} and not whole:
             marks[sync.key], kinds = _keys(sync.key, values, held)
     if sync.cursor is not None:
         values = rows.values_of(found, sync.cursor, _LACKS)

@@ -74,7 +74,7 @@ def typed(values: list[Any], kind: pa.DataType) -> pa.Array | None:
         return None
     try:
         if pa.types.is_timestamp(kind):
-            values = [_plain(v) for v in values]
+            values = [in_utc(v) for v in values]
         return pa.array(values, type=kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
         return None
@@ -125,7 +125,7 @@ def _inferred(values: list[Any]) -> tuple[list[Any], pa.DataType | None]:
     if not kinds:
         return values, pa.string()
     if kinds <= {datetime}:
-        return [_plain(v) for v in values], pa.timestamp("us", "UTC")
+        return [in_utc(v) for v in values], pa.timestamp("us", "UTC")
     if kinds == {int}:
         there = [v for v in values if v is not None]
         fits = min(there) >= -(2**63) and max(there) < 2**63
@@ -157,7 +157,8 @@ def _exact(value: Any) -> bool:
     return not isinstance(value, int) or -(2**53) <= value <= 2**53
 
 
-def _plain(value: Any) -> Any:
+def in_utc(value: Any) -> Any:
+    """A time in UTC, which one without a zone is already; any other value as it is."""
     if isinstance(value, datetime) and value.tzinfo is not UTC:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     return value

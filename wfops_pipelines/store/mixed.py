@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfops_pipelines.core.parts import Read
+from wfops_pipelines.store.inferring import in_utc
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,7 +162,7 @@ def _read(column: pa.Array, kind: str) -> pa.Array | list[Decimal]:
         "int": (_whole, pa.int64()),
         "float": (float, pa.float64()),
         "bool": (lambda text: text in ("true", "True"), pa.bool_()),  # the latter is a key's
-        "datetime": (_moment, pa.timestamp("us", "UTC")),
+        "datetime": (lambda text: in_utc(datetime.fromisoformat(text)), pa.timestamp("us", "UTC")),
         "date": (date.fromisoformat, pa.date32()),
         "bytes": (ast.literal_eval, pa.binary()),
     }
@@ -179,8 +180,3 @@ def _whole(text: str) -> int:
     if found != found.to_integral_value():
         raise ValueError(text)
     return int(found)
-
-
-def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
