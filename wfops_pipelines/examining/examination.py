@@ -161,6 +161,7 @@ def examine(
     run("versions", lambda: contradicted_findings(snapshot, sync))
     run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
     run("edited", lambda: edited_findings(snapshot))
+    run("asked_again", lambda: asked_again_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
@@ -238,6 +239,18 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
             )
         )
     return found
+
+
+def asked_again_findings(snapshot: Snapshot) -> list[Finding]:
+    """All rows that were put away wait for somebody else, whatever is found about them now."""
+    if snapshot.reopened_by is None:
+        return []
+    rows = counted_rows(snapshot.rows)
+    said = f"{snapshot.reopened_by} asks again about {rows} that an approval had left out"
+    details: dict[str, Json] = {"origin": snapshot.origin}
+    return [
+        Finding("asked_again", Severity.CRITICAL, said, measured=snapshot.rows, details=details)
+    ]
 
 
 def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
