@@ -124,6 +124,16 @@ def test_the_acts_are_jobs_with_flat_config(bench, launch):
         assert "bob" in controls.paused(conn, "things")
 
 
+def test_rows_that_an_approval_left_are_asked_about_again_from_the_launchpad(bench, launch):
+    page = [*PAGE, row("4", -6)]
+    review = bench.held(page)
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("2",)))
+    assert launch("reopen", {"review": review.id, "reason": "it was right"}, BOB).success
+    with bench.services.engine.connect() as conn:
+        (new,) = reviews.holding(conn, "things")
+    assert (new.subject, new.reopened_by) == ("things #2", "bob")
+
+
 def test_a_job_that_nobody_is_known_to_have_launched_does_nothing(bench, launch):
     assert not launch("pause", {"sync": "all", "reason": "x"}, None).success
     with bench.services.engine.connect() as conn:
