@@ -57,8 +57,8 @@ def judge(life: Life) -> list[Fault]:
     record.fate = dict(_fates(record))
     return [
         *_asked_again(record), *_staged(life, record), *_truth(life, record),
-        *_decisions(life, record), *_handed(life, record), *_destination(life, record), *_turns(life, record),
-        *_reconciled(life, record),
+        *_decisions(life, record), *_handed(life, record), *_destination(life, record),
+        *_turns(life, record), *_reconciled(life, record),
     ]  # fmt: skip
 
 
