@@ -18,7 +18,7 @@ from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.examining.impact import misfitting, unsendable
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
+from wfops_pipelines.store import drafts, learning, row_models, settled, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.inferring import Types
 from wfops_pipelines.store.row_models import Source, Stored
@@ -67,6 +67,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
         overtakes=overtaken.published_before(conn, snapshot),
+        settled=settled.meanwhile(conn, snapshot) if sync.cursor is None else frozenset(),
     )
 
 

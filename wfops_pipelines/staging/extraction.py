@@ -17,7 +17,7 @@ from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
-from wfops_pipelines.staging import rereading
+from wfops_pipelines.staging import put_away, rereading
 from wfops_pipelines.staging.assisting import Assisted, assist
 from wfops_pipelines.staging.gathering import Between, Gathered, Recall, gather
 from wfops_pipelines.staging.vanished import with_vanished
@@ -99,8 +99,8 @@ def _stage(
     pages = sync.source.pages(stretch.window, api)
     places = services.folder(sync.name), services.at_once
     found = gather(sync, pages, stretch.head.types, stretch.came, stretch.only, *places)
-    found = with_vanished(sync, found, services)
-    if found is None:
+    found = with_vanished(sync, found, services, stretch.came)
+    if found is None or not found.rows.num_rows:
         return None
     assembled, assisted = _assisted(sync, found.rows, stretch.head, services)
     staged = _snapshot(sync, found, assembled, stretch, services, run_id)
@@ -109,8 +109,7 @@ def _stage(
     staged_rows = services.rows(staged)
     with database.transaction(services.engine) as conn:
         snapshot = _enter(conn, staged, staged_rows, stretch)
-        if sync.cursor is not None:
-            _remember(conn, sync, found, snapshot, staged_rows)
+        _remember(conn, sync, found, snapshot, staged_rows)
         drafts.add(conn, sync.name, snapshot.seq, assisted.drafts, snapshot.staged_at)
         audit.append(conn, _staged(snapshot, actor))
         if assisted.drafts:
@@ -157,9 +156,9 @@ def _recall(
     sync: Sync, services: Services, ahead: datetime, since: datetime | None,
     until: datetime | None = None,
 ) -> Recall:  # fmt: skip
-    """Of a sync without a cursor nothing is remembered."""
+    """Of a sync without a cursor, what people settled otherwise is remembered, and no more."""
     if sync.cursor is None:
-        return lambda *_: remembered.Came()
+        put_away.learn(sync, services)
     return remembered.Recall(services.engine, sync.name, ahead, since, until).of
 
 
@@ -248,8 +247,13 @@ def _remember(
     """Only what a later extraction may read again.
 
     A source that cannot be asked for a window answers everything again, and any day of a
-    partitioned sync may be run again.
+    partitioned sync may be run again. A sync without a cursor tells everything each time: what
+    people settled of a row counts until another version of it comes.
     """
+    if sync.cursor is None:
+        for identity in found.identity(sync.key, staged, None):
+            remembered.forget_keys(conn, sync.name, identity)
+        return
     again = not sync.source.windowed or snapshot.partition is not None
     oldest = None
     if not again and snapshot.cursor_to is not None:
