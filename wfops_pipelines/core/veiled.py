@@ -14,6 +14,7 @@ _HARMLESS = re.compile(
 )
 _SILENT = (  # their words quote none
     "critical_changes", "versions", "schema", "policy", "edited", "unsendable", "overtaken",
+    "put_away",
 )  # fmt: skip
 _KINDS = {
     "numbers": "numbers",

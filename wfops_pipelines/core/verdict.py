@@ -107,6 +107,7 @@ JUDGEMENT = (
     "order",
     "versions",
     "overtaken",
+    "put_away",
     "edited",
     "drafted",
     "preparation",

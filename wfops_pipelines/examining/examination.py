@@ -23,6 +23,7 @@ from wfops_pipelines.examining.impact import (
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
+from wfops_pipelines.examining.put_away import put_away_findings
 from wfops_pipelines.examining.spelling import Spelled, drift, spelled
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
@@ -46,7 +47,7 @@ class Past:
     of finding. model: the row model that still serves; published: the rows to fit another one on by
     where they came from, or only the newest where one serves. waivers: those that count now.
     drafts: what was proposed for the snapshot's rows. overtakes: whether a person has published one
-    before in which rows of one key overtook each other.
+    before in which rows of one key overtook each other. put_away: see there.
     """
 
     schema: pa.Schema | None = None
@@ -58,6 +59,7 @@ class Past:
     waivers: Sequence[Waiver] = ()
     drafts: Sequence[Drafted] = ()
     overtakes: bool = False
+    put_away: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ def examine(
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
     run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
+    run("put_away", lambda: put_away_findings(known.put_away))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))

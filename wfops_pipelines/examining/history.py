@@ -16,6 +16,7 @@ from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, c
 from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.examining.impact import misfitting, unsendable
+from wfops_pipelines.examining.put_away import put_away
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
@@ -67,6 +68,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
         overtakes=overtaken.published_before(conn, snapshot),
+        put_away=put_away(conn, sync, snapshot, services.rows(snapshot), found, services),
     )
 
 
