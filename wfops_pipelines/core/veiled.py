@@ -14,7 +14,7 @@ _HARMLESS = re.compile(
 )
 _SILENT = (  # their words quote none
     "critical_changes", "versions", "schema", "policy", "edited", "unsendable", "overtaken",
-    "put_away",
+    "put_away", "undated",
 )  # fmt: skip
 _KINDS = {
     "numbers": "numbers",

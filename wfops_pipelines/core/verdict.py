@@ -108,6 +108,7 @@ JUDGEMENT = (
     "versions",
     "overtaken",
     "put_away",
+    "undated",
     "edited",
     "drafted",
     "preparation",

@@ -25,6 +25,7 @@ from wfops_pipelines.examining.impact import (
 from wfops_pipelines.examining.overtaken import overtaken_findings
 from wfops_pipelines.examining.put_away import put_away_findings
 from wfops_pipelines.examining.spelling import Spelled, drift, spelled
+from wfops_pipelines.examining.undated import undated_findings
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
@@ -162,6 +163,7 @@ def examine(
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
     run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
+    run("undated", lambda: undated_findings(snapshot, rows, sync))
     run("put_away", lambda: put_away_findings(known.put_away))
     run("edited", lambda: edited_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
