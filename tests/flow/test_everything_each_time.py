@@ -8,6 +8,7 @@ from wfops_pipelines import Policy, flow, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.staging.extraction import stage
+from wfops_pipelines.store import snapshots
 
 pytestmark = pytest.mark.components
 
@@ -152,3 +153,16 @@ def test_an_extraction_without_news_is_no_replay(whole):
     bench.run(changed)
     stale = bench.held(page)  # what was there before what there was
     assert "are exactly those of" in stale.summary
+
+
+def test_where_the_file_is_lost_that_tells_what_was_put_away_such_rows_wait(whole):
+    bench = whole()
+    bench.run([row("1"), row("3")])
+    review = bench.held([*PAGE, row("4")])
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
+    with bench.services.engine.connect() as conn:
+        digest = snapshots.get(conn, "things", 2).digest
+    (bench.services.folder("things") / f"{digest}.parquet").unlink()
+    again = bench.held([*PAGE, row("4", 11)])
+    assert [f.keys for f in bench.evidence(again).findings if f.check == "put_away"] == [("2",)]

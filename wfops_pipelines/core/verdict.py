@@ -109,6 +109,8 @@ JUDGEMENT = (
     "order",
     "versions",
     "overtaken",
+    "put_away",
+    "undated",
     "edited",
     "asked_again",
     "put_away",

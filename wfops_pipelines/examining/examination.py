@@ -24,6 +24,7 @@ from wfops_pipelines.examining.impact import (
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
 from wfops_pipelines.examining.spelling import Spelled, drift, spelled
+from wfops_pipelines.examining.undated import undated_findings
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
@@ -162,6 +163,7 @@ def examine(
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
     run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
+    run("undated", lambda: undated_findings(snapshot, rows, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("asked_again", lambda: asked_again_findings(snapshot))
     run("put_away", lambda: put_away_findings(known.settled, rows, sync.key))
@@ -265,7 +267,10 @@ def put_away_findings(settled: frozenset[str], rows: Rows, key: str) -> list[Fin
     if not keys and ALL not in settled:
         return []
     which = counted_rows(len(keys)) if keys else "all rows"
-    said = f"{which} were put away, edited or asked about by a person while this was extracted"
+    said = (
+        f"{which} may be as a person put them away, edited them or asked about them: it was while "
+        "this was extracted, or the file that could tell is lost"
+    )
     return [Finding("put_away", Severity.CRITICAL, said, measured=len(keys), keys=keys)]
 
 

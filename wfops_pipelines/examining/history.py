@@ -13,6 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
+from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.examining.impact import misfitting, unsendable
@@ -67,8 +68,24 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
         overtakes=overtaken.published_before(conn, snapshot),
-        settled=settled.meanwhile(conn, snapshot) if sync.cursor is None else frozenset(),
+        settled=_settled(conn, sync, snapshot, services),
     )
+
+
+def _settled(
+    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+) -> frozenset[str]:
+    """Rows that a person may have put away as they are; with a cursor, such are never staged."""
+
+    def lost(seq: int) -> bool:
+        of = snapshots.get(conn, sync.name, seq)
+        try:
+            services.rows(snapshots.get(conn, sync.name, of.rank))
+        except SnapshotDamaged:
+            return True
+        return False
+
+    return frozenset() if sync.cursor is not None else settled.meanwhile(conn, snapshot, lost)
 
 
 def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> There:

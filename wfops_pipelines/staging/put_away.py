@@ -23,13 +23,13 @@ from wfops_pipelines.sync import Sync
 def learn(sync: Sync, services: Services) -> None:
     """Remember what people settled since the extraction before this one began.
 
-    A snapshot whose file is lost cannot say what it held: its rows come again.
+    A snapshot whose file is lost cannot say what it held: the examiners hold its rows.
     """
     with services.engine.connect() as conn:
         found = settled.lately(conn, sync.name)
-    for seq, keys in found:
+    for one in found:
         with database.transaction(services.engine) as conn:
-            snapshot = snapshots.get(conn, sync.name, seq)
+            snapshot, keys = snapshots.get(conn, sync.name, one.seq), one.keys
             root = snapshots.get(conn, sync.name, snapshot.rank)  # what the source had told
             if keys is None and snapshot.seq != root.seq:
                 keys = frozenset(_keys(sync, snapshot, services))

@@ -93,6 +93,10 @@ class Recall:
                     self._all = self._whole(conn)
             return self._asked(conn, told()) if self._all is None else self._all
 
+    def anew(self) -> None:
+        """Ask again, for more is remembered now."""
+        self._more, self._all = -1, None
+
     def _more_than(self, conn: Connection, most: int) -> bool:
         query = f"select count(*) from (select from {_ROWS} s where {_SCOPE} limit %(some)s) x"
         found: int = conn.exec_driver_sql(query, self._values | {"some": most + 1}).scalar_one()
