@@ -56,9 +56,9 @@ def judge(life: Life) -> list[Fault]:
     record = read(life)
     record.fate = dict(_fates(record))
     return [
-        *_asked_again(record), *_staged(life, record), *_truth(life, record),
-        *_decisions(life, record), *_handed(life, record), *_destination(life, record),
-        *_turns(life, record), *_reconciled(life, record),
+        *_asked_again(record), *_came_back(life, record), *_staged(life, record),
+        *_truth(life, record), *_decisions(life, record), *_handed(life, record),
+        *_destination(life, record), *_turns(life, record), *_reconciled(life, record),
     ]  # fmt: skip
 
 
@@ -177,6 +177,28 @@ def _staged(life: Life, record: Record) -> Iterator[Fault]:
         for v in told:
             if newest[v.key] < v.order:
                 yield Fault("lost", f"{v.key}@{v.order} was returned to {attempt} and not staged")
+
+
+def _came_back(life: Life, record: Record) -> Iterator[Fault]:
+    """Where everything is read each time, what a person refused comes again when it has changed."""
+    told: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for n, rows in record.rows.items() if not life.incremental else ():
+        if record.snapshots[n].origin is not None:
+            continue
+        for key, row in rows.items():
+            version = -1 if row.get(DELETED) else ident(n, row)
+            before = told[key][-1] if told[key] else (0, 0)
+            told[key].append((n, version))
+            if before[1] == version and _refused_by(record, before[0], key, n):
+                yield Fault("leaked", f"{key} of #{n} came as it was put away in #{before[0]}")
+
+
+def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:
+    """Whether a person had put this row away before the snapshot `n` was begun."""
+    if record.fate.get((seq, key)) != "stay":
+        return False
+    decided = record.asked[seq][-1].decided_at
+    return bool(decided < (record.snapshots[n].asked_upto or record.snapshots[n].staged_at))
 
 
 def _truth(life: Life, record: Record) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from wfops_pipelines.core.reviews import HOLDS
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.store import tables as t
 
@@ -57,15 +58,22 @@ def _began(conn: Connection, sync: str, below: int | None = None) -> datetime | 
 
 
 def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
-    """What was put away, taken back, asked about again or edited since then, oldest first."""
-    q, r, s = t.quarantine.c, t.reviews.c, t.snapshots.c
+    """What was put away, taken back, asked about again or edited since then, oldest first.
+
+    And what was decided about and is not carried out yet, as a whole: it goes by that decision.
+    """
+    q, r, s, o = t.quarantine.c, t.reviews.c, t.snapshots.c, t.outbox.c
     away = select(q.at, q.seq, q["keys"]).where(q.sync == sync, q.at >= moment)
+    held = r.kind.in_([k.value for k in HOLDS])
     again = select(r.opened_at, r.seq, r["keys"], r.kind)
     again = again.where(r.sync == sync, r.reopens.is_not(None), r.opened_at >= moment)
+    decided = select(o.created_at, r.seq, r["keys"], r.kind)
+    decided = decided.select_from(t.outbox.join(t.reviews, r.id == o.review))
+    decided = decided.where(o.sync == sync, o.done_at.is_(None), o.created_at >= moment, held)
     edited = select(s.staged_at, s.origin, s.edits)
     edited = edited.where(s.sync == sync, s.edits.is_not(None), s.staged_at >= moment)
     found = [Settled(row[0], row[1], _set(row[2])) for row in conn.execute(away)]
-    for row in conn.execute(again):
+    for row in conn.execute(again.union_all(decided)):
         found.append(Settled(row[0], row[1], _set(row[2]) if row.kind == "rows" else None))
     for row in conn.execute(edited):
         found.append(Settled(row[0], row[1], frozenset(cell[0] for cell in row.edits)))
