@@ -56,9 +56,9 @@ def judge(life: Life) -> list[Fault]:
     record = read(life)
     record.fate = dict(_fates(record))
     return [
-        *_staged(life, record), *_truth(life, record), *_decisions(life, record),
-        *_handed(life, record), *_destination(life, record), *_turns(life, record),
-        *_reconciled(life, record),
+        *_asked_again(record), *_staged(life, record), *_truth(life, record),
+        *_decisions(life, record), *_handed(life, record), *_destination(life, record),
+        *_turns(life, record), *_reconciled(life, record),
     ]  # fmt: skip
 
 
@@ -114,6 +114,21 @@ def _fates(record: Record) -> Iterator[tuple[tuple[int, str], str]]:
                 yield (seq, key), _answered(record, seq, key, review)
             else:
                 yield (seq, key), "go"
+
+
+def _asked_again(record: Record) -> Iterator[Fault]:
+    """Rows that an approval left are in the snapshot that asks again about them, and only there."""
+    for n, snapshot in record.snapshots.items():
+        for key, row in record.rows[n].items() if snapshot.reopened_by else ():
+            left = [
+                m for m in record.rows
+                if m < n and _rank(record, m) == _rank(record, n)
+                and record.fate.get((m, key)) == "stay"
+            ]  # fmt: skip
+            if not left or record.rows[left[-1]][key] != row:
+                yield Fault("doubled", f"{key} of #{n} was not left in quarantine as it is")
+            else:
+                record.fate[left[-1], key] = "superseded"
 
 
 def _answered(record: Record, seq: int, key: str, review: Any) -> str:

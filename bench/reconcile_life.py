@@ -24,7 +24,7 @@ from wfops_pipelines.core.reviews import (
     ReviewState,
     Verb,
 )
-from wfops_pipelines.deciding import deadlines, gate, steering
+from wfops_pipelines.deciding import deadlines, gate, reopening, steering
 from wfops_pipelines.deciding.editing import held_rows
 from wfops_pipelines.errors import DecisionRefused, SettingsError, SourceUnreachable
 from wfops_pipelines.failing import report_failure
@@ -294,12 +294,14 @@ class Life:
             return
         with self.services.engine.connect() as conn:
             all_ = reviews.listed(conn, sync="things", pending=False)
-        found = [r for r in all_ if r.state in REFUSED and r.kind in HOLDS]
+            left = {r.id for r in all_ if reopening.put_away(conn, r)}
+        found = [r for r in all_ if r.kind in HOLDS and (r.state in REFUSED or r.id in left)]
         if not found:
             return
+        asked = self.dice.choice(found).id
         with contextlib.suppress(DecisionRefused):
-            steering.reopen(self.dice.choice(found).id, "once more", CYD, self.services)
-            self.did["re-opened"] += 1
+            done = reopening.reopen(asked, "once more", CYD, self.project, self.services)
+            self.did["re-opened" if done.review else "asked about left rows"] += 1
 
     def revert(self) -> None:
         """One asks to take a snapshot back, another approves it."""

@@ -18,11 +18,12 @@ from wfops_pipelines import Policy, flow, publishing, sync, table
 from wfops_pipelines.checks.suite import read_suite
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, Decision, Review, Verb
-from wfops_pipelines.deciding import gate
+from wfops_pipelines.core.snapshot import Evidence
+from wfops_pipelines.deciding import gate, reopening
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services, open_services
 from wfops_pipelines.settings import Settings
-from wfops_pipelines.store import reviews
+from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.testing import FakeSource, FrozenClock
 
 if TYPE_CHECKING:
@@ -127,6 +128,16 @@ class Bench:
     def release(self, taken: gate.Taken) -> publishing.Publication | None:
         return publishing.release(self.sync, taken.id, self.services, Actor("gate", "machine"))
 
+    def reopen(self, review: Review, actor: Actor) -> Review:
+        """Ask again about what a decision put away; the request that holds it now."""
+        done = reopening.reopen(review.id, "look again", actor, self.project, self.services)
+        if done.review is not None:
+            return done.review
+        judged = flow.judge_staged(self.project, self.sync, self.services, MACHINE)
+        (asked,) = (j.review for j in judged if j.snapshot == done.staged)
+        assert asked is not None
+        return asked
+
     def rows(self, columns: str = "id, name, amount") -> list[tuple[Any, ...]]:
         """What the destination holds, by id."""
         import sqlalchemy as sa
@@ -136,6 +147,14 @@ class Bench:
                 return []
             query = sa.text(f"select {columns} from shop.things order by id")
             return [tuple(r) for r in conn.execute(query)]
+
+    def evidence(self, review: Review) -> Evidence:
+        """What a review request shows."""
+        assert review.seq is not None
+        with self.services.engine.connect() as conn:
+            found = snapshots.evidence(conn, self.name, review.seq)
+        assert found is not None
+        return Evidence.from_json(found[1])
 
     def review(self, id: str) -> Review:
         with self.services.engine.connect() as conn:

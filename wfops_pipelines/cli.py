@@ -296,15 +296,24 @@ def label(
 
 @app.command()
 def reopen(review: ReviewId, reason: Reason) -> None:
-    """Ask again about rows that were rejected."""
-    from wfops_pipelines.deciding import steering
+    """Ask again about rows that were rejected or left in quarantine."""
+    from wfops_pipelines import flow
+    from wfops_pipelines.core.reviews import Actor
+    from wfops_pipelines.deciding import reopening
 
     _, project, services = _open()
-    new = steering.reopen(review, reason, _me(services), services)
-    if new.sync in project.syncs:
-        asset_pages.tell(project, project.syncs[new.sync], services)
-    typer.echo(f"{new.subject} waits again: {new.id}")
-    tell_waiting(new, project.syncs.get(new.sync), services)
+    done = reopening.reopen(review, reason, _me(services), project, services)
+    if done.staged is not None:
+        sync = project.find(done.staged.sync)
+        typer.echo(f"{done.subject} was made of the rows that were left in quarantine")
+        with asset_pages.told(project, sync, services) as judged:
+            judged += flow.judge_staged(project, sync, services, flow.Run(Actor("cli", "machine")))
+            tell_judged(judged, sync, services)
+    elif done.review is not None:
+        if done.review.sync in project.syncs:
+            asset_pages.tell(project, project.syncs[done.review.sync], services)
+        typer.echo(f"{done.subject} waits again: {done.review.id}")
+        tell_waiting(done.review, project.syncs.get(done.review.sync), services)
     _sign(services)
 
 

@@ -19,7 +19,7 @@ from wfops_pipelines.core.routing import route_hold
 from wfops_pipelines.core.snapshot import Evidence, Snapshot, SnapshotState
 from wfops_pipelines.core.summary import summary
 from wfops_pipelines.core.verdict import Hold, Publish, Verdict, decide
-from wfops_pipelines.deciding import confident, gate
+from wfops_pipelines.deciding import confident, gate, reopening
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged, SyncFailure
 from wfops_pipelines.examining.examination import Examined, examine
 from wfops_pipelines.examining.history import read_held, read_past, read_there
@@ -239,6 +239,7 @@ def _review(
     cause = cause_of_findings(verdict.reasons)
     with services.engine.connect() as conn:
         decided = reviews.answered(conn, sync.name)
+        before = reopening.asked_before(conn, snapshot) if snapshot.reopened_by else ""
     routed = route_hold(cause, verdict.reasons, sync.policy, decided)
     return Review(
         id=services.id("rv"),
@@ -252,7 +253,8 @@ def _review(
         routed=routed.why,
         cause=cause,
         opened_at=services.clock(),
-        requested_by=snapshot.edited_by or (run.actor.name if run.actor.verified else ""),
+        requested_by=before or snapshot.edited_by or (run.actor.name if run.actor.verified else ""),
+        reopened_by=snapshot.reopened_by or "",
         keys=tuple(sorted(verdict.keys or ())),
         approvals_needed=sync.policy.approvals,
         run_id=run.run_id,

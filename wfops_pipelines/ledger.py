@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CLEAN, HELD = "clean", "held"
 REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
+AGAIN = " asked again #"  # in the part of what a person asks about again, before its snapshot
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
 
 
@@ -147,7 +148,7 @@ def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
 def _put_away() -> ColumnElement[bool]:
     """Of the quarantine what never was published, against what was taken back."""
     part = t.quarantine.c.part
-    return part.in_([CLEAN, HELD]) | part.contains(LEFT_OUT)
+    return part.in_([CLEAN, HELD]) | part.contains(LEFT_OUT) | part.contains(AGAIN)
 
 
 def left_out(conn: Connection, sync: str, seq: int) -> frozenset[str]:

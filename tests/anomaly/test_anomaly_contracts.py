@@ -100,6 +100,14 @@ def test_the_basis_says_before_the_fact_when_a_budget_can_only_be_extrapolated(l
     assert "extrapolation" not in basis(HISTORY[:length], false_holds=0.3)
 
 
+@pytest.mark.parametrize(("rows", "said"), [(2, True), (3, False)])
+def test_the_basis_says_before_the_fact_that_tiny_snapshots_are_held_more_often(
+    rows: int, said: bool
+) -> None:
+    history = [profile(pa.table({"id": [str(n + 9 * i) for n in range(rows)]})) for i in range(8)]
+    assert ("of so few rows" in basis(history, false_holds=0.2)) is said
+
+
 def test_approvals_damp_a_kind_and_rejections_bring_it_back() -> None:
     assert weight(0, 0) == 1.0
     assert weight(0, 2) == 0.5

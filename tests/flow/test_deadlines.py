@@ -8,7 +8,7 @@ import pytest
 from wfops_pipelines import Policy
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
-from wfops_pipelines.deciding import deadlines, steering
+from wfops_pipelines.deciding import deadlines
 from wfops_pipelines.errors import AlreadyDecided, NotAllowed
 from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, reviews
@@ -99,7 +99,7 @@ def test_what_expired_can_be_reopened(make_bench):
     bench.clock.advance(hours=2)
     act(bench)
     release_waiting(bench)
-    new = steering.reopen(review.id, "we were away", Actor("ana"), bench.services)
+    new = bench.reopen(review, Actor("ana"))
     assert act(bench) == []  # its time begins anew
     bench.release(bench.decide(new, Verb.APPROVE, "bob"))
     assert len(bench.rows()) == 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from wfops_pipelines import Policy, flow, publishing, undoing
 from wfops_pipelines.assist import draft, duplicates, tidy
 from wfops_pipelines.core.reviews import Actor, Edit, Review, ReviewState, Verb
-from wfops_pipelines.deciding import deadlines, steering, waiving
+from wfops_pipelines.deciding import deadlines, waiving
 from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.store import reviews
 
@@ -91,7 +91,7 @@ class Life:
         with self.bench.services.engine.connect() as conn:
             some = reviews.listed(conn, sync="things", pending=False)
         for review in [r for r in some if r.state is ReviewState.REJECTED][:1]:
-            steering.reopen(review.id, "again", ADMIN, self.bench.services)
+            self.bench.reopen(review, ADMIN)
 
     def late(self) -> None:
         self.bench.clock.advance(hours=30)

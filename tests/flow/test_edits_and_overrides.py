@@ -8,7 +8,6 @@ import pytest
 from wfops_pipelines import Above, Policy
 from wfops_pipelines.core.people import People, Role
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
-from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.flow import Run, judge_staged
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -240,7 +239,7 @@ def test_no_detour_lets_an_editor_approve_their_own_edit(bench):
         bench.decide(again, Verb.APPROVE, "ana", break_glass=True)
     bench.release(bench.decide(again, Verb.REJECT, "bob"))
     cyd = Actor("cyd", verified=True)
-    reopened = steering.reopen(again.id, "look again", cyd, bench.services)
+    reopened = bench.reopen(again, cyd)
     for name in ("ana", "cyd"):
         with pytest.raises(NotAllowed, match="four eyes"):
             bench.decide(reopened, Verb.APPROVE, name)

@@ -16,7 +16,7 @@ from bench.reconcile_source import Moods, Moody
 from bench.reconcile_world import Crash, ground, quick
 from wfops_pipelines import Above, Policy, flow
 from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewState, Verb
-from wfops_pipelines.deciding import steering
+from wfops_pipelines.deciding import reopening
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.testing import FrozenClock
@@ -315,7 +315,8 @@ def test_a_rejected_snapshot_is_not_extracted_again_but_can_be_asked_about_again
     life.release()
     assert run(life) == {}
     assert staged(life) == [1]
-    again = steering.reopen(review.id, "it was right", Actor("cyd", verified=True), life.services)
+    cyd = Actor("cyd", verified=True)
+    again = reopening.reopen(review.id, "it was right", cyd, life.project, life.services).review
     life.answer(again, Verb.APPROVE)
     life.release()
     assert amounts(life) == {"a": 101}

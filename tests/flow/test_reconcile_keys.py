@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 
 from wfops_pipelines import Policy, cli, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
-from wfops_pipelines.deciding import steering
-from wfops_pipelines.errors import BadDecision, WfopsError
+from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.reconciling.fates import Fate, versions_of
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
@@ -73,10 +72,8 @@ def test_an_excluded_row_is_quarantined_among_approved_ones(make_bench):
     assert told(bench, "2") == [(1, Fate.QUARANTINED)]
     assert misfits(bench) == []
     said = versions_of(bench.sync, "2", bench.services)[0].words
-    assert f" on review {review.id}, which let others go; it comes back when it changes" in said
-    with pytest.raises(BadDecision, match="comes back when it changes at the source"):
-        steering.reopen(review.id, "again", ANA, bench.services)
-    bench.run([row("2", amount=5, minutes=30)])  # as was said
+    assert f" on review {review.id}, which let others go; `wfops reopen {review.id}` asks" in said
+    bench.run([row("2", amount=5, minutes=30)])
     assert told(bench, "2") == [(1, Fate.QUARANTINED), (2, Fate.PUBLISHED)]
 
 
@@ -84,7 +81,7 @@ def test_an_edit_supersedes_the_row_that_it_repairs(bench):
     review = bench.held([row("1", amount=-5), row("2"), row("3")])
     bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("1", {"amount": 5}),))
     assert told(bench, "1") == [(1, Fate.SUPERSEDED), (2, Fate.WAITING)]
-    assert versions_of(bench.sync, "1", bench.services)[1].edited_by == "ana"
+    assert versions_of(bench.sync, "1", bench.services)[1].by == "edited by ana"
     assert misfits(bench) == []
 
 
@@ -101,7 +98,7 @@ def test_a_reverted_row_says_so_and_the_destination_may_hold_what_was_before(ben
 def test_a_re_opened_row_is_held_again(bench):
     review = bench.held([row("1", amount=-5), row("2"), row("3")])
     bench.release(bench.decide(review, Verb.REJECT))
-    steering.reopen(review.id, "look again", ANA, bench.services)
+    bench.reopen(review, ANA)
     assert told(bench, "1") == [(1, Fate.HELD)]
     assert misfits(bench) == []
 

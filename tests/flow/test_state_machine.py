@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from tests.conftest import Bench
 from wfops_pipelines import Policy, auditing, publishing
 from wfops_pipelines.core.reviews import REFUSED, Actor, Edit, Review, ReviewState, Verb
-from wfops_pipelines.deciding import deadlines, steering
+from wfops_pipelines.deciding import deadlines, reopening, steering
 from wfops_pipelines.errors import DecisionRefused, SourceUnreachable
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run, judge_staged
@@ -82,7 +82,8 @@ class Life(RuleBasedStateMachine):
             rows = self._amounts(one.snapshot)
             rank = one.snapshot.rank
             if one.review is None:
-                assert one.snapshot.edited_by is None, "an edit was published unseen"
+                by = one.snapshot.edited_by, one.snapshot.reopened_by
+                assert by == (None, None), "what a person changed was published unseen"
                 self.clear.append((rank, rows))
                 continue
             keys = one.review.keys or tuple(rows)
@@ -242,16 +243,22 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def reopen(self, data: Any) -> None:
         id = data.draw(st.sampled_from(sorted(self.model.refused)))
-        rejected = self.bench.review(id).state in REFUSED
-        services = self.bench.services
-        try:
-            new = steering.reopen(id, "once more", ANA, services)
-        except DecisionRefused:
-            assert not rejected
+        project, services = self.bench.project, self.bench.services
+        rows = self.model.refused.pop(id)
+        if not rows:
+            with pytest.raises(DecisionRefused):
+                reopening.reopen(id, "once more", ANA, project, services)
             return
-        assert rejected
-        self.model.held[new.id] = self.model.refused.pop(id)
-        self.model.ranks[new.id] = self.model.ranks[id]
+        done = reopening.reopen(id, "once more", ANA, project, services)
+        if self.bench.review(id).state in REFUSED:
+            assert done.review is not None
+            self.model.held[done.review.id] = rows
+            self.model.ranks[done.review.id] = self.model.ranks[id]
+            return
+        assert done.staged is not None
+        assert self._amounts(done.staged) == rows
+        assert done.staged.rank == self.model.ranks[id]
+        self._judge()
 
     @rule()
     def pause_or_resume(self) -> None:

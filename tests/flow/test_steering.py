@@ -8,13 +8,12 @@ import pytest
 
 from wfops_pipelines import Policy, Route, workbench
 from wfops_pipelines.core.people import People, Role
-from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
+from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import BadDecision, NotAllowed, WfopsError
 from wfops_pipelines.orchestration.identity import IDENTITY_TAG, sign
 from wfops_pipelines.orchestration.steering_jobs import steering_jobs
 from wfops_pipelines.publishing import Paused
-from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, controls, reviews
 
 pytestmark = pytest.mark.components
@@ -62,51 +61,12 @@ def test_who_is_in_no_group_and_no_role_says_nothing(bench):
     for act in (
         lambda: steering.comment(review.id, "hello", EVE, bench.services),
         lambda: steering.assign(review.id, "bob", "x", EVE, bench.services),
-        lambda: steering.reopen(review.id, "x", EVE, bench.services),
+        lambda: bench.reopen(review, EVE),
         lambda: steering.pause("things", "x", EVE, bench.project, bench.services),
     ):
         with pytest.raises(NotAllowed):
             act()
     assert trail(bench) == before
-
-
-def test_a_rejection_is_reopened_and_approved_by_somebody_else(bench):
-    review = bench.held(PAGE)
-    bench.release(bench.decide(review, Verb.REJECT, actor=ANA))
-    new = steering.reopen(review.id, "the vendor explained it", ANA, bench.services)
-    assert reconcile(bench.sync, bench.services).held == 1
-    with pytest.raises(NotAllowed, match="four eyes"):
-        bench.decide(new, Verb.APPROVE, actor=ANA)
-    bench.release(bench.decide(new, Verb.APPROVE, actor=BOB))
-    assert [r[0] for r in bench.rows()] == ["1", "2", "3"]
-    found = reconcile(bench.sync, bench.services)
-    assert (found.published, found.quarantined, found.missing) == (3, 0, 0)
-
-
-def test_only_a_rejection_that_was_acted_on_is_reopened_and_only_once(bench):
-    review = bench.held(PAGE)
-    with pytest.raises(BadDecision, match="is pending"):
-        steering.reopen(review.id, "x", ANA, bench.services)
-    taken = bench.decide(review, Verb.REJECT)
-    with pytest.raises(BadDecision, match="is being acted on"):
-        steering.reopen(review.id, "x", ANA, bench.services)
-    bench.release(taken)
-    steering.reopen(review.id, "x", ANA, bench.services)
-    with pytest.raises(BadDecision, match="was re-opened already"):
-        steering.reopen(review.id, "x", ANA, bench.services)
-
-
-def test_a_whole_snapshot_reopened_can_be_rejected_again(make_bench):
-    from wfops_pipelines import Policy
-
-    bench = make_bench(Policy(reviewers="team", scope="whole"))
-    review = bench.held(PAGE)
-    bench.release(bench.decide(review, Verb.REJECT))
-    new = steering.reopen(review.id, "once more", BOB, bench.services)
-    bench.release(bench.decide(new, Verb.REJECT, "ana"))
-    found = reconcile(bench.sync, bench.services)
-    assert (found.quarantined, found.missing) == (3, 0)
-    assert bench.review(new.id).state is ReviewState.REJECTED
 
 
 def test_the_kill_switch_needs_the_role_and_stops_a_release(bench):
@@ -162,6 +122,16 @@ def test_the_acts_are_jobs_with_flat_config(bench, launch):
     assert launch("pause", {"sync": "things", "reason": "a look"}, BOB).success
     with bench.services.engine.connect() as conn:
         assert "bob" in controls.paused(conn, "things")
+
+
+def test_rows_that_an_approval_left_are_asked_about_again_from_the_launchpad(bench, launch):
+    page = [*PAGE, row("4", -6)]
+    review = bench.held(page)
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("2",)))
+    assert launch("reopen", {"review": review.id, "reason": "it was right"}, BOB).success
+    with bench.services.engine.connect() as conn:
+        (new,) = reviews.holding(conn, "things")
+    assert (new.subject, new.reopened_by) == ("things #2", "bob")
 
 
 def test_a_job_that_nobody_is_known_to_have_launched_does_nothing(bench, launch):

@@ -10,7 +10,6 @@ from tests.flow.test_reading_since import Timely
 from wfops_pipelines import Policy, flow
 from wfops_pipelines.core.answers import answers
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
-from wfops_pipelines.deciding import steering
 from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.reconciling.proving import prove
@@ -108,7 +107,7 @@ def test_only_a_rejection_is_offered_and_all_else_is_refused_with_the_way_on(ben
     assert bench.review(review.id) == review
     bench.release(bench.decide(review, Verb.REJECT))
     with pytest.raises(BadDecision, match=r"nobody could approve.*`wfops run things --since DATE`"):
-        steering.reopen(review.id, "the key is mended", ANA, bench.services)
+        bench.reopen(review, ANA)
     assert whole(bench).quarantined == 8
 
 

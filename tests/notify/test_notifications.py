@@ -11,7 +11,7 @@ from tests.notify.receivers import mailbox, webhook
 from wfops_pipelines import Policy, notifying
 from wfops_pipelines.core.people import People
 from wfops_pipelines.core.reviews import Actor, Verb
-from wfops_pipelines.deciding import deadlines, steering
+from wfops_pipelines.deciding import deadlines
 from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.notify import Item, compose
 from wfops_pipelines.store import audit
@@ -166,7 +166,7 @@ def test_a_reopened_request_is_news_again(bench, hook):
     review = bench.held([row("1")])
     tell(bench)
     bench.release(bench.decide(review, Verb.REJECT))
-    steering.reopen(review.id, "a mistake", Actor("bob"), bench.services)
+    bench.reopen(review, Actor("bob"))
     assert tell(bench) == ["team: 1 told"]
 
 

@@ -82,6 +82,15 @@ def test_a_rejection_in_the_shell_and_its_end_are_on_the_asset_page(bench, insta
     assert not approval(instance)
 
 
+def test_rows_that_an_approval_left_are_asked_about_again_in_the_shell(bench, instance):
+    review = bench.held([row("1", -5), row("2", -5)])
+    wfops(bench, "decide", review.id, "approve", "--exclude", "2", "--reason", "checked")
+    said = wfops(bench, "reopen", review.id, "--reason", "looked again").output
+    assert said.startswith("things #2 was made of the rows that were left in quarantine\n")
+    assert "asks again about 1 row that an approval had left out" in said
+    assert not approval(instance)
+
+
 def test_a_run_in_the_shell_tells_what_it_staged_and_published(bench, instance):
     bench.source.answer([row("1"), row("2"), row("3", -5)])
     wfops(bench, "run", "things")

@@ -178,6 +178,21 @@ def test_a_rejected_request_offers_to_be_reopened_and_a_pending_one_each_answer(
     assert "/jobs/reopen/playground" in browser.get(f"/wfops/r/{held.id}").text
 
 
+@pytest.mark.components
+def test_an_approved_request_offers_to_be_reopened_while_rows_of_it_are_in_quarantine(
+    bench, browser
+):
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    rows = [{"id": n, "name": "n", "amount": -5, "updated_at": at} for n in "12"]
+    held = bench.held(rows)
+    bench.release(bench.decide(held, Verb.APPROVE, exclude=("2",)))
+    page = browser.get(f"/wfops/r/{held.id}").text
+    assert "The rows that were left in quarantine are held again" in page
+    again = bench.reopen(held, Actor("ana"))
+    assert "Re-open" not in browser.get(f"/wfops/r/{held.id}").text
+    assert "ana asks again about 1 row" in browser.get(f"/wfops/r/{again.id}").text
+
+
 def test_a_deadline_is_told_before_and_after_it():
     held = review(0)
     assert due(held, 30, NOW) == "due in 1 day"

@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 
 LONGEST = 90
 FEWEST = 5
+FEWEST_ROWS = 3  # below it, some 6 % of normal snapshots were held where 2 % were asked for
 _LISTED = 12
 _ENOUGH = 0.5
 _ORDINARY = 0.5
@@ -42,7 +43,7 @@ def score(
     total = float(scores[-1]) + BROKEN * len(contracts)
     held = bool(contracts) or p <= false_holds
     p = min(p, 1e-12) if contracts else p
-    return SnapshotScore(p, held, total, tuple(findings), _basis(len(usable), false_holds))
+    return SnapshotScore(p, held, total, tuple(findings), _basis(usable, false_holds))
 
 
 def _examine(profiles: Sequence[Profile], weights: Mapping[str, float]) -> tuple[Evidence, Ints]:
@@ -103,7 +104,7 @@ def _short(contracts: list[SnapshotFinding], usable: list[Profile], new: Profile
 
 def basis_of(history: Sequence[Profile], false_holds: float) -> str:
     usable = [p for p in list(history)[-LONGEST:] if p.rows]
-    return _wider(len(usable)) if len(usable) < FEWEST else _basis(len(usable), false_holds)
+    return _wider(len(usable)) if len(usable) < FEWEST else _basis(usable, false_holds)
 
 
 def _wider(count: int) -> str:
@@ -115,13 +116,20 @@ def _wider(count: int) -> str:
     )
 
 
-def _basis(count: int, false_holds: float) -> str:
+def _basis(usable: Sequence[Profile], false_holds: float) -> str:
+    count = len(usable)
     said = (
         f"{count} published snapshots; calibrated to hold at most {false_holds:.1%} of normal ones"
     )
-    if count * false_holds >= 1.0:
+    if count * false_holds < 1.0:
+        said += (
+            f" (by extrapolation, so it may be a point more: {1 / false_holds:.0f} snapshots "
+            "are needed to count them)"
+        )
+    rows = float(np.median([p.rows for p in usable]))
+    if rows >= FEWEST_ROWS:
         return said
     return (
-        f"{said} (by extrapolation, so it may be a point more: {1 / false_holds:.0f} snapshots "
-        "are needed to count them)"
+        f"{said}; of so few rows (half of them have {rows:.0f} at most) each is unlike the others, "
+        "so it may be some points more"
     )

@@ -54,7 +54,7 @@ def _show(proof: Proof, sync: Sync) -> None:
 
 def _story(version: Version) -> str:
     of = f", as of {_at(version.cursor)}" if version.cursor else ""
-    by = f", edited by {version.edited_by}" if version.edited_by else ""
+    by = f", {version.by}" if version.by else ""
     what = ", a deletion" if version.deletes else ""
     since = f" ({_at(version.told.at)})" if version.told.at else ""
     return f"#{version.seq} staged {_at(version.staged_at)}{what}{of}{by}: {version.words}{since}"

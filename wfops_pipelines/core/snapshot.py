@@ -40,8 +40,9 @@ class Snapshot:
 
     `seq` counts a sync's snapshots from 1. `duplicates` is how many rows of the extraction were
     dropped because the same key and version came twice or had been staged before.
-    An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`:
-    (row key, column, old, new). `partition` is the day it is about, as "2026-05-01", of a sync
+    An edited snapshot has the `origin` whose rows it holds, who edited it, and its `edits`: (row
+    key, column, old, new). So has a snapshot of rows that had been put away and about which a
+    person asks again, `reopened_by`. `partition` is the day it is about, as "2026-05-01", of a sync
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
     (row key, the cursor of the version that came before, as an ISO time). `asked` is the stretch of
     the cursor (after, up to) that no extraction had been asked for before, as far as it is known.
@@ -69,12 +70,13 @@ class Snapshot:
     asked: tuple[datetime | None, datetime | None] | None = None
     contradicted: tuple[Cell, ...] = ()
     reread_by: str | None = None
+    reopened_by: str | None = None
     overtaken: int = 0
 
     @property
     def ordinary(self) -> bool:
         """Whether it is what a run of the source gives: a few mended rows tell of no usual day."""
-        return self.edited_by is None and self.reread_by is None
+        return self.edited_by is self.reread_by is self.reopened_by is None
 
     @property
     def name(self) -> str:

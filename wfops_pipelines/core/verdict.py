@@ -77,6 +77,7 @@ _ABOUT_ALL = {
     "policy": "what the policy guards is not there to be looked at",
     "key": "a row that its key does not name cannot be held by itself",
     "edited": "somebody else looks at all of what was edited",
+    "asked_again": "somebody else looks at all of what was put away",
 }
 
 
@@ -110,6 +111,7 @@ JUDGEMENT = (
     "put_away",
     "undated",
     "edited",
+    "asked_again",
     "drafted",
     "preparation",
     "duplicates",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.reviews import Decision, Review, ReviewKind
+from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.deciding.retyping import as_settled, as_staged
 from wfops_pipelines.errors import BadDecision
@@ -55,37 +56,62 @@ def stage_edited(
     rows, changes = edited(_rows(conn, sync, review, services), sync, decision, settled)
     rows = as_settled(rows, settled, {change[1] for change in changes})
     said = {change[:2] for change in changes}  # of these cells somebody says what is true
-    snapshot = Snapshot(
-        sync=sync.name,
+    held = None if review.kind is ReviewKind.WHOLE else frozenset(review.keys)
+    snapshot = made_of(parent, held, services)
+    snapshot = replace(
+        snapshot,
         seq=head.seq + 1,
         digest=files.write(services.folder(sync.name), rows, services.at_once),
         rows=rows.num_rows,
+        edited_by=decision.actor.name,
+        edits=changes,
+        contradicted=tuple(c for c in snapshot.contradicted if c[:2] not in said),
+    )
+    enter_made(conn, snapshot, parent, head, decision.actor, decision.reason)
+    if review.kind is ReviewKind.WHOLE:
+        snapshots.set_state(conn, sync.name, parent.seq, SnapshotState.SETTLED)
+    return snapshot
+
+
+def made_of(parent: Snapshot, keys: frozenset[str] | None, services: Services) -> Snapshot:
+    """What a snapshot of a parent's rows (None: all) has from it: its place in the source's order,
+    its day, what people changed in its rows, and what is not known of them."""
+    return Snapshot(
+        sync=parent.sync,
+        seq=parent.seq,
+        digest=parent.digest,
+        rows=parent.rows,
         staged_at=services.clock(),
         cursor_from=parent.cursor_from,
         cursor_to=parent.cursor_to,
         origin=parent.rank,
-        edited_by=decision.actor.name,
-        edits=changes,
+        edited_by=parent.edited_by,
+        edits=_of(parent.edits, keys),
         partition=parent.partition,
-        overtaken=parent.overtaken if review.kind is ReviewKind.WHOLE else 0,
-        doubted=_of_held(parent.doubted, review),
-        contradicted=_of_held([c for c in parent.contradicted if c[:2] not in said], review),
+        overtaken=parent.overtaken if keys is None else 0,
+        doubted=_of(parent.doubted, keys),
+        contradicted=_of(parent.contradicted, keys),
     )
+
+
+def enter_made(
+    conn: Connection,
+    snapshot: Snapshot,
+    parent: Snapshot,
+    head: snapshots.Head,
+    actor: Actor,
+    reason: str,
+) -> None:
+    """Stage a snapshot of a parent's rows, the stream's next after `head`, which is locked."""
     new = snapshots.Head(head.cursor, snapshot.seq, head.types)
-    snapshots.move_head(conn, sync.name, head, new)
+    snapshots.move_head(conn, snapshot.sync, head, new)
     snapshots.add(conn, snapshot)
-    if review.kind is ReviewKind.WHOLE:
-        snapshots.set_state(conn, sync.name, parent.seq, SnapshotState.SETTLED)
-    audit.append(conn, _staged(snapshot, parent, decision))
-    return snapshot
+    audit.append(conn, _staged(snapshot, parent, actor, reason))
 
 
-def _of_held(cells: Sequence[_Told], review: Review) -> tuple[_Told, ...]:
-    """What is told of the rows, by their key, that the request holds."""
-    if review.kind is ReviewKind.WHOLE:
-        return tuple(cells)
-    held = frozenset(review.keys)
-    return tuple(cell for cell in cells if cell[0] in held)
+def _of(cells: Sequence[_Told], keys: frozenset[str] | None) -> tuple[_Told, ...]:
+    """What is told of these rows, by their key."""
+    return tuple(cell for cell in cells if keys is None or cell[0] in keys)
 
 
 def edited(
@@ -207,17 +233,18 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _staged(snapshot: Snapshot, parent: Snapshot, decision: Decision) -> AuditEvent:
+def _staged(snapshot: Snapshot, parent: Snapshot, actor: Actor, reason: str) -> AuditEvent:
+    how = "asked again from" if snapshot.reopened_by else "edited from"
     return AuditEvent(
         at=snapshot.staged_at,
-        actor=decision.actor,
+        actor=actor,
         action=Action.STAGED,
         subject=snapshot.name,
-        reason=decision.reason.strip(),
+        reason=reason.strip(),
         details={
             "digest": snapshot.digest,
             "rows": snapshot.rows,
-            "edited from": parent.name,
+            how: parent.name,
             "parent digest": parent.digest,
         },
     )

@@ -1,4 +1,4 @@
-"""What people do beside deciding: comment, assign, route, re-open, pause and resume.
+"""What people do beside deciding: comment, assign, route, pause and resume.
 
 Each act checks who may, changes the store and writes its audit event in one transaction, whatever
 channel it came by.
@@ -8,29 +8,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
-from wfops_pipelines.core.answers import after_mending
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.findings import Finding
 from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import (
-    HOLDS,
-    REFUSED,
     Actor,
     Review,
-    ReviewKind,
     ReviewState,
     check_member,
     check_reason,
 )
 from wfops_pipelines.core.routing import permitted
-from wfops_pipelines.core.snapshot import SnapshotState
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, controls, database, notifications, reviews, snapshots
-from wfops_pipelines.store import tables as t
+from wfops_pipelines.store import audit, controls, database, notifications, reviews
 
 NOBODY = "nobody"
 ALL = "all"
@@ -39,7 +32,7 @@ ALL = "all"
 def comment(id: str, text: str, actor: Actor, services: Services) -> Review:
     """Put a remark into the trail of a review request. Raises BadDecision or NotAllowed."""
     with database.transaction(services.engine) as conn:
-        review = _review(conn, id)
+        review = known_review(conn, id)
         _require_known(actor, services, "commenting")
         details = {"review": review.id}
         audit.append(conn, _event(Action.COMMENTED, actor, review.subject, text, services, details))
@@ -49,7 +42,7 @@ def comment(id: str, text: str, actor: Actor, services: Services) -> Review:
 def assign(id: str, to: str, reason: str, actor: Actor, services: Services) -> Review:
     """Say who looks at a review request: a member of its group, or "nobody"."""
     with database.transaction(services.engine) as conn:
-        review = _review(conn, id, lock=True)
+        review = known_review(conn, id, lock=True)
         _require_known(actor, services, "assigning")
         if review.state is not ReviewState.PENDING:
             raise BadDecision(f"review: {review.id} is {review.state.value}; nothing to look at.")
@@ -75,7 +68,7 @@ def route(
     Raises NotAllowed unless `actor` is a member of the group that is asked now (or an admin).
     """
     with database.transaction(services.engine) as conn:
-        review = _review(conn, id, lock=True)
+        review = known_review(conn, id, lock=True)
         if not services.people.has(actor.name, Role.ADMIN):
             check_member(actor.name, review.group, services.people.members(review.group))
         if review.state is not ReviewState.PENDING:
@@ -95,39 +88,6 @@ def route(
         return replace(review, group=to, routed=why, assigned_to=None)
 
 
-def reopen(id: str, reason: str, actor: Actor, services: Services) -> Review:
-    """Ask again about rows that were rejected: a new review request, approved by somebody else.
-
-    The rows leave the quarantine and are held as before. Raises BadDecision unless the request was
-    rejected (or expired) and acted on, NotAllowed unless `actor` is a member of its group.
-    """
-    with database.transaction(services.engine) as conn:
-        old = _review(conn, id, lock=True)
-        check_member(actor.name, old.group, services.people.members(old.group))
-        if old.kind not in HOLDS or old.state not in REFUSED or old.seq is None:
-            raise BadDecision(_no_rejection(old))
-        _refuse_hopeless(conn, old)
-        if reviews.undone(conn, old.id):
-            raise BadDecision(f"review: the rejection of {old.id} is being acted on. Try again.")
-        if not _leave_quarantine(conn, old):
-            raise BadDecision(f"review: {old.id} was re-opened already. Open the inbox.")
-        new = _again(old, actor, services)
-        reviews.open_review(conn, new)
-        details = {"review": new.id, "reopens": old.id, "evidence": new.evidence_hash}
-        audit.append(conn, _event(Action.REOPENED, actor, old.subject, reason, services, details))
-        return new
-
-
-def _no_rejection(old: Review) -> str:
-    said = f"review: {old.id} is {old.state.value}; only a rejection re-opens."
-    if old.kind not in HOLDS or old.state is not ReviewState.APPROVED:
-        return said
-    return (
-        f"{said} A row that it left in quarantine comes back when it changes at the source: the "
-        f"next run stages the newer version. `wfops reconcile {old.sync} KEY` tells of each."
-    )
-
-
 def pause(name: str, reason: str, actor: Actor, project: Project, services: Services) -> str:
     """Publish nothing of one sync, or of "all". Raises NotAllowed without the role admin."""
     event = _control(Action.PAUSED, name, reason, actor, project, services)
@@ -144,7 +104,8 @@ def resume(name: str, reason: str, actor: Actor, project: Project, services: Ser
     return f"{name} publishes again" if done else f"{name} was not paused"
 
 
-def _review(conn: Connection, id: str, *, lock: bool = False) -> Review:
+def known_review(conn: Connection, id: str, *, lock: bool = False) -> Review:
+    """The request with this id. Raises BadDecision where there is none."""
     found = reviews.get(conn, id, lock=lock)
     if found is None:
         raise BadDecision(
@@ -161,44 +122,6 @@ def _require_known(actor: Actor, services: Services, act: str) -> None:
             f"you may not: {act} is for whom reviewers.yaml names in a group or a role, and "
             f"{actor.name} is in none."
         )
-
-
-def _refuse_hopeless(conn: Connection, old: Review) -> None:
-    """What was found stays, also where the key was mended since."""
-    found = snapshots.evidence(conn, old.sync, old.seq) if old.seq else None
-    for finding in map(Finding.from_json, found[1]["findings"] if found else ()):
-        if finding.names_none:
-            raise BadDecision(
-                f"review: nobody could approve {old.id}: {finding.sentence}. Instead, "
-                f"{after_mending(old.sync)}."
-            )
-
-
-def _again(old: Review, actor: Actor, services: Services) -> Review:
-    return replace(
-        old,
-        id=services.id("rv"),
-        state=ReviewState.PENDING,
-        summary=f"re-opened by {actor.name}: {old.summary}",
-        opened_at=services.clock(),
-        reopened_by=actor.name if actor.verified else "",
-        decided_at=None,
-        decided_by=None,
-        assigned_to=None,
-    )
-
-
-def _leave_quarantine(conn: Connection, review: Review) -> bool:
-    """The rows that this request's rejection put away are held again; False when none are there."""
-    assert review.seq is not None
-    q = t.quarantine.c
-    put_away = q.decision.in_(reviews.errands_of(conn, review.id))
-    where = (q.sync == review.sync) & (q.seq == review.seq) & put_away
-    if conn.execute(delete(t.quarantine).where(where)).rowcount == 0:
-        return False
-    if review.kind is ReviewKind.WHOLE:
-        snapshots.set_state(conn, review.sync, review.seq, SnapshotState.HELD)
-    return True
 
 
 def _control(

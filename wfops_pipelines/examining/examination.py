@@ -166,6 +166,7 @@ def examine(
     run("undated", lambda: undated_findings(snapshot, rows, sync))
     run("put_away", lambda: put_away_findings(known.put_away))
     run("edited", lambda: edited_findings(snapshot))
+    run("asked_again", lambda: asked_again_findings(snapshot))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
@@ -243,6 +244,18 @@ def edited_findings(snapshot: Snapshot) -> list[Finding]:
             )
         )
     return found
+
+
+def asked_again_findings(snapshot: Snapshot) -> list[Finding]:
+    """All rows that were put away wait for somebody else, whatever is found about them now."""
+    if snapshot.reopened_by is None:
+        return []
+    rows = counted_rows(snapshot.rows)
+    said = f"{snapshot.reopened_by} asks again about {rows} that an approval had left out"
+    details: dict[str, Json] = {"origin": snapshot.origin}
+    return [
+        Finding("asked_again", Severity.CRITICAL, said, measured=snapshot.rows, details=details)
+    ]
 
 
 def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:

@@ -31,7 +31,7 @@ def put_away(
 
     published: what went out last, oldest first. A row that is as it went out last is no news.
     """
-    if sync.cursor is not None or snapshot.edits or sync.key not in rows.column_names:
+    if sync.cursor is not None or snapshot.origin or sync.key not in rows.column_names:
         return {}
     away: dict[str, tuple[int, int | None]] = {}
     for seq, keys in _quarantined(conn, snapshot):

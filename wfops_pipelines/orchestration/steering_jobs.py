@@ -9,9 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from wfops_pipelines import failing, undoing, workbench
+from wfops_pipelines import failing, flow, undoing, workbench
 from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.deciding import steering, waiving
+from wfops_pipelines.deciding import reopening, steering, waiving
 from wfops_pipelines.errors import NotAllowed, WfopsError
 from wfops_pipelines.orchestration.audit_heads import seal_run
 from wfops_pipelines.orchestration.identity import GATE_OWNER, read_identity
@@ -64,9 +64,15 @@ def _label(config: Mapping[str, Any], actor: Actor) -> str:
 
 
 def _reopen(config: Mapping[str, Any], actor: Actor) -> str:
-    """Ask again about rows that were rejected."""
-    new = steering.reopen(config["review"], config["reason"], actor, workbench.services())
-    return f"{new.subject} waits again: {new.id}"
+    """Ask again about rows that were rejected or left in quarantine."""
+    project, services = workbench.project(), workbench.services()
+    done = reopening.reopen(config["review"], config["reason"], actor, project, services)
+    if done.staged is None:
+        return f"{done.subject} waits again: {done.review.id if done.review else ''}"
+    sync = project.find(done.staged.sync)
+    judged = flow.judge_staged(project, sync, services, flow.Run(failing.GATE))
+    asked = next((j.review for j in judged if j.review and j.snapshot.seq == done.staged.seq), None)
+    return f"{done.subject} was made of its rows; {asked.id if asked else 'it'} waits"
 
 
 def _waive(config: Mapping[str, Any], actor: Actor) -> str:

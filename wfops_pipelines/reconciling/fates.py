@@ -15,7 +15,7 @@ from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, 
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT, REVERTED
+from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
@@ -104,6 +104,9 @@ class Fates:
 
     def _refused(self, key: str) -> Told | None:
         for row, keys in reversed(self.refused):
+            if AGAIN in row.part and keys is not None and key in keys:
+                number = row.part.rpartition(AGAIN)[2]
+                return Told(Fate.SUPERSEDED, f"left in quarantine, then asked about as #{number}")
             if keys is None or key in keys:
                 return Told(Fate.QUARANTINED, _why_refused(row), row.at)
         return None
@@ -143,14 +146,12 @@ def _why_refused(row: Row[Any]) -> str:
 
 
 def _way_back(row: Row[Any]) -> str:
-    """How a row comes back that was put away: only a rejection is re-opened."""
+    """How a row comes back that was put away."""
     if row.review is None:
         return ""
-    if row.verb == Verb.REJECT.value:
-        return f" on review {row.review}; `wfops reopen {row.review}` asks again about it as it is"
+    others = "" if row.verb == Verb.REJECT.value else ", which let others go"
     return (
-        f" on review {row.review}, which let others go; it comes back when it changes at the "
-        "source, as a newer version"
+        f" on review {row.review}{others}; `wfops reopen {row.review}` asks again about it as it is"
     )
 
 
@@ -203,7 +204,7 @@ class Version:
     """One staged row of a key: in which snapshot, when, and what became of it.
 
     cursor: the source's time of it; None where there is none, or the column is masked.
-    edited_by: who edited it, where it is an edit. overtaken: the number of the snapshot whose newer
+    by: who edited it or asked about it again. overtaken: the number of the snapshot whose newer
     row the destination held already when this one was published. deletes: it says that the row is
     gone.
     """
@@ -212,7 +213,7 @@ class Version:
     rank: int
     staged_at: datetime
     cursor: datetime | None
-    edited_by: str
+    by: str
     told: Told
     overtaken: int | None = None
     deletes: bool = False
@@ -249,8 +250,14 @@ def _versions_in(sync: Sync, fates: Fates, key: str, services: Services) -> Iter
         for row in part.take(places).to_pylist() if places else ():
             moment = row.get(shown) if shown else None
             cursor = moment if isinstance(moment, datetime) else None
-            dead, by = bool(row.get(DELETED)), s.edited_by or ""
-            yield Version(s.seq, s.rank, s.staged_at, cursor, by, told, deletes=dead)
+            dead = bool(row.get(DELETED))
+            yield Version(s.seq, s.rank, s.staged_at, cursor, _by(s), told, deletes=dead)
+
+
+def _by(snapshot: Snapshot) -> str:
+    edited = f"edited by {snapshot.edited_by}" if snapshot.edited_by else ""
+    again = f"asked about again by {snapshot.reopened_by}" if snapshot.reopened_by else ""
+    return ", ".join(said for said in (edited, again) if said)
 
 
 def _overtaken(version: Version, all_: Sequence[Version]) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Table, case, exists, func, select
 
 from wfops_pipelines.core.reviews import HOLDS
-from wfops_pipelines.ledger import CLEAN, HELD, LEFT_OUT
+from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database
 from wfops_pipelines.store import tables as t
@@ -68,7 +68,7 @@ def count(conn: Connection, sync: Sync) -> Account:
         staged=_extracted(conn, sync),
         published=_sum(conn, p.rows, t.publications, sync, out),
         stale=_sum(conn, p.stale, t.publications, sync, out),
-        quarantined=_sum(conn, q.rows, t.quarantine, sync),
+        quarantined=_sum(conn, q.rows, t.quarantine, sync, ~q.part.contains(AGAIN)),
         superseded=_asked(conn, sync, moot),
         held=_asked(conn, sync, r.state == "pending"),
         waiting=_asked(conn, sync, undone) + _unpublished(conn, sync) - _counted_twice(conn, sync),

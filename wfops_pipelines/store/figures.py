@@ -120,7 +120,8 @@ def totals(conn: Connection) -> Sequence[Row[Any]]:
             and r.seq = s.seq and r.kind in ('whole', 'rows'))) as held,
           (select coalesce(sum(rows), 0) from wfops.publications p where p.sync = s.sync)
             as published,
-          (select coalesce(sum(rows), 0) from wfops.quarantine q where q.sync = s.sync)
+          (select coalesce(sum(rows), 0) from wfops.quarantine q
+            where q.sync = s.sync and q.part not like '%asked again #%')
             as quarantined,
           (select max(published_at) from wfops.publications p where p.sync = s.sync) as newest,
           (select min(opened_at) from wfops.reviews r where r.sync = s.sync

@@ -83,6 +83,7 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             asked_after=snapshot.asked and snapshot.asked[0],
             asked_upto=snapshot.asked and snapshot.asked[1],
             reread_by=snapshot.reread_by,
+            reopened_by=snapshot.reopened_by,
             overtaken=snapshot.overtaken,
             contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
@@ -293,6 +294,7 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         doubted=tuple((key, before) for key, before in row.doubted or ()),
         asked=(row.asked_after, row.asked_upto) if row.asked_upto else None,
         reread_by=row.reread_by,
+        reopened_by=row.reopened_by,
         overtaken=row.overtaken or 0,
         contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )

@@ -60,12 +60,13 @@ snapshots = Table(
     Column("run_id", Text),
     _time("cursor_from"),
     _time("cursor_to"),
-    Column("origin", BigInteger),  # an edited snapshot: whose rows it holds
+    Column("origin", BigInteger),  # an edited snapshot, or one asked again: whose rows it holds
     Column("edited_by", Text),
     Column("edits", JSONB(none_as_null=True)),
     Column("doubted", JSONB(none_as_null=True)),  # [key, cursor of what came before] of rows
     Column("contradicted", JSONB(none_as_null=True)),  # [key, column, what went, what stays]
     Column("reread_by", Text),  # who had the source read from a date
+    Column("reopened_by", Text),  # who asked again about rows that had been put away
     Column("overtaken", BigInteger),  # rows that a newer one of the same key left out
     Column("partition", Text),
     _time("asked_after"),  # the stretch of the cursor that was new to this extraction

@@ -15,7 +15,8 @@ from wfops_pipelines.core.people import Role
 from wfops_pipelines.core.reviews import HOLDS, REFUSED, Review, ReviewKind, ReviewState, Verb
 from wfops_pipelines.core.veiled import harmless, veiled
 from wfops_pipelines.core.verdict import would_fail
-from wfops_pipelines.deciding import leaving
+from wfops_pipelines.deciding import leaving, reopening
+from wfops_pipelines.deciding.overriding import NAMELESS
 from wfops_pipelines.deciding.weighing import weigh
 from wfops_pipelines.ledger import publications_of
 from wfops_pipelines.project import Project
@@ -91,7 +92,7 @@ def review_view(
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
         "route": links.act_launchpad("route", review.id, "to", "reason"),
         "reopen": links.act_launchpad("reopen", review.id, "reason")
-        if review.kind in HOLDS and review.state in REFUSED and not review.hopeless
+        if _reopens(conn, review)
         else None,
         "decisions": decisions,
         "successor": successors(conn, [review]).get(review.id),
@@ -131,6 +132,15 @@ def _overriders(review: Review, services: Services) -> str:
     """Who of those who may decide holds the role that an override needs."""
     group = services.people.members(review.group) - {review.requested_by, review.reopened_by}
     return ", ".join(sorted(n for n in group if services.people.has(n, Role.OVERRIDE)))
+
+
+def _reopens(conn: Connection, review: Review) -> bool:
+    """Whether `reopen` would ask again about rows of this request."""
+    if review.kind not in HOLDS:
+        return False
+    if review.state is ReviewState.APPROVED:
+        return bool(reopening.put_away(conn, review) - {NAMELESS})
+    return review.state in REFUSED and not review.hopeless
 
 
 def _decide(project: Project, review: Review, weighed: Weighed, verb: Verb | None = None) -> str:
