@@ -97,8 +97,8 @@ def _stage(
     pages = sync.source.pages(stretch.window, api)
     places = services.folder(sync.name), services.at_once
     found = gather(sync, pages, stretch.head.types, stretch.memory, stretch.only, *places)
-    found = with_vanished(sync, found, services)
-    if found is None:
+    found = with_vanished(sync, found, services, stretch.memory.came)
+    if found is None or not found.rows.num_rows:
         return None
     assembled, assisted = _assisted(sync, found.rows, stretch.head, services)
     staged = _snapshot(sync, found, assembled, stretch, services, run_id)
@@ -107,8 +107,7 @@ def _stage(
     staged_rows = services.rows(staged)
     with database.transaction(services.engine) as conn:
         snapshot = _enter(conn, staged, staged_rows, stretch)
-        if sync.cursor is not None:
-            _remember(conn, sync, found, snapshot, staged_rows)
+        _remember(conn, sync, found, snapshot, staged_rows)
         drafts.add(conn, sync.name, snapshot.seq, assisted.drafts, snapshot.staged_at)
         audit.append(conn, _staged(snapshot, actor))
         if assisted.drafts:
@@ -235,8 +234,13 @@ def _remember(
     """Only what a later extraction may read again.
 
     A source that cannot be asked for a window answers everything again, one that knows but the day
-    all of it, and any day of a partitioned sync may be run again.
+    all of it, and any day of a partitioned sync may be run again. A sync without a cursor tells
+    everything each time: what people settled of a row counts until another version of it comes.
     """
+    if sync.cursor is None:
+        for identity in found.identity(sync.key, staged, None):
+            remembered.forget_keys(conn, sync.name, identity)
+        return
     oldest, asked = None, snapshot.cursor_from
     if snapshot.partition is None:
         oldest = recalling.forgotten_before(sync, snapshot.cursor_to)

@@ -13,7 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
-from wfops_pipelines.staging.newest import Marks
+from wfops_pipelines.staging.newest import Chosen, Marks
 from wfops_pipelines.staging.reading import told_in_parts
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.mixed import Mixed, joined, masked
@@ -64,7 +64,8 @@ class Gathered:
 
     `repeats` is how many rows were dropped because the same version came twice. `doubted` and
     `contradicted`, `overtaken`: see Snapshot. `mixed` is of the rows. `earliest` is the first time
-    of all that was told.
+    of all that was told. `others`: the keys of rows that were told, too, where it counts which were
+    not.
     """
 
     rows: Rows
@@ -76,6 +77,7 @@ class Gathered:
     overtaken: int = 0
     mixed: Mixed = field(default_factory=dict)
     earliest: datetime | None = None
+    others: Rows | None = None
 
     def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
@@ -128,7 +130,7 @@ def gather(
     if fitting.quarrels(sync.key):  # another type spells a key otherwise
         told = _told_again(_Told(sync, memory, only), whole, known)
     chosen = told.marks.newest()
-    if not len(chosen.version):
+    if not len(chosen.version) and sync.missing != "delete":
         return None
     rows = whole if chosen.mask is None else whole.filter(chosen.mask)
     doubted = tuple(
@@ -139,7 +141,17 @@ def gather(
     names = [n for n in texts_ if fitting.quarrels(n) or any(n in kinds for kinds in mixed)]
     stayed = masked(joined(names, spool.read, mixed), chosen.mask)
     counts = chosen.repeats, doubted, cells, chosen.overtaken
-    return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed, told.earliest)
+    others = _others(sync, whole, chosen)
+    return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed, told.earliest, others)
+
+
+def _others(sync: Sync, whole: Rows, chosen: Chosen) -> Rows | None:
+    """Rows that were told and are not among those that stay, where it counts what was not told."""
+    import pyarrow.compute as pc
+
+    if sync.missing != "delete" or chosen.mask is None or sync.key not in whole.column_names:
+        return None
+    return whole.filter(pc.invert(chosen.mask)).select([sync.key])
 
 
 def _with_keys(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging import rereading
+from wfops_pipelines.staging import put_away, rereading
 from wfops_pipelines.staging.gathering import Memory
 from wfops_pipelines.store import remembered
 from wfops_pipelines.sync import Sync
@@ -23,10 +23,10 @@ def between(
 def of_all(sync: Sync, services: Services, ahead: datetime, cursor: datetime | None) -> Memory:
     """Of all that is remembered, and more where a source tells what it was not asked for.
 
-    Of a sync without a cursor nothing is remembered.
+    Of a sync without a cursor, what people settled otherwise is remembered, and no more.
     """
     if sync.cursor is None:
-        return Memory(lambda *_: remembered.Came())
+        put_away.learn(sync, services)
     found = remembered.Recall(services.engine, sync.name, ahead)
 
     def remind(since: datetime) -> None:

@@ -185,6 +185,21 @@ def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
         )
 
 
+def forget_keys(conn: Connection, sync: str, rows: pa.Table) -> None:
+    """Drop what is remembered of these rows, whatever versions; not of rows without a key."""
+    some = conn.exec_driver_sql(
+        f"select 1 from {_ROWS} where sync = %(sync)s limit 1", {"sync": sync}
+    )
+    if some.first() is None:
+        return
+    with copied(conn, rows) as staged:
+        conn.exec_driver_sql(
+            f"delete from {_ROWS} s using {staged} x "
+            "where s.sync = %(sync)s and s.key = x.key and x.key <> %(none)s",
+            {"sync": sync, "none": NO_KEY},
+        )
+
+
 def forget(conn: Connection, sync: str, before: datetime) -> None:
     """Drop remembered rows that no overlap window reaches any more."""
     c = t.staged_rows.c
