@@ -192,6 +192,17 @@ def test_nothing_is_drafted_for_a_row_that_the_source_deleted(assisted):
     assert [d.key for d in kept(bench)] == ["1"]
 
 
+def test_each_row_is_known_again_where_deleted_ones_and_those_without_a_key_stand_between(assisted):
+    """Else a row that was rejected comes again under the version of another one."""
+    bench = assisted()
+    gone = replace(bench.sync, deleted="gone")
+    bench.project = replace(bench.project, syncs={"things": gone})
+    told = [{**record(n, f"Ann {n}"), "gone": n % 2 > 0} for n in range(1, 6)]
+    bench.held(told)
+    assert bench.run(told).judged == ()
+    assert bench.run([told[1]]).judged == ()
+
+
 @pytest.mark.slow
 def test_a_label_is_proposed_where_it_is_sure_and_left_to_a_person_where_not(assisted, seed):
     bench = assisted(

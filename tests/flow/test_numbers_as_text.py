@@ -10,9 +10,11 @@ from tests.destinations.contacts_api import contacts_api
 from tests.flow.amounts import page
 from tests.flow.test_undo_rest import crm
 from wfops_pipelines import Above, Policy, undoing
+from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.reconciling import proving
+from wfops_pipelines.store import snapshots
 
 pytestmark = pytest.mark.components
 
@@ -205,3 +207,13 @@ def test_a_key_that_is_no_number_changes_no_other_key(make_bench):
     (judged,) = bench.run(rows).judged
     (below,) = [f for f in judged.evidence.findings if f.check.startswith("expectation")]
     assert below.keys == ("33", "ten")
+
+
+def test_a_number_that_a_fraction_does_not_hold_is_named_and_never_published_as_another(make_bench):
+    bench = published(make_bench(POLICY), 1.5, 2.5, 3.5, 4.5)
+    held = bench.held(page(9, 9_007_199_254_740_993, "ten", 10.5, 0.1, 1e21, 2.5))
+    with bench.services.engine.connect() as conn:
+        stored = snapshots.evidence(conn, "things", held.seq)
+    (found,) = [f for f in findings_of(stored[1]) if f.check == "schema"]
+    assert found.keys == ("9-1", "9-0")
+    assert "is a number that double does not hold (row 9-0: '9007199254740993')" in found.sentence

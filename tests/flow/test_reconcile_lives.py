@@ -15,7 +15,7 @@ from wfops_pipelines import publishing
 from wfops_pipelines.destinations import staging
 from wfops_pipelines.examining import examination
 from wfops_pipelines.reconciling import reconciliation
-from wfops_pipelines.staging import gathering, rereading
+from wfops_pipelines.staging import gathering, recalling, rereading
 from wfops_pipelines.store import remembered, snapshots
 from wfops_pipelines.store.versions import versions
 
@@ -41,6 +41,7 @@ def test_no_life_loses_doubles_leaks_or_miscounts_a_row_or_puts_an_old_one_over_
         "edited",
         "reverted",
         "read since a date",
+        "from before the window",
         "of other types",
     ):
         assert found.did[accident], f"no life met {accident!r}"
@@ -82,6 +83,18 @@ def no_recall(patch):
     patch.setattr(rereading, "recall", lambda *_: None)
 
 
+def no_reach(patch):
+    original = recalling.of_all
+
+    def between(sync, services, ahead, cursor):
+        since = rereading.begins(sync, cursor) if sync.source.windowed else None
+        return recalling.between(sync, services, ahead, since)
+
+    patch.setattr(
+        recalling, "of_all", lambda *a: original(*a) if a[0].cursor is None else between(*a)
+    )
+
+
 def no_queue(patch):
     patch.setattr(snapshots, "unsettled_before", lambda *_: False)
 
@@ -101,6 +114,7 @@ def no_count(patch):
         (no_overlap, "lost"),
         (no_kinds, "doubled"),
         (no_recall, "doubled"),
+        (no_reach, "doubled"),
         (no_queue, "out of turn"),
         (no_count, "miscounted"),
     ],

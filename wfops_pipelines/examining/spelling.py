@@ -160,7 +160,7 @@ def _holds(kind: pa.DataType, number: Decimal) -> bool:
     import pyarrow.types as pt
 
     if pt.is_floating(kind):
-        return True
+        return Decimal(repr(float(number))) == number  # else it would be published as another one
     if pt.is_integer(kind):
         return -(2**63) <= number < 2**63 and number == int(number)
     try:

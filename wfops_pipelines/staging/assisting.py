@@ -77,8 +77,9 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
     """
     if not sync.assist or not rows:
         return Assisted(rows)
-    named = [dict(r) for r in rows if r.get(sync.key) is not None and not r.get(DELETED)]
-    loose = [dict(r) for r in rows if r.get(sync.key) is None or r.get(DELETED)]
+    all_ = [dict(r) for r in rows]  # in their order, which their versions have as well
+    named = [r for r in all_ if r.get(sync.key) is not None and not r.get(DELETED)]
+    loose = [r for r in all_ if r.get(sync.key) is None or r.get(DELETED)]
     made: list[Drafted] = []
     for asked in sync.assist:
         if isinstance(asked, Tidy):
@@ -93,7 +94,7 @@ def assist(sync: Sync, rows: Sequence[Mapping[str, Any]], services: Services) ->
             made.append(Drafted(str(row[sync.key]), draft))
         for row in loose:
             row[asked.column] = None
-    return Assisted([*named, *loose], tuple(made))
+    return Assisted(all_, tuple(made))
 
 
 def _duplicates(
