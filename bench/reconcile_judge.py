@@ -253,16 +253,17 @@ def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
 
 
 def _stays_by_decision(record: Record, key: str) -> bool:
-    """Whether a person put away that a row is gone, which is all that was told of it since."""
-    told = [
-        n for n, rows in record.rows.items() if key in rows and record.snapshots[n].origin is None
-    ]
+    """Whether a person put away that a row is gone, or is asked, and nothing was told of it since.
+
+    That may be in an edit, or where it is asked about again.
+    """
     taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
-    for n in reversed(told):
-        if not record.rows[n][key].get(DELETED):
-            return False
-        if record.fate[n, key] == "stay" or (n, key) in taken:
+    for n in [n for n in reversed(record.rows) if key in record.rows[n]]:
+        gone = record.rows[n][key].get(DELETED)
+        if gone and (record.fate[n, key] in ("stay", "held") or (n, key) in taken):
             return True
+        if not gone and record.snapshots[n].origin is None:
+            return False
     return False
 
 
