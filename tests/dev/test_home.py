@@ -1,4 +1,4 @@
-"""A project that was made as the docs say it has the product's Dagster instance, not Dagster's own."""
+"""A project made as the docs say it has the product's Dagster instance, not Dagster's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def test_what_the_project_adds_to_it_stays(tmp_path: Path) -> None:
     assert (tmp_path / "dagster.yaml").read_text("utf-8") == own
 
 
-@pytest.mark.parametrize("said", ["", "telemetry: {enabled: false}", "run_coordinator: nobody", "["])
+@pytest.mark.parametrize(
+    "said", ["", "telemetry: {enabled: false}", "run_coordinator: nobody", "["]
+)
 def test_one_by_which_nobody_could_decide_is_refused_with_its_repair(
     tmp_path: Path, said: str
 ) -> None:

@@ -98,7 +98,7 @@ def tell(tried: Tried, sync: Sync, services: Services, *, quiet: bool = False) -
             typer.echo(f"it failed: {tried.review.id}")
             show_choices(tried.review, sync, services)
         elif not isinstance(tried.error, SettingsError | HeadMoved):
-            typer.echo("it failed; `wfops reviews` lists what waits for a person")
+            typer.echo("it failed as before: `wfops reviews` lists the request that asks about it")
         raise tried.error
     if not (quiet or tried.judged or tried.publications or tried.carried):
         typer.echo("nothing was left to do")

@@ -261,7 +261,8 @@ def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
     first, before = snapshot.doubted[0]
     row = "one of them" if sync.key in sync.policy.masked else first
     said = (
-        f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether they are newer than "
+        f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether "
+        f"{'it is' if len(keys) == 1 else 'they are'} newer than "
         f"what came before ({row}: a version of {before}): it goes back or lies in the future. "
         "Either a wrong date was mended, and these rows are right, or an answer came from a copy "
         "that lags, and they are old"
