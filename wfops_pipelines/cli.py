@@ -126,7 +126,7 @@ def reviews(
         if review.kind is ReviewKind.FAILURE:
             failures.show_choices(review, sync, services)
         elif review.kind in HOLDS:
-            carried.warn_of_override(review, sync, services)
+            carried.tell_hold(review, sync, services)
         else:
             tell_waiting(review, sync, services)
 
