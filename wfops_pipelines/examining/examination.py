@@ -65,13 +65,14 @@ class There:
     """What the destination says about a snapshot's rows.
 
     living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
-    would refuse.
+    would refuse. certain: how many of its rows would be deleted, where it is a table that knows.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
     misfits: Sequence[Misfit] = ()
+    certain: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def examine(
         run("destination", destination)
         run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
-        run("deletes", lambda: deletions(rows, sync, there.living))
+        run("deletes", lambda: deletions(rows, sync, there.living, there.certain))
         run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))
     evidence = Evidence(
         sync=sync.name,
