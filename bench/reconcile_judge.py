@@ -222,9 +222,26 @@ def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
         return
     last = max((n for n, s in record.snapshots.items() if s.origin is None), default=0)
     if (last, key) not in record.fate:
+        if _stays_by_decision(record, key):
+            life.did["a deletion put away"] += 1
+            return
         yield Fault("lost", f"{key} is gone at the source, and nobody knows")
     elif record.fate[last, key] == "go" and _rank(record, last) <= _blocked(life, record):
         yield Fault("lost", f"{key} is gone at the source, and lives at the destination")
+
+
+def _stays_by_decision(record: Record, key: str) -> bool:
+    """Whether a person put away that a row is gone, which is all that was told of it since."""
+    told = [
+        n for n, rows in record.rows.items() if key in rows and record.snapshots[n].origin is None
+    ]
+    taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
+    for n in reversed(told):
+        if not record.rows[n][key].get(DELETED):
+            return False
+        if record.fate[n, key] == "stay" or (n, key) in taken:
+            return True
+    return False
 
 
 def _excused(life: Life, record: Record, version: Version, staged: set[int]) -> str | None:
@@ -402,8 +419,9 @@ def _untold(life: Life, record: Record, new: Version, old: Version, handed: Any)
     Its clock is too coarse, or it is misdated by so little that a clock may be as wrong.
     """
     misdated = new.cursor > new.written + life.source.moods.skew
-    within = new.cursor <= record.snapshots[handed.seq].staged_at + OVERLAP
-    return new.cursor == old.cursor or (misdated and new.cursor > old.cursor and within)
+    latest = record.snapshots[handed.seq].staged_at + OVERLAP
+    later = new.cursor > old.cursor or old.cursor > latest  # such a date says nothing
+    return new.cursor == old.cursor or (misdated and later and new.cursor <= latest)
 
 
 def _held(row: Any) -> tuple[int, int | None, bool]:

@@ -397,6 +397,7 @@ def _moods(dice: random.Random, incremental: bool, deletes: bool) -> Moods:
         fickle=dice.random() < 0.25,
         lagging=0.25 if incremental else 0,
         behind=0.15 if incremental else 0,
+        unit=timedelta(hours=dice.choice((6, 24))) if dice.random() < 0.2 else Moods.unit,
     )
 
 

@@ -61,7 +61,8 @@ class Moods:
 
     skew: its clock less ours. tick: what its clock counts in. offset: it pages by position, so that
     rows that move make others be skipped. lagging: a page has an older answer, too. behind: a
-    replica that lags answers the whole extraction. endless: it ignores a window's end. tombstones:
+    replica that lags answers the whole extraction. endless: it ignores a window's end. unit: it
+    knows a window's start but to so much, and answers what lies before it, too. tombstones:
     it goes on to return rows that were deleted, as such. fickle: values of one column differ in
     their types.
     """
@@ -71,6 +72,7 @@ class Moods:
     page: int = 3
     offset: bool = False
     endless: bool = False
+    unit: timedelta = timedelta(microseconds=1)
     tombstones: bool = False
     fickle: bool = False
     repeats: float = 0.1
@@ -200,7 +202,12 @@ class Moody:
 
     def _in(self, window: Window) -> list[Version]:
         found = [v for v in map(self.told, self.versions) if v is not None]
-        found = [v for v in found if window.start is None or v.cursor >= window.start]
+        if window.start is not None:
+            start = EPOCH + (window.start - EPOCH) // self.moods.unit * self.moods.unit
+            self.showed["from before the window"] += any(
+                start <= v.cursor < window.start for v in found
+            )
+            found = [v for v in found if v.cursor >= start]
         if not self.moods.endless:
             found = [v for v in found if v.cursor < window.end]
         return sorted(found, key=lambda v: (v.cursor, v.key))

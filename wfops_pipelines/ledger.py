@@ -17,7 +17,7 @@ from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Keep, Parcel
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, files, snapshots
+from wfops_pipelines.store import audit, database, files, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.inferring import type_named
 from wfops_pipelines.store.mixed import read_note
@@ -65,6 +65,15 @@ class Publication:
             f"; {self.stale:,} {'was' if few else 'were'} stale: the destination has "
             f"{'a newer version' if few else 'newer versions'}"
         )
+
+
+def one_at_a_time(conn: Connection, sync: Sync) -> None:
+    """Wait until nobody else writes rows of this sync to its destination, or takes some back.
+
+    Which of two versions of a row is newer can be told by what is there, and not by what somebody
+    is just sending: an API would get the older one last, or a new row twice.
+    """
+    database.one_at_a_time(conn, f"wfops {sync.name} at its destination")
 
 
 def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: frozenset[str]) -> Rows:

@@ -22,6 +22,7 @@ from wfops_pipelines.ledger import (
     HELD,
     Publication,
     left_out,
+    one_at_a_time,
     parcel_of,
     quarantine,
     select_rows,
@@ -198,6 +199,7 @@ def _publish(
     without: Iterable[str] = (),
     decision: str | None = None,
 ) -> Publication:
+    one_at_a_time(conn, sync)
     away = frozenset(without) | left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(services.rows(snapshot), sync.key, only, away)
     old = undoing.needless_before(conn, sync, services.clock())

@@ -25,11 +25,15 @@ def lock_older(conn: Connection, newer: Snapshot) -> tuple[Review, ...]:
         r.id for r in reviews.holding(conn, newer.sync) if r.seq is not None and r.seq < newer.seq
     ]
     locked = [reviews.get(conn, id, lock=True) for id in reversed(asked)]
-    pending = tuple(r for r in locked if r is not None and r.state is ReviewState.PENDING)
-    for review in pending:
-        assert review.seq is not None
-        snapshots.get(conn, review.sync, review.seq, lock=True)
-    return pending
+    pending = (r for r in locked if r is not None and r.state is ReviewState.PENDING)
+    return tuple(r for r in pending if not _settles(conn, r))
+
+
+def _settles(conn: Connection, review: Review) -> bool:
+    """Whether people settled its rows otherwise than they come: a newer extraction has them not."""
+    assert review.seq is not None
+    held = snapshots.get(conn, review.sync, review.seq, lock=True)
+    return bool(review.reopens) or held.origin is not None
 
 
 def supersede(

@@ -31,6 +31,7 @@ from wfops_pipelines.errors import BadDecision, SnapshotDamaged
 from wfops_pipelines.ledger import (
     REVERTED,
     Publication,
+    one_at_a_time,
     parcel_of,
     publications_of,
     published_rows,
@@ -119,6 +120,7 @@ def revert(
     destination = sync.destination
     assert isinstance(destination, Undoable)
     parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
+    one_at_a_time(conn, sync)
     total, away = Reverted(), list[tuple[str, frozenset[str]]]()
     for part in parts:
         rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)

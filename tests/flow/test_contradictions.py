@@ -13,7 +13,7 @@ from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import Edit, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.examining.contradictions import contradicted_findings
-from wfops_pipelines.staging.gathering import gather
+from wfops_pipelines.staging.gathering import Memory, gather
 from wfops_pipelines.store.remembered import Came
 from wfops_pipelines.testing import FakeSource
 
@@ -35,7 +35,7 @@ def found(tmp_path):
     """`found(*pages)`: what an extraction says contradicts itself, and its rows."""
 
     def run(*pages, made=None, at_once=2, came=lambda *_: Came()):
-        return gather(made or declared(), pages, None, came, None, tmp_path, at_once)
+        return gather(made or declared(), pages, None, Memory(came), None, tmp_path, at_once)
 
     return run
 

@@ -73,6 +73,16 @@ def test_a_day_run_again_stages_what_is_new_in_it_only(bench):
     assert run(bench, FIRST, [row("1"), row("2", hours=3)]).judged == ()
 
 
+def test_a_row_without_a_time_waits_for_a_person_since_it_is_of_no_day(bench):
+    """As an older day it would lose against what a later one brought, and nobody would hear."""
+    undated = {**row("9"), "updated_at": None}
+    run(bench, SECOND, [row("1", SECOND), row("2", SECOND)])
+    (judged,) = run(bench, FIRST, [row("3"), row("4"), undated]).judged
+    assert judged.review.keys == ("9",)
+    assert "1 row has no updated_at, so that it is of no day" in judged.review.summary
+    assert [r[0] for r in bench.rows()] == ["1", "2", "3", "4"]
+
+
 def test_a_held_day_holds_no_other_and_is_released_as_what_it_is(bench):
     held = run(bench, FIRST, [row("1", amount=-1)]).judged[0].review
     assert held.kind is ReviewKind.WHOLE

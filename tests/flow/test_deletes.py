@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import MACHINE
 from wfops_pipelines import Always, Policy, flow, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
-from wfops_pipelines.deciding.steering import reopen
 from wfops_pipelines.destinations import database_table
 from wfops_pipelines.errors import BadDecision, SchemaRefused
 from wfops_pipelines.reconciling.proving import prove
@@ -330,7 +329,9 @@ def test_a_tombstone_cannot_be_edited_into_a_row(whole):
     fits(bench)
 
 
-def test_a_deletion_that_is_taken_back_lives_again_until_the_source_lacks_it_again(whole):
+def test_a_row_whose_deletion_was_taken_back_lives_until_the_source_has_and_lacks_it_again(
+    whole,
+):
     bench = whole()
     bench.run([row(str(n), amount=n) for n in range(6)])
     bench.run([row("0", amount=7), *(row(str(n), amount=n) for n in range(1, 4))])
@@ -341,6 +342,9 @@ def test_a_deletion_that_is_taken_back_lives_again_until_the_source_lacks_it_aga
     assert alive(bench) == list("012345")
     fits(bench)
     bench.run([row(str(n), amount=8) for n in range(4)])
+    assert alive(bench) == list("012345")  # as a person said
+    bench.run([row(str(n), amount=8) for n in range(6)])
+    bench.run([row(str(n), amount=9) for n in range(4)])
     assert alive(bench) == list("0123")
     fits(bench)
 
@@ -373,7 +377,7 @@ def test_a_row_that_was_rejected_and_is_asked_about_again_after_its_deletion_sta
     bench.release(bench.decide(held, Verb.REJECT))
     bench.run([gone("1", 5)])
     fits(bench)
-    again = reopen(held.id, "it was right", ANA, bench.services)
+    again = bench.reopen(held, ANA)
     bench.release(bench.decide(again, Verb.APPROVE, who="bob"))
     assert alive(bench) == ["2", "3", "4"]
     fits(bench)

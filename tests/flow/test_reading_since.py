@@ -1,5 +1,6 @@
 """`wfops run --since`: what the ordinary extractions no longer reach is read again, once."""
 
+import operator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -98,13 +99,13 @@ def test_what_was_rejected_and_is_as_it_was_is_not_asked_again(rejected):
     assert read(rejected, [wrong]).judged == ()
 
 
-@pytest.mark.parametrize("moment", ["gather", "_recall"])
+@pytest.mark.parametrize("moment", ["gather", "recalling.between"])
 def test_a_run_that_stages_meanwhile_makes_it_forget_nothing(rejected, monkeypatch, moment):
     """An ordinary run forgets what no overlap reaches, which was remembered again just now."""
     import wfops_pipelines.staging.extraction as extraction
 
     wrong = row("1", amount=-1, at=FIRST + timedelta(hours=1))
-    real, done = getattr(extraction, moment), []
+    real, done = operator.attrgetter(moment)(extraction), []
 
     def meanwhile(*args, **more):
         if not done:
@@ -113,7 +114,7 @@ def test_a_run_that_stages_meanwhile_makes_it_forget_nothing(rejected, monkeypat
             extraction.stage(rejected.sync, rejected.services, MACHINE.actor, None)
         return real(*args, **more)
 
-    monkeypatch.setattr(extraction, moment, meanwhile)
+    monkeypatch.setattr(f"{extraction.__name__}.{moment}", meanwhile)
     passed = read(rejected, [row("0"), wrong, row("2")])
     assert [j.snapshot.reread_by for j in passed.judged] == [None]
     assert ("1", "a name", -1) not in rejected.rows()

@@ -91,6 +91,28 @@ def test_a_window_has_its_start_and_not_its_end(erp):
     assert ids(ORDERS, window, erp) == ["o10", "o11", "o12"]
 
 
+def test_a_row_without_a_time_is_in_every_window(erp):
+    with connect(erp.url).begin() as conn:
+        conn.exec_driver_sql("""insert into sales."Odd %%orders" values ('undated', 1, null)""")
+    window = Window(START + timedelta(hours=10), START + timedelta(hours=11))
+    assert ids(ORDERS, window, erp) == ["o10", "undated"]
+    assert ids(ORDERS, EVERYTHING, erp)[-1] == "undated"
+
+
+@pytest.mark.parametrize("naive", [True, False])
+def test_a_time_without_a_zone_is_of_utc_whatever_zone_the_server_is_set_to(erp, naive):
+    """Else its window is another one than the cursor's, and what lies between is lost."""
+    with connect(erp.url).begin() as conn:
+        database = conn.exec_driver_sql("select current_database()").scalar_one()
+        conn.exec_driver_sql(f"alter database {database} set timezone = 'Europe/Berlin'")
+        conn.exec_driver_sql("create table plain (id text, at timestamp)")
+        conn.exec_driver_sql("insert into plain values ('1', '2026-05-01 12:00')")
+    source = sql_table("erp", "plain", cursor="at", naive=naive)
+    for hour, found in ((11, []), (12, ["1"]), (13, [])):
+        window = Window(START + timedelta(hours=hour), START + timedelta(hours=hour + 1))
+        assert ids(source, window, erp) == found
+
+
 def test_sqlite_and_times_without_a_zone(tmp_path):
     url = f"sqlite:///{tmp_path}/shop.db"
     engine = sa.create_engine(url)

@@ -107,6 +107,7 @@ class Review:
     run_id: str | None = None
     assigned_to: str | None = None
     reopened_by: str = ""
+    reopens: str = ""
     routed: str = ""
     cause: str = ""
     label: str = ""

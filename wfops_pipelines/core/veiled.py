@@ -13,8 +13,8 @@ _HARMLESS = re.compile(
     r"|unseen [\w ]+|mix of [\w ]+|(above|below) the known range|shape of the distribution"
 )
 _SILENT = (  # their words quote none
-    "critical_changes", "versions", "schema", "policy", "edited", "asked_again", "unsendable",
-    "overtaken",
+    "critical_changes", "versions", "schema", "policy", "edited", "asked_again", "put_away",
+    "unsendable", "overtaken", "undated",
 )  # fmt: skip
 _KINDS = {
     "numbers": "numbers",

@@ -77,6 +77,7 @@ _ABOUT_ALL = {
     "policy": "what the policy guards is not there to be looked at",
     "key": "a row that its key does not name cannot be held by itself",
     "edited": "somebody else looks at all of what was edited",
+    "put_away": "all rows of an older extraction were put away meanwhile",
     "asked_again": "somebody else looks at all of what was put away",
 }
 
@@ -108,8 +109,11 @@ JUDGEMENT = (
     "order",
     "versions",
     "overtaken",
+    "put_away",
+    "undated",
     "edited",
     "asked_again",
+    "put_away",
     "drafted",
     "preparation",
     "duplicates",

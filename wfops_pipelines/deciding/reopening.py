@@ -135,6 +135,7 @@ def _held_again(conn: Connection, old: Review, actor: Actor, services: Services)
         summary=f"re-opened by {actor.name}: {old.summary}",
         opened_at=services.clock(),
         reopened_by=actor.name if actor.verified else "",
+        reopens=old.id,
         decided_at=None,
         decided_by=None,
         assigned_to=None,

@@ -24,9 +24,11 @@ from wfops_pipelines.examining.impact import (
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
 from wfops_pipelines.examining.spelling import Spelled, drift, spelled
+from wfops_pipelines.examining.undated import undated_findings
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
+from wfops_pipelines.store.settled import ALL
 from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
@@ -46,7 +48,7 @@ class Past:
     of finding. model: the row model that still serves; published: the rows to fit another one on by
     where they came from, or only the newest where one serves. waivers: those that count now.
     drafts: what was proposed for the snapshot's rows. overtakes: whether a person has published one
-    before in which rows of one key overtook each other.
+    before in which rows of one key overtook each other. settled: see `settled.meanwhile`.
     """
 
     schema: pa.Schema | None = None
@@ -58,6 +60,7 @@ class Past:
     waivers: Sequence[Waiver] = ()
     drafts: Sequence[Drafted] = ()
     overtakes: bool = False
+    settled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,10 @@ def examine(
     run("order", lambda: order_findings(snapshot, sync))
     run("versions", lambda: contradicted_findings(snapshot, sync))
     run("overtaken", lambda: () if known.overtakes else overtaken_findings(snapshot, rows, sync))
+    run("undated", lambda: undated_findings(snapshot, rows, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("asked_again", lambda: asked_again_findings(snapshot))
+    run("put_away", lambda: put_away_findings(known.settled, rows, sync.key))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
@@ -252,6 +257,22 @@ def asked_again_findings(snapshot: Snapshot) -> list[Finding]:
     return [
         Finding("asked_again", Severity.CRITICAL, said, measured=snapshot.rows, details=details)
     ]
+
+
+def put_away_findings(settled: frozenset[str], rows: Rows, key: str) -> list[Finding]:
+    """Rows that people settled while they were extracted: they may be what was put away."""
+    if not settled or key not in rows.column_names:
+        return []
+    here = frozenset(k for part in rows.parts([key]) for k in keys_of(part[key]))
+    keys = () if ALL in settled else tuple(sorted(settled & here))
+    if not keys and ALL not in settled:
+        return []
+    which = counted_rows(len(keys)) if keys else "all rows"
+    said = (
+        f"{which} may be as a person put them away, edited them or asked about them: it was while "
+        "this was extracted, or the file that could tell is lost"
+    )
+    return [Finding("put_away", Severity.CRITICAL, said, measured=len(keys), keys=keys)]
 
 
 def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:

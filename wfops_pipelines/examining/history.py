@@ -13,12 +13,13 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
+from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examining import overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.examining.impact import misfitting, unsendable
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import drafts, learning, row_models, snapshots, waivers
+from wfops_pipelines.store import drafts, learning, row_models, settled, snapshots, waivers
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.inferring import Types
 from wfops_pipelines.store.row_models import Source, Stored
@@ -67,7 +68,24 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
         overtakes=overtaken.published_before(conn, snapshot),
+        settled=_settled(conn, sync, snapshot, services),
     )
+
+
+def _settled(
+    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+) -> frozenset[str]:
+    """Rows that a person may have put away as they are; with a cursor, such are never staged."""
+
+    def lost(seq: int) -> bool:
+        of = snapshots.get(conn, sync.name, seq)
+        try:
+            services.rows(snapshots.get(conn, sync.name, of.rank))
+        except SnapshotDamaged:
+            return True
+        return False
+
+    return frozenset() if sync.cursor is not None else settled.meanwhile(conn, snapshot, lost)
 
 
 def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> There:

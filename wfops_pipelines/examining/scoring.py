@@ -26,13 +26,13 @@ TOLD = 1_000  # odd rows of a column whose reasons the evidence keeps
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Findings, the new profile as JSON, and what the evidence keeps about the score.
+    """Findings, the new profile as JSON (None: as the last one), and what the evidence keeps.
 
     `fitted` is a row model that had to be fitted, to be kept for the next snapshots.
     """
 
     findings: tuple[Finding, ...]
-    profile: str
+    profile: str | None
     summary: dict[str, Json]
     fitted: Stored | None = None
 
@@ -63,6 +63,9 @@ def score(
     scored = anomaly.score_snapshot(
         profiles, new, false_holds=sync.policy.false_holds, weights=weights
     )
+    unchanged = sync.cursor is None and bool(profiles) and new.digest == profiles[-1].digest
+    if unchanged and new.rows:  # the source has no news; that is no replay, and no day of its own
+        scored = replace(scored, p_value=1.0, held=False, score=0.0, findings=())
     findings = _findings(scored)
     summary: dict[str, Json] = {
         "p_value": scored.p_value,
@@ -82,7 +85,8 @@ def score(
     model = stored or fitted
     rows = _rows(sync, found, model) if model is not None else []
     summary["rows"] = _model_json(model)
-    return Scored((*findings, *rows), new.to_json(), summary, fitted)
+    profile = None if unchanged else new.to_json()
+    return Scored((*findings, *rows), profile, summary, fitted)
 
 
 def _retyped(

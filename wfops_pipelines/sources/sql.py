@@ -39,6 +39,7 @@ class Database:
 class SqlSource:
     """Rows of one table or view, those of a window where it has a `cursor` column.
 
+    Rows whose cursor is null come each time: nobody can say when they changed.
     `rows` are read at a time, or as few as WFOPS_ROWS_AT_ONCE says. `naive` is for a cursor without
     a time zone, taken as UTC.
     """
@@ -82,7 +83,10 @@ class SqlSource:
 
         engine = _engine(connection)
         try:
-            with engine.connect().execution_options(stream_results=True) as conn:
+            with engine.connect() as conn:
+                if conn.dialect.name == "postgresql":  # or a time without a zone is of the server's
+                    conn.exec_driver_sql("set time zone 'UTC'")
+                conn.execution_options(stream_results=True)
                 found = conn.execute(self._query(window)).mappings()
                 for part in found.partitions(connection.rows):
                     yield [dict(row) for row in part]
@@ -92,16 +96,17 @@ class SqlSource:
             engine.dispose()
 
     def _query(self, window: Window) -> Select[Any]:
-        from sqlalchemy import column, select, table, text
+        from sqlalchemy import column, or_, select, table, text
 
         schema, _, name = self.table.rpartition(".")
         query = select(text("*")).select_from(table(name, schema=schema or None))
         if self.cursor is None:
             return query
         moment: ColumnClause[Any] = column(self.cursor)
+        inside = moment < self._written(window.end)
         if window.start is not None:
-            query = query.where(moment >= self._written(window.start))
-        return query.where(moment < self._written(window.end)).order_by(moment)
+            inside &= moment >= self._written(window.start)
+        return query.where(or_(inside, moment.is_(None))).order_by(moment)
 
     def _written(self, moment: Any) -> Any:
         return moment.replace(tzinfo=None) if self.naive else moment
@@ -131,9 +136,9 @@ def sql_table(
     """Declare a table or view of the database at `WFOPS_<SYSTEM>_URL`, as `sql_table("erp",
     "sales.orders", cursor="updated_at")`.
 
-    Without `cursor` every extraction reads all of it. `naive`: the cursor has no time zone and is
-    in UTC. The address is SQLAlchemy's; drivers other than PostgreSQL's and SQLite's must be
-    installed.
+    Without `cursor` every extraction reads all of it, and with one all rows in which it is null.
+    `naive`: the cursor has no time zone and is in UTC. The address is SQLAlchemy's; drivers other
+    than PostgreSQL's and SQLite's must be installed.
     """
     return SqlSource(system, table, cursor, rows, naive)
 

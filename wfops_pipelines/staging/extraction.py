@@ -17,28 +17,26 @@ from wfops_pipelines.errors import SettingsError
 from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.services import Services
 from wfops_pipelines.sources import Window
-from wfops_pipelines.staging import rereading
+from wfops_pipelines.staging import recalling, rereading
 from wfops_pipelines.staging.assisting import Assisted, assist
-from wfops_pipelines.staging.gathering import Between, Gathered, Recall, gather
+from wfops_pipelines.staging.gathering import Between, Gathered, Memory, gather
 from wfops_pipelines.staging.vanished import with_vanished
 from wfops_pipelines.store import audit, database, drafts, files, remembered, rows, snapshots
 from wfops_pipelines.store.mixed import noted
 from wfops_pipelines.sync import Day, Sync
-
-REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times the overlap
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
     """What one extraction is about: its window, and what was there before it.
 
-    `came` tells of rows what was staged before. `before` is the number of the day's newest
+    `before` is the number of the day's newest
     snapshot, where the sync is partitioned. `again`: it lies behind what extractions reach.
     """
 
     window: Window
     head: snapshots.Head
-    came: Recall
+    memory: Memory
     day: Day | None
     before: int = 0
     again: bool = False
@@ -98,9 +96,9 @@ def _stage(
     api = sync.source.connect(services.environ)
     pages = sync.source.pages(stretch.window, api)
     places = services.folder(sync.name), services.at_once
-    found = gather(sync, pages, stretch.head.types, stretch.came, stretch.only, *places)
-    found = with_vanished(sync, found, services)
-    if found is None:
+    found = gather(sync, pages, stretch.head.types, stretch.memory, stretch.only, *places)
+    found = with_vanished(sync, found, services, stretch.memory.came)
+    if found is None or not found.rows.num_rows:
         return None
     assembled, assisted = _assisted(sync, found.rows, stretch.head, services)
     staged = _snapshot(sync, found, assembled, stretch, services, run_id)
@@ -109,8 +107,7 @@ def _stage(
     staged_rows = services.rows(staged)
     with database.transaction(services.engine) as conn:
         snapshot = _enter(conn, staged, staged_rows, stretch)
-        if sync.cursor is not None:
-            _remember(conn, sync, found, snapshot, staged_rows)
+        _remember(conn, sync, found, snapshot, staged_rows)
         drafts.add(conn, sync.name, snapshot.seq, assisted.drafts, snapshot.staged_at)
         audit.append(conn, _staged(snapshot, actor))
         if assisted.drafts:
@@ -127,8 +124,8 @@ def _behind(sync: Sync, services: Services, since: datetime) -> _Stretch | None:
         return None
     rereading.recall(sync, since, services)
     ahead = services.clock() + timedelta(minutes=sync.policy.overlap_minutes)
-    came = _recall(sync, services, ahead, since)
-    return _Stretch(Window(since, end), head, came, None, again=True)
+    memory = recalling.between(sync, services, ahead, since)
+    return _Stretch(Window(since, end), head, memory, None, again=True)
 
 
 def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | None) -> _Stretch:
@@ -137,30 +134,19 @@ def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | 
     with services.engine.connect() as conn:
         head = _head(conn, sync, services)
         if day is not None:
-            came = _recall(sync, services, ahead, day.start, day.end)
+            memory = recalling.between(sync, services, ahead, day.start, day.end)
             before = snapshots.newest_of(conn, sync.name, day.name)
             end = max(day.start, min(day.end, until))
-            return _Stretch(Window(day.start, end), head, came, day, before)
+            return _Stretch(Window(day.start, end), head, memory, day, before)
         since = rereading.begins(sync, head.cursor)
-        reached = since if sync.source.windowed else None
-        came = _recall(sync, services, ahead, reached)
-        return _Stretch(Window(since, until), head, came, None)
+        memory = recalling.of_all(sync, services, ahead, head.cursor)
+        return _Stretch(Window(since, until), head, memory, None)
 
 
 def _head(conn: Connection, sync: Sync, services: Services) -> snapshots.Head:
     """The stream's head, with the types that were published: a person may have let others go."""
     head = snapshots.head(conn, sync.name)
     return replace(head, types=settled_types(conn, sync, services, head.types))
-
-
-def _recall(
-    sync: Sync, services: Services, ahead: datetime, since: datetime | None,
-    until: datetime | None = None,
-) -> Recall:  # fmt: skip
-    """Of a sync without a cursor nothing is remembered."""
-    if sync.cursor is None:
-        return lambda *_: remembered.Came()
-    return remembered.Recall(services.engine, sync.name, ahead, since, until).of
 
 
 def _assisted(
@@ -247,14 +233,20 @@ def _remember(
 ) -> None:
     """Only what a later extraction may read again.
 
-    A source that cannot be asked for a window answers everything again, and any day of a
-    partitioned sync may be run again.
+    A source that cannot be asked for a window answers everything again, one that knows but the day
+    all of it, and any day of a partitioned sync may be run again. A sync without a cursor tells
+    everything each time: what people settled of a row counts until another version of it comes.
     """
-    again = not sync.source.windowed or snapshot.partition is not None
-    oldest = None
-    if not again and snapshot.cursor_to is not None:
-        reach = timedelta(minutes=4 * sync.policy.overlap_minutes)
-        oldest = snapshot.cursor_to - max(REMEMBER, reach)
+    if sync.cursor is None:
+        for identity in found.identity(sync.key, staged, None):
+            remembered.forget_keys(conn, sync.name, identity)
+        return
+    oldest, asked = None, snapshot.cursor_from
+    if snapshot.partition is None:
+        oldest = recalling.forgotten_before(sync, snapshot.cursor_to)
+    if oldest is not None:
+        if asked is not None and found.earliest is not None and found.earliest < asked:
+            oldest = min(oldest, found.earliest)
         remembered.forget(conn, sync.name, oldest)
     for identity in found.identity(sync.key, staged, oldest):
         remembered.remember(conn, sync.name, identity)

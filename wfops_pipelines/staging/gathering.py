@@ -13,7 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
-from wfops_pipelines.staging.newest import Marks
+from wfops_pipelines.staging.newest import Chosen, Marks
 from wfops_pipelines.staging.reading import told_in_parts
 from wfops_pipelines.store.fitting import Fitting, refitted
 from wfops_pipelines.store.mixed import Mixed, joined, masked
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Recall: TypeAlias = "Callable[[int, Callable[[], pa.Table]], Came]"
 """What was staged before of so many rows, whose key and version (texts) it may ask for."""
 
+_Doubts: TypeAlias = "dict[int, tuple[str, str]]"
+
 AT_ONCE = 20_000  # rows that are Python objects at the same time
 
 
@@ -43,12 +45,27 @@ class Between:
     end: datetime
 
 
+@dataclass(slots=True)
+class Memory:
+    """What was staged before, as far as it is remembered.
+
+    before: rows dated earlier may be forgotten; None: none are. remind: read the snapshots again,
+    from a time on.
+    """
+
+    came: Recall
+    before: datetime | None = None
+    remind: Callable[[datetime], None] = lambda _: None
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """New rows, a part at a time, and as many versions and cursors (a time, or NaT).
 
     `repeats` is how many rows were dropped because the same version came twice. `doubted` and
-    `contradicted`, `overtaken`: see Snapshot. `mixed` is of the rows.
+    `contradicted`, `overtaken`: see Snapshot. `mixed` is of the rows. `earliest` is the first time
+    of all that was told. `others`: the keys of rows that were told, too, where it counts which were
+    not.
     """
 
     rows: Rows
@@ -59,6 +76,8 @@ class Gathered:
     contradicted: tuple[Cell, ...] = ()
     overtaken: int = 0
     mixed: Mixed = field(default_factory=dict)
+    earliest: datetime | None = None
+    others: Rows | None = None
 
     def identity(self, key: str, rows: Rows, oldest: datetime | None) -> Iterator[pa.Table]:
         """Key (text), version (text) and cursor of each row that is not dated before `oldest`.
@@ -85,7 +104,7 @@ def gather(
     sync: Sync,
     pages: Iterable[Any],
     held: Mapping[str, str] | None,
-    came: Recall,
+    memory: Memory,
     only: Between | None,
     folder: Path,
     at_once: int,
@@ -96,7 +115,7 @@ def gather(
     are a page, a few times `at_once` rows, and a mark for each row; the rows wait in `folder`.
     """
     spool, fitting = Spool(folder), Fitting()
-    told, known, mixed = _Told(sync, came, only), [], []
+    told, known, mixed = _Told(sync, memory, only), [], []
     for part, kinds in told_in_parts(sync, pages, held, min(at_once, AT_ONCE)):
         fitting.see(part)
         spool.add(part)
@@ -109,9 +128,9 @@ def gather(
     whole = refitted(spool.read, schema, told.count)
     _refuse_bytes(sync, schema)
     if fitting.quarrels(sync.key):  # another type spells a key otherwise
-        told = _told_again(_Told(sync, came, only), whole, known)
+        told = _told_again(_Told(sync, memory, only), whole, known)
     chosen = told.marks.newest()
-    if not len(chosen.version):
+    if not len(chosen.version) and sync.missing != "delete":
         return None
     rows = whole if chosen.mask is None else whole.filter(chosen.mask)
     doubted = tuple(
@@ -122,7 +141,17 @@ def gather(
     names = [n for n in texts_ if fitting.quarrels(n) or any(n in kinds for kinds in mixed)]
     stayed = masked(joined(names, spool.read, mixed), chosen.mask)
     counts = chosen.repeats, doubted, cells, chosen.overtaken
-    return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed)
+    others = _others(sync, whole, chosen)
+    return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed, told.earliest, others)
+
+
+def _others(sync: Sync, whole: Rows, chosen: Chosen) -> Rows | None:
+    """Rows that were told and are not among those that stay, where it counts what was not told."""
+    import pyarrow.compute as pc
+
+    if sync.missing != "delete" or chosen.mask is None or sync.key not in whole.column_names:
+        return None
+    return whole.filter(pc.invert(chosen.mask)).select([sync.key])
 
 
 def _with_keys(
@@ -147,11 +176,12 @@ class _Told:
     """
 
     sync: Sync
-    came: Recall
+    memory: Memory
     only: Between | None
     marks: Marks = field(default_factory=Marks)
     doubts: dict[int, tuple[str, str]] = field(default_factory=dict)
     count: int = 0
+    earliest: datetime | None = None
 
     def add(self, part: pa.Table, version: npt.NDArray[np.uint64]) -> None:
         import pandas as pd
@@ -159,11 +189,25 @@ class _Told:
         inside = _inside(identify(self.sync, part, version), self.only)
         names = pd.Series(remembered_as(inside["key"]), inside.index, dtype=object)
         known = inside.assign(key=names)
-        news, doubts = _news(known, self.came(len(known), partial(_asked, known)))
+        if known["cursor"].notna().any():
+            first = known["cursor"].min().to_pydatetime()
+            self.earliest = min(first, self.earliest or first)
+        news, doubts = self._recalled(known)
         self.marks.add(part.num_rows, inside.assign(news=news))
         for at, (name, before) in doubts.items():
             self.doubts[self.count + at] = remembered_key(name), before
         self.count += part.num_rows
+
+    def _recalled(self, known: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], _Doubts]:
+        """As `_news`. A source that answers by the day tells what is forgotten by the hour."""
+        asked, before = partial(_asked, known), self.memory.before
+        news, doubts = _news(known, self.memory.came(len(known), asked))
+        late = None if before is None else known["cursor"][news & (known["cursor"] < before)]
+        if late is None or late.empty:
+            return news, doubts
+        self.memory.before = late.min().to_pydatetime()
+        self.memory.remind(self.memory.before)
+        return _news(known, self.memory.came(len(known), asked))
 
 
 def _told_again(told: _Told, rows: Rows, versions: Sequence[npt.NDArray[np.uint64]]) -> _Told:
@@ -215,9 +259,7 @@ def _asked(marks: pd.DataFrame) -> pa.Table:
     return pa.table({"key": keys, "version": pa.array(spelled(marks["version"].to_numpy()))})
 
 
-def _news(
-    marks: pd.DataFrame, came: Came
-) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+def _news(marks: pd.DataFrame, came: Came) -> tuple[npt.NDArray[np.bool_], _Doubts]:
     """Which rows did not come before; and which of those are doubted, by place.
 
     A version that came before and is dated earlier than others is told by a replica that lags.
@@ -237,7 +279,7 @@ def _news(
 
 def _met_again(
     marks: pd.DataFrame, came: Came, ahead: datetime
-) -> tuple[npt.NDArray[np.bool_], dict[int, tuple[str, str]]]:
+) -> tuple[npt.NDArray[np.bool_], _Doubts]:
     """As `_news`, of rows whose key is known or null."""
     import numpy as np
     import pandas as pd

@@ -6,7 +6,8 @@ known again first, from the snapshots themselves: only what is new or was change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,6 +17,7 @@ from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.drafts import DraftKind
 from wfops_pipelines.core.reviews import Actor
+from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.gathering import identify
@@ -88,17 +90,29 @@ def recall(sync: Sync, since: datetime, services: Services) -> None:
         found = snapshots.reaching(conn, sync.name, since)
         unnamed = snapshots.unnamed(conn, sync.name, sync.key)
     for snapshot in (s for s in found if s.seq not in unnamed):
-        try:
-            staged = services.rows(snapshot)
-        except SnapshotDamaged:
-            continue
-        with database.transaction(services.engine) as conn:
-            tidied, mixed, at = _tidied(conn, sync, snapshot.seq), read_note(staged.schema), 0
-            for part in staged.parts():
-                told, kinds = _as_told(part, sync.key, tidied), sliced(mixed, at, part.num_rows)
-                found = _identities(sync, told, kinds, since)
-                remembered.recall(conn, sync.name, snapshot.seq, found)
-                at += part.num_rows
+        with suppress(SnapshotDamaged), database.transaction(services.engine) as conn:
+            for part in identities_of(conn, sync, snapshot, services, since=since):
+                remembered.recall(conn, sync.name, snapshot.seq, part)
+
+
+def identities_of(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    services: Services,
+    keys: Collection[str] | None = None,
+    since: datetime | None = None,
+) -> Iterator[pa.Table]:
+    """Key, version and cursor of a snapshot's rows as the source told them, as remembered.
+
+    Only those of `keys`, and not dated before `since`. Raises SnapshotDamaged.
+    """
+    staged = services.rows(snapshot)
+    tidied, mixed, at = _tidied(conn, sync, snapshot.seq), read_note(staged.schema), 0
+    for part in staged.parts():
+        told, kinds = _as_told(part, sync.key, tidied), sliced(mixed, at, part.num_rows)
+        yield _identities(sync, told, kinds, keys, since)
+        at += part.num_rows
 
 
 def _tidied(conn: Connection, sync: Sync, seq: int) -> dict[str, _Cells]:
@@ -125,12 +139,21 @@ def _as_told(part: pa.Table, key: str, tidied: Mapping[str, _Cells]) -> pa.Table
     return part
 
 
-def _identities(sync: Sync, part: pa.Table, mixed: Mixed, since: datetime) -> pa.Table:
+def _identities(
+    sync: Sync,
+    part: pa.Table,
+    mixed: Mixed,
+    keys: Collection[str] | None,
+    since: datetime | None,
+) -> pa.Table:
     """As extraction saw the rows: without what assistants wrote into columns of their own."""
     drafted = {a.column for a in sync.assist if isinstance(a, Classify | Drafting)}
     told = part.drop_columns([c for c in part.column_names if c in drafted])
     marks = identify(sync, told, versions(told, mixed))
-    marks = marks[~(marks["cursor"] < since)]
+    if since is not None:
+        marks = marks[~(marks["cursor"] < since)]
+    if keys is not None:
+        marks = marks[marks["key"].map(str).isin(keys)]
     cursor = marks["cursor"].dt.tz_localize(None).to_numpy()
     return remembered.identities([*marks["key"]], marks["version"].to_numpy(), cursor)
 

@@ -9,18 +9,23 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Spelling, can_list
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.gathering import Gathered
+from wfops_pipelines.staging.gathering import Gathered, Recall, identify
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import followed_by
-from wfops_pipelines.store.versions import versions
+from wfops_pipelines.store.rows import remembered_as
+from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gathered | None:
-    """The rows found, and a tombstone for each row of the destination that is not among them.
+def with_vanished(
+    sync: Sync, found: Gathered | None, services: Services, came: Recall
+) -> Gathered | None:
+    """The rows found, and a tombstone for each row of the destination that was not told.
+
+    Not for one whose deletion a person put away: it stays until the source tells the row again.
 
     They are staged with the snapshot, so that what a person approves is what is deleted.
     """
@@ -33,7 +38,8 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
     if found is not None:
         if sync.key not in found.rows.column_names:
             return found  # without keys nobody can say what is missing; the examiners hold it
-        for part in found.rows.parts([sync.key]):
+        told = (r for r in (found.rows, found.others) if r is not None)
+        for part in (part for some in told for part in some.parts([sync.key])):
             here = part[sync.key].to_pylist()
             if None in here:  # it may be any of those that seem to be missing
                 return found
@@ -44,23 +50,38 @@ def with_vanished(sync: Sync, found: Gathered | None, services: Services) -> Gat
         assert found is not None
         same = _spelled(sync, fresh, found.rows.schema.field(sync.key).type, services)
         gone = [key for key in gone if key not in same]
-    return _and_tombstones(sync, found, gone) if gone else found
+    return _and_tombstones(sync, found, gone, came) if gone else found
 
 
-def _and_tombstones(sync: Sync, found: Gathered | None, gone: list[Any]) -> Gathered:
+def _and_tombstones(
+    sync: Sync, found: Gathered | None, gone: list[Any], came: Recall
+) -> Gathered | None:
     import numpy as np
 
     if found is not None:
         gone = _typed_as(gone, found.rows.schema.field(sync.key).type)
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
-    version, cursor = versions(marks), np.full(len(gone), "NaT", "datetime64[us]")
-    if found is None:
+    marks = _not_put_away(sync, marks, came)
+    if not marks.num_rows:
+        return found
+    version, cursor = versions(marks), np.full(marks.num_rows, "NaT", "datetime64[us]")
+    if found is None or not found.rows.num_rows:
         return Gathered(Rows.of(marks), version, cursor, 0)
     both = followed_by(found.rows, marks)
-    mixed = {n: np.append(k, np.zeros(len(gone), k.dtype)) for n, k in found.mixed.items()}
+    mixed = {n: np.append(k, np.zeros(marks.num_rows, k.dtype)) for n, k in found.mixed.items()}
     known, cursors = [found.version, version], [found.cursor, cursor]
     marked = np.concatenate(known), np.concatenate(cursors)
     return replace(found, rows=both, version=marked[0], cursor=marked[1], mixed=mixed)
+
+
+def _not_put_away(sync: Sync, marks: pa.Table, came: Recall) -> pa.Table:
+    import pyarrow as pa
+
+    known = identify(sync, marks, versions(marks))
+    names, version = remembered_as(known["key"]), spelled(known["version"].to_numpy())
+    there = came(len(known), lambda: pa.table({"key": [*names], "version": [*version]}))
+    fresh = [n is None or there.versions.get(n) != v for n, v in zip(names, version, strict=True)]
+    return marks.filter(pa.array(fresh, pa.bool_()))
 
 
 def _typed_as(keys: list[Any], kind: pa.DataType) -> list[Any]:

@@ -93,6 +93,10 @@ class Recall:
                     self._all = self._whole(conn)
             return self._asked(conn, told()) if self._all is None else self._all
 
+    def anew(self) -> None:
+        """Ask again, for more is remembered now."""
+        self._more, self._all = -1, None
+
     def _more_than(self, conn: Connection, most: int) -> bool:
         query = f"select count(*) from (select from {_ROWS} s where {_SCOPE} limit %(some)s) x"
         found: int = conn.exec_driver_sql(query, self._values | {"some": most + 1}).scalar_one()
@@ -178,6 +182,21 @@ def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
             f"from {t.SCHEMA}.streams h, {staged} x where h.sync = %(sync)s "
             "on conflict (sync, key, version) do update set seq = excluded.seq",
             {"sync": sync},
+        )
+
+
+def forget_keys(conn: Connection, sync: str, rows: pa.Table) -> None:
+    """Drop what is remembered of these rows, whatever versions; not of rows without a key."""
+    some = conn.exec_driver_sql(
+        f"select 1 from {_ROWS} where sync = %(sync)s limit 1", {"sync": sync}
+    )
+    if some.first() is None:
+        return
+    with copied(conn, rows) as staged:
+        conn.exec_driver_sql(
+            f"delete from {_ROWS} s using {staged} x "
+            "where s.sync = %(sync)s and s.key = x.key and x.key <> %(none)s",
+            {"sync": sync, "none": NO_KEY},
         )
 
 

@@ -64,6 +64,7 @@ def open_review(
             failure=failure,
             assigned_to=review.assigned_to,
             reopened_by=review.reopened_by or None,
+            reopens=review.reopens or None,
             routed=review.routed or None,
             cause=review.cause or None,
         )
@@ -330,6 +331,7 @@ def _review(row: Row[Any]) -> Review:
         run_id=row.run_id,
         assigned_to=row.assigned_to,
         reopened_by=row.reopened_by or "",
+        reopens=row.reopens or "",
         routed=row.routed or "",
         cause=row.cause or "",
         label=row.label or "",

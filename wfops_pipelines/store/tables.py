@@ -139,6 +139,7 @@ reviews = Table(
     Column("failure", Text),  # the exact text whose hash the reviewer of a failure is shown
     Column("assigned_to", Text),
     Column("reopened_by", Text),
+    Column("reopens", Text),  # the request whose rejected rows it holds again
     _time("escalated_at"),
     _time("overdue_at"),
     _time("reminded_at"),

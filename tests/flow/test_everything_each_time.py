@@ -1,0 +1,168 @@
+"""A sync without a cursor reads everything each time; what people settled does not come with it."""
+
+from dataclasses import replace
+
+import pytest
+
+from wfops_pipelines import Policy, flow, undoing
+from wfops_pipelines.core.reviews import Actor, Edit, Verb
+from wfops_pipelines.reconciling.proving import prove
+from wfops_pipelines.staging.extraction import stage
+from wfops_pipelines.store import snapshots
+
+pytestmark = pytest.mark.components
+
+ANA, BOB = Actor("ana", verified=True), Actor("bob", verified=True)
+POLICY = Policy(reviewers="team", scope="whole", delete_rows_up_to=0.9)
+
+
+def row(id, amount=10, name="n"):
+    return {"id": id, "name": name, "amount": amount}
+
+
+@pytest.fixture
+def whole(make_bench):
+    """A sync without a cursor, whose deletions are seen by comparison."""
+
+    def make(policy=POLICY, missing="delete"):
+        bench = make_bench(policy)
+        bench.project.syncs["things"] = replace(bench.sync, cursor=None, missing=missing)
+        return bench
+
+    return make
+
+
+def settled(bench):
+    proof = prove(bench.sync, bench.services)
+    assert proof.misfits == ()
+    assert proof.account.missing == 0
+
+
+PAGE = [row("1"), row("2", -5), row("3")]
+
+
+@pytest.mark.parametrize("missing", ["keep", "delete"])
+@pytest.mark.parametrize("verb", [Verb.APPROVE_CLEAN, Verb.APPROVE])
+def test_a_row_that_was_left_in_quarantine_stays_there_until_it_changes(whole, verb, missing):
+    bench = whole(missing=missing)
+    review = bench.held([row("1"), row("2", -5), row("3")])
+    exclude = ("2",) if verb is Verb.APPROVE else ()
+    bench.release(bench.decide(review, verb, exclude=exclude))
+    # the rule that held it is none any more: nothing but the decision stands in its way
+    bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
+    for _ in range(2):
+        assert [j.review for j in bench.run(PAGE).judged] in ([None], [])
+        assert [r[0] for r in bench.rows()] == ["1", "3"]
+        settled(bench)
+    bench.run([row("1"), row("2", -6), row("3")])
+    assert bench.rows("id, amount") == [("1", 10), ("2", -6), ("3", 10)]
+    settled(bench)
+
+
+def test_what_comes_as_before_after_another_version_is_a_change_of_the_source(whole):
+    bench = whole()
+    review = bench.held(PAGE)
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    bench.run([row("1"), row("2", 5), row("3")])
+    held = bench.held(PAGE)
+    assert held.keys == ("2",) or held.kind.value == "whole"
+    settled(bench)
+
+
+def test_rejected_rows_do_not_come_again_and_are_not_deleted_either(whole):
+    bench = whole()
+    bench.run([row("1"), row("2"), row("3")])
+    review = bench.held([row("1", -1), row("2", -2), row("3", -3)])
+    bench.release(bench.decide(review, Verb.REJECT))
+    assert bench.run([row("1", -1), row("2", -2), row("3", -3)]).judged == ()
+    assert bench.rows("id, amount") == [("1", 10), ("2", 10), ("3", 10)]
+    settled(bench)
+
+
+def test_a_deletion_that_was_put_away_is_not_asked_about_again(whole):
+    bench = whole(Policy(reviewers="team", scope="whole", delete_rows_up_to=0))
+    bench.run([row("1"), row("2"), row("3")])
+    review = bench.held([row("1"), row("2")])
+    bench.release(bench.decide(review, Verb.APPROVE, exclude=("3",)))
+    for _ in range(2):
+        assert all(j.review is None for j in bench.run([row("1"), row("2")]).judged)
+    bench.run([row("1"), row("2"), row("3")])
+    assert bench.held([row("1"), row("2")])
+    settled(bench)
+
+
+def test_what_was_taken_back_does_not_come_again_by_itself(whole):
+    bench = whole()
+    bench.run([row("1"), row("2"), row("3")])
+    bench.run([row("1"), row("2", 20), row("3")])
+    asked = undoing.ask("things", 2, "wrong", ANA, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+    bench.run([row("1"), row("2", 20), row("3")])
+    assert bench.rows("id, amount")[1] == ("2", 10)
+    settled(bench)
+
+
+def test_an_edit_is_not_overwritten_by_what_it_mended(whole):
+    bench = whole()
+    review = bench.held(PAGE)
+    bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("2", {"amount": 5}),))
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(ANA))
+    bench.run([row("1"), row("2", -5), row("3"), row("4")])  # it does not supersede the edit
+    bench.release(bench.decide(judged.review, Verb.APPROVE, actor=BOB))
+    assert bench.rows("id, amount") == [("1", 10), ("2", 5), ("3", 10), ("4", 10)]
+    bench.run([row("1"), row("2", -5), row("3"), row("4")])
+    assert bench.rows("id, amount")[1] == ("2", 5)
+    settled(bench)
+
+
+def test_rows_that_are_asked_about_again_wait_whatever_is_extracted_meanwhile(whole):
+    bench = whole()
+    review = bench.held(PAGE)
+    bench.release(bench.decide(review, Verb.REJECT))
+    again = bench.reopen(review, ANA)
+    bench.run([*PAGE, row("4")])
+    assert [r[0] for r in bench.rows()] == ["4"]
+    bench.release(bench.decide(again, Verb.APPROVE, actor=BOB))
+    assert [r[0] for r in bench.rows()] == ["1", "2", "3", "4"]
+    bench.run([*PAGE, row("4")])
+    settled(bench)
+
+
+def test_what_was_put_away_while_it_was_extracted_is_held(whole):
+    """The decision comes after the extraction has told its rows, and before they are judged."""
+    bench = whole()
+    bench.run([row("1"), row("3")])
+    review = bench.held(PAGE)
+    bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
+    bench.source.answer(PAGE)
+    bench.clock.advance(minutes=15)
+    stage(bench.sync, bench.services, ANA, None)
+    bench.clock.advance(minutes=1)
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(ANA))
+    assert judged.review is not None
+    assert [f.check for f in judged.evidence.findings if f.keys == ("2",)] == ["put_away"]
+
+
+def test_an_extraction_without_news_is_no_replay(whole):
+    bench = whole()
+    page = [row(str(n), n, f"name {n}") for n in range(1, 30)]
+    for _ in range(4):
+        assert all(j.review is None for j in bench.run(page).judged)
+    changed = [row(str(n), n + 1, f"name {n}") for n in range(1, 30)]
+    bench.run(changed)
+    stale = bench.held(page)  # what was there before what there was
+    assert "are exactly those of" in stale.summary
+
+
+def test_where_the_file_is_lost_that_tells_what_was_put_away_such_rows_wait(whole):
+    bench = whole()
+    bench.run([row("1"), row("3")])
+    review = bench.held([*PAGE, row("4")])
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
+    with bench.services.engine.connect() as conn:
+        digest = snapshots.get(conn, "things", 2).digest
+    (bench.services.folder("things") / f"{digest}.parquet").unlink()
+    again = bench.held([*PAGE, row("4", 11)])
+    assert [f.keys for f in bench.evidence(again).findings if f.check == "put_away"] == [("2",)]

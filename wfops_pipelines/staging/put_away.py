@@ -1,0 +1,54 @@
+"""Rows of a sync that reads everything each time, as they are where people settled otherwise.
+
+Each extraction tells every row again. What a person put away, took back, edited or asks about again
+does not come with it until it changes at the source, as where there is a cursor. It is remembered
+when the next extraction begins, out of the snapshot that the person saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.services import Services
+from wfops_pipelines.staging.rereading import identities_of
+from wfops_pipelines.store import database, remembered, settled, snapshots
+from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.sync import Sync
+
+
+def learn(sync: Sync, services: Services) -> None:
+    """Remember what people settled since the extraction before this one began.
+
+    A snapshot whose file is lost cannot say what it held: the examiners hold its rows.
+    """
+    with services.engine.connect() as conn:
+        found = settled.lately(conn, sync.name)
+    for one in found:
+        with database.transaction(services.engine) as conn:
+            snapshot, keys = snapshots.get(conn, sync.name, one.seq), one.keys
+            root = snapshots.get(conn, sync.name, snapshot.rank)  # what the source had told
+            if keys is None and snapshot.seq != root.seq:
+                keys = frozenset(_keys(sync, snapshot, services))
+            _remember(conn, sync, root, keys, services)
+
+
+def _remember(
+    conn: Connection, sync: Sync, root: Snapshot, keys: frozenset[str] | None, services: Services
+) -> None:
+    try:
+        for part in identities_of(conn, sync, root, services, keys):
+            remembered.recall(conn, sync.name, root.seq, part)
+    except SnapshotDamaged:
+        return
+
+
+def _keys(sync: Sync, snapshot: Snapshot, services: Services) -> Iterator[str]:
+    try:
+        for part in services.rows(snapshot).parts([sync.key]):
+            yield from keys_of(part[sync.key])
+    except SnapshotDamaged:
+        return

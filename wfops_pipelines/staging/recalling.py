@@ -1,0 +1,43 @@
+"""What was staged before, as far as an extraction may be told of it again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from wfops_pipelines.services import Services
+from wfops_pipelines.staging import put_away, rereading
+from wfops_pipelines.staging.gathering import Memory
+from wfops_pipelines.store import remembered
+from wfops_pipelines.sync import Sync
+
+REMEMBER = timedelta(hours=1)  # at least, before the cursor; else four times the overlap
+
+
+def between(
+    sync: Sync, services: Services, ahead: datetime, since: datetime, until: datetime | None = None
+) -> Memory:
+    """Of what is dated from `since` up to `until`, all of which is remembered."""
+    return Memory(remembered.Recall(services.engine, sync.name, ahead, since, until).of)
+
+
+def of_all(sync: Sync, services: Services, ahead: datetime, cursor: datetime | None) -> Memory:
+    """Of all that is remembered, and more where a source tells what it was not asked for.
+
+    Of a sync without a cursor, what people settled otherwise is remembered, and no more.
+    """
+    if sync.cursor is None:
+        put_away.learn(sync, services)
+    found = remembered.Recall(services.engine, sync.name, ahead)
+
+    def remind(since: datetime) -> None:
+        rereading.recall(sync, since, services)
+        found.anew()
+
+    return Memory(found.of, forgotten_before(sync, cursor), remind)
+
+
+def forgotten_before(sync: Sync, cursor: datetime | None) -> datetime | None:
+    """What is dated earlier may be forgotten once the cursor has come so far; None: nothing is."""
+    if cursor is None or not sync.source.windowed:
+        return None
+    return cursor - max(REMEMBER, timedelta(minutes=4 * sync.policy.overlap_minutes))
