@@ -53,7 +53,7 @@ def test_a_broken_suite_stops_its_own_sync_alone_where_one_is_asked_for(project)
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        (ASSET, "def crm_contacts(", "def contacts(", "name the function crm_contacts"),
+        (ASSET, "def crm_contacts(", "def contacts(", "or rename the file contacts.py"),
         (ASSET, "def crm_contacts(page):", "def crm_contacts(page)", "line 15: SyntaxError"),
         (ASSET, 'reviewers="revops"', 'reviewers="revop"', "did you mean revops"),
         (ASSET, "false_holds=0.02", "false_holds=2", "policy.false_holds: 2 cannot be"),

@@ -126,7 +126,7 @@ def reviews(
         if review.kind is ReviewKind.FAILURE:
             failures.show_choices(review, sync, services)
         elif review.kind in HOLDS:
-            carried.warn_of_override(review, sync, services)
+            carried.tell_hold(review, sync, services)
         else:
             tell_waiting(review, sync, services)
 
@@ -350,7 +350,8 @@ def anomaly(
         learning.forget(sync, reason, _me(services), services)
         _sign(services)
     known = learning.learned(sync, services)
-    typer.echo(f"{known.history} published snapshots are the history\n{known.basis}")
+    are = "snapshot is" if known.history == 1 else "snapshots are"
+    typer.echo(f"{known.history} published {are} the history\n{known.basis}")
     if known.since is not None:
         typer.echo(f"decisions count since the reset at {known.since:%Y-%m-%d %H:%M} UTC")
     for kind, weight in sorted(known.weights.items()):

@@ -159,7 +159,9 @@ def _syncs(root: Path, tell: Tell) -> Iterator[Sync]:
         if [s.name for s in declared] != [path.stem]:
             names = ", ".join(s.name for s in declared) or "none"
             said = f"declares {names} where one sync named {path.stem} is expected"
-            repair = f"name the function {path.stem}, or rename the file to the sync's name .py"
+            repair = f"name the function {path.stem}, as its file is called"
+            if len(declared) == 1:
+                repair += f", or rename the file {declared[0].name}.py"
             tell(ProjectError(path, "@sync", said, repair))
             continue
         yield declared[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfops_pipelines.core import links
+from wfops_pipelines.dev.home import furnish
 from wfops_pipelines.dev.locks import StateLock
 from wfops_pipelines.dev.ports import free_port, require_port
 from wfops_pipelines.dev.postgres import EmbeddedPostgres
@@ -58,6 +59,8 @@ def serve(
     port = require_port(port) if port else free_port()
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with StateLock(settings.state / "dev.lock"):
+        if furnish(settings.root):
+            _say("  project    dagster.yaml written: where Dagster keeps its own, and who launched")
         _serve(settings, port, extra, environ or {}, task, keep_serving=keep_serving)
 
 

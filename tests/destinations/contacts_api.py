@@ -18,10 +18,12 @@ class Contacts:
     A record whose field `archived` was set is still read and listed, and cannot be changed.
     `rotate()` makes it want OAuth2: each refresh token is taken once, access tokens t1, t2, … count
     until `ended` has them.
+    `wrapped`: bodies come as {"contact": {…}}, as Zendesk, Shopify and Rails want them.
     `spell`: how it answers a value that it holds; HubSpot answers each as a text.
     """
 
     spell = None
+    wrapped = False
 
     def __init__(self, keys):
         self.keys = keys  # whether it honours Idempotency-Key
@@ -51,7 +53,8 @@ class Contacts:
         with self.lock:
             if self.keys and key and key in self.answered:
                 return self.answered[key]
-            answer = self.done(method, path.strip("/").split("/"), body)
+            sent = (body or {}).get("contact") if self.wrapped and method != "GET" else body
+            answer = self.done(method, path.strip("/").split("/"), sent)
             if self.spell:
                 answer = answer[0], spelled(answer[1], self.spell)
             if key and answer[0] < 300:

@@ -118,6 +118,23 @@ def test_more_deletions_than_the_policy_allows_wait_for_a_person(tombstoned):
     fits(bench)
 
 
+def test_what_is_not_there_is_no_deletion(tombstoned):
+    """A first load tells of rows that went long ago, a later one of some that came and went."""
+    bench = tombstoned(CAREFUL)
+    bench.run([row("1"), row("2"), gone("8", 1), gone("9", 1)])
+    assert alive(bench) == ["1", "2"]
+    assert bench.run([gone("5", 5), gone("6", 5), gone("1", 5)]).judged[0].review is None
+    assert alive(bench) == ["2"]
+    fits(bench)
+
+
+def test_only_what_is_there_is_counted_as_deleted(tombstoned):
+    bench = tombstoned(CAREFUL)
+    bench.run([row(str(n)) for n in range(8)])
+    review = bench.held([*(gone(n, 5) for n in ("1", "2", "3", "8", "9")), row("4", minutes=5)])
+    assert "3 rows would be deleted of 8 rows that the destination holds" in review.summary
+
+
 def test_few_deletions_pass(tombstoned):
     bench = tombstoned(CAREFUL)
     bench.run([row(str(n)) for n in range(8)])

@@ -175,7 +175,7 @@ def test_rows_of_an_approved_hold_are_left_out_of_its_release(bench, api):
     assert account(bench).left_out == 1
 
 
-def test_a_row_that_a_person_edited_is_left_out_of_its_edit_by_another_one(bench, api):
+def test_a_row_that_a_person_edited_is_left_out_of_its_edit_by_another_one(bench, api, shell):
     """An edit has its origin's place in the ledger of deliveries, and a number of its own."""
     held = bench.held([row("1", "a@x", amount=-1), row("2", "b@x", amount=-1)])
     bench.decide(held, Verb.APPROVE, actor=ANA, edits=(Edit("2", {"name": "odd"}),))
@@ -188,6 +188,7 @@ def test_a_row_that_a_person_edited_is_left_out_of_its_edit_by_another_one(bench
     review = carrying.note_failed(errand, bench.sync, error.value, bench.services, None)
     with pytest.raises(NotAllowed, match="four eyes"):
         bench.decide(review, Verb.LEAVE_OUT, actor=ANA)
+    assert "ana had a hand in these rows; bob or cyd may leave them out" in shell("reviews")
     done = leave_out(bench, review, "cyd")
     assert [(p.seq, p.rows) for p in done.publications] == [(2, 1)]
     assert emails(api) == {"1": "a@x"}

@@ -159,7 +159,7 @@ def test_a_date_that_was_wrong_is_mended_by_the_row_with_the_right_one(story):
     life.source.write("b", 3, "x")
     assert run(life) == {"a": 1}
     assert (
-        "updated_at of 1 row does not say whether they are newer than what came before (a: "
+        "updated_at of 1 row does not say whether it is newer than what came before (a: "
         in approve(life).summary
     )
     assert amounts(life) == {"a": 2, "b": 3}

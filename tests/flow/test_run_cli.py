@@ -270,6 +270,13 @@ def test_what_would_be_an_override_is_called_so_before_and_after(shell):
     assert ", an override of amount_is_in_range: somebody else looks at it afterwards\n" in said
 
 
+def test_a_hold_is_listed_with_who_decides_it_and_how(shell):
+    said = shell("run", "things", pages=[BAD])
+    review = re.search(r"wfops decide (rv-\w+) approve", said)[1]
+    command = f"wfops decide {review} approve | reject --reason …"
+    assert f"    decide it: {command}\n" in shell("reviews")
+
+
 def test_nobody_looks_at_their_own_override_and_its_request_says_who_does(shell):
     """The development user is not verified, and still the one who overrode."""
     shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"

@@ -78,8 +78,9 @@ def test_what_was_published_is_taken_back_and_what_somebody_changed_is_not(bench
     found = last(bench, "things #2")
     assert (found["restored"], found["deleted"], found["newer"]) == (1, 0, 1)
     taken, stays = (versions_of(bench.sync, key, bench.services)[-1].words for key in "12")
-    assert taken == f"reverted by decision {found['decision']}"
-    assert stays == (f"to be {taken}, but it stays: somebody changed it at the destination since")
+    said = f"reverted by decision {found['decision']}"
+    assert taken == f"{said}; only a change at the source brings it back"
+    assert stays == f"to be {said}, but it stays: somebody changed it at the destination since"
     with bench.services.engine.connect() as conn:
         said = undoing.done_by(conn, "things #2", found["decision"])
     assert said == "1 of 2 restored; 1 stays, for somebody changed it since"

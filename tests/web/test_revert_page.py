@@ -76,6 +76,24 @@ def test_of_an_api_the_fields_that_are_sent_back_are_shown(make_bench, restored)
         ]
 
 
+def test_rows_that_a_revert_does_not_change_come_last(make_bench, restored):
+    with contacts_api() as api:
+        bench = make_bench(Policy(reviewers="team"), crm(), api.environ)
+        bench.run([contact(str(n), f"{n}@x") for n in range(10, 40)])
+        bench.run([contact(str(n), f"{n}@x" if n < 39 else "wrong@x", 30) for n in range(10, 40)])
+        told = restored(bench, 2)
+        assert told[0] == ["39", "gets its former values", "email", "wrong@x", "39@x"]
+        assert {line[1] for line in told[1:]} == {"stays as it is: its former values are the same"}
+        assert len(told) == 25
+
+
+def test_what_is_asked_for_is_not_offered_again(bench, review_page):  # noqa: F811
+    bench.run([row("1"), row("2")])
+    page = review_page(bench, ask(bench, 1))
+    assert "(2 inserted, 0 updated, 0 deleted, 0 left out" in page
+    assert "Ask to revert it" not in page
+
+
 def test_once_it_is_taken_back_there_is_nothing_to_restore(bench, review_page):  # noqa: F811
     bench.run([row("1")])
     bench.run([row("1", 99, 30)])

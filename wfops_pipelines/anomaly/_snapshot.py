@@ -108,7 +108,11 @@ def basis_of(history: Sequence[Profile], false_holds: float) -> str:
 
 
 def _wider(count: int) -> str:
-    there = f"only {count} published snapshots" if count else "no published snapshot yet"
+    there = f"only {count} published snapshot{'s' if count > 1 else ''}"
+    if not count:
+        there = (
+            "compared with no published snapshot (a first load is none, an edit is not compared)"
+        )
     return (
         f"{there}, at least {FEWEST} are needed to keep a budget: "
         "held only for broken contracts and what is out of all proportion "

@@ -40,8 +40,10 @@ def carry_out(sync: Sync, taken: Taken, services: Services) -> None:
     typer.echo(_said(sync, done, services))
 
 
-def warn_of_override(review: Review, sync: Sync | None, services: Services) -> None:
-    """Say of a hold that waits where approving it is an override, or would fail."""
+def tell_hold(review: Review, sync: Sync | None, services: Services) -> None:
+    """Say of a hold that waits how it is decided, and where approving is an override or fails."""
+    from wfops_pipelines.commands.terminal import who_decides
+    from wfops_pipelines.core.answers import offered
     from wfops_pipelines.core.reviews import Verb
     from wfops_pipelines.deciding.weighing import weigh
 
@@ -53,6 +55,8 @@ def warn_of_override(review: Review, sync: Sync | None, services: Services) -> N
         typer.echo(f"    approve publishes nothing yet: {failing}")
     if weighed.repaired:
         typer.echo(f"    {weighed.repaired}")
+    verbs = " | ".join(verb.value for verb in offered(review, weighed))
+    typer.echo(f"    {who_decides(review, services)}: wfops decide {review.id} {verbs} --reason …")
 
 
 def tell_votes(review: Review, sync: Sync | None, services: Services) -> None:

@@ -23,7 +23,8 @@ MOST_SHOWN = 20  # rows, each with what was said of it
 
 def show_choices(review: Review, sync: Sync | None, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
-    from wfops_pipelines.core.answers import Weighed, answers
+    from wfops_pipelines.core.answers import Weighed, answers, others
+    from wfops_pipelines.core.reviews import Verb
     from wfops_pipelines.deciding.leaving import newer_of
 
     refused = _failure(review, services).get("refused", ())
@@ -36,6 +37,9 @@ def show_choices(review: Review, sync: Sync | None, services: Services) -> None:
         newer = newer_of(conn, sync, review)
     if newer:
         typer.echo(f"    {newer}")
+    if review.requested_by and Verb.LEAVE_OUT in review.offered:
+        who = others(review, services.people.members(review.group)) or "nobody yet"
+        typer.echo(f"    {review.requested_by} had a hand in these rows; {who} may leave them out")
     for answer in answers(review, Weighed()):
         typer.echo(f"  {answer.command}  # {answer.does}")
 
@@ -98,7 +102,7 @@ def tell(tried: Tried, sync: Sync, services: Services, *, quiet: bool = False) -
             typer.echo(f"it failed: {tried.review.id}")
             show_choices(tried.review, sync, services)
         elif not isinstance(tried.error, SettingsError | HeadMoved):
-            typer.echo("it failed; `wfops reviews` lists what waits for a person")
+            typer.echo("it failed as before: `wfops reviews` lists the request that asks about it")
         raise tried.error
     if not (quiet or tried.judged or tried.publications or tried.carried):
         typer.echo("nothing was left to do")

@@ -67,7 +67,7 @@ def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
     first, *others = answers(review, weighed)
     if weighed.repaired:
         typer.echo(f"  {weighed.repaired}")
-    typer.echo(f"  {_who(review, services)}: {first.command}")
+    typer.echo(f"  {who_decides(review, services)}: {first.command}")
     typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:
         typer.echo(f"    {other.command}  # {other.does}")
@@ -75,7 +75,7 @@ def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
         typer.echo(f"  look at it: {base.rstrip('/')}{review_page(review.id)}")
 
 
-def _who(review: Review, services: Services) -> str:
+def who_decides(review: Review, services: Services) -> str:
     """Whom the command is for."""
     from wfops_pipelines.core.answers import others
     from wfops_pipelines.core.reviews import ReviewKind

@@ -61,7 +61,8 @@ def rest_destination(
         body: what create and update send, as JSON.
         create_body: what only `create` sends beside it, as {"parent": {"database_id": "0f3c"}}: it
             is neither compared nor updated.
-        record: dotted path of the record in the answer to `read`; empty when the answer is it.
+        record: dotted path of the record in the answer to `read`; empty when the answer is it. A
+            body may stand in the same envelope, as {"person": {"email": "{email}"}}.
         form: bodies are sent as forms, as Stripe wants them: `metadata[a]=1&items[0]=b`. A create
             leaves out what is null or empty, an update sends it as an empty text, which unsets it.
         auth: `bearer`, `basic`, `api_key("X-Key")` or `oauth2("/oauth/token")` of

@@ -12,7 +12,8 @@ delivered → reverted         it was taken back; how, is in a ledger of the sam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -47,10 +48,12 @@ DELIVERIES, REVERSALS = "wfops.deliveries", "wfops.reversals"
 OPEN = (State.SENDING, State.UNKNOWN)
 _COLUMNS = "seq, key, state, act, remote_id, error, at"
 _NOTE = """
-insert into {ledger} (sync, seq, key, idempotency_key, state, act, remote_id, error, at)
+insert into {ledger} as was (sync, seq, key, idempotency_key, state, act, remote_id, error, at)
 values (%(sync)s, %(seq)s, %(key)s, %(idem)s, %(state)s, %(act)s, %(remote)s, %(error)s, %(at)s)
 on conflict (sync, seq, key) do update set state = excluded.state, act = excluded.act,
-  remote_id = excluded.remote_id, error = excluded.error, at = excluded.at
+  remote_id = excluded.remote_id, error = excluded.error, at = excluded.at,
+  idempotency_key = coalesce(nullif(was.idempotency_key, ''), excluded.idempotency_key)
+returning idempotency_key
 """
 
 
@@ -81,18 +84,26 @@ class Delivery:
         return self.seq & 0xFFFF_FFFF
 
 
-def idempotency_key(sync: str, seq: int, key: str) -> str:
-    """The same for every try of one row of one snapshot, and for nothing else."""
-    return hashlib.sha256(f"{sync}/{seq}/{key}".encode()).hexdigest()[:32]
+def idempotency_key(sync: str, seq: int, key: str, request: Sequence[Any]) -> str:
+    """For one row of one snapshot, and what is asked for it.
+
+    Another installation, or this one from an older backup, has snapshots of the same numbers, and
+    an API would answer what it answered then and write nothing.
+    """
+    said = json.dumps([sync, seq, key, *request], sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
-def note(conn: Connection, sync: str, entry: Delivery, ledger: str = DELIVERIES) -> None:
+def note(
+    conn: Connection, sync: str, entry: Delivery, ledger: str = DELIVERIES, idem: str = ""
+) -> str:
+    """Write it down; returns the idempotency key of its first try, which each later one has."""
     values = {
         "sync": sync, "seq": entry.seq, "key": entry.key, "state": entry.state.value,
         "act": entry.act.value, "remote": entry.remote, "error": entry.error,
-        "idem": idempotency_key(sync, entry.seq, entry.key), "at": datetime.now(UTC),
+        "idem": idem, "at": datetime.now(UTC),
     }  # fmt: skip
-    conn.exec_driver_sql(_NOTE.format(ledger=ledger), values)
+    return str(conn.exec_driver_sql(_NOTE.format(ledger=ledger), values).scalar_one())
 
 
 def of_snapshot(

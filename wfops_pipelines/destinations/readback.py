@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 from wfops_pipelines.core.same import same
@@ -17,6 +18,16 @@ def record_in(body: Any, path: str) -> Any:
     for part in filter(None, path.split(".")):
         body = body.get(part) if isinstance(body, Mapping) else None
     return body
+
+
+def as_sent(record: Any, path: str, body: Any) -> Any:
+    """The record in the envelope in which `body` sends it, as {"person": record}; else itself."""
+    parts = [*filter(None, path.split("."))]
+    for part in parts:
+        body = body[part] if isinstance(body, Mapping) and [*body] == [part] else None
+    if record is None or not isinstance(body, Mapping):
+        return record
+    return reduce(lambda inner, part: {part: inner}, reversed(parts), record)
 
 
 def differs(record: Any, sent: Any, form: bool = False) -> bool:

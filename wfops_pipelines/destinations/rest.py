@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import Diff
@@ -18,6 +19,7 @@ from wfops_pipelines.destinations.looking import IDS, ONE, Many, looked_up
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.readback import (
     archived,
+    as_sent,
     columns_of,
     differs,
     record_in,
@@ -245,7 +247,10 @@ class RestDestination:
         return entry.state is not State.UNKNOWN
 
     def look(self, caller: Caller, row: Row, known: Delivery | None) -> Any:
-        """The record of a row as the API has it now; None where there is none."""
+        """The record of a row as the API has it now, as it is sent; None where there is none."""
+        return as_sent(self._bare(caller, row, known), self.record, dict(self.body))
+
+    def _bare(self, caller: Caller, row: Row, known: Delivery | None) -> Any:
         assert self.read is not None
         if self.needs_remote(self.read) and not (known and known.remote):
             return None
@@ -259,14 +264,15 @@ class RestDestination:
         """`look` for many rows; `sure` where a row that is wrongly missed would be doubled."""
 
         def one(item: tuple[str, Row]) -> Any:
-            return self.look(caller, item[1], known.get(item[0]))
+            return self._bare(caller, item[1], known.get(item[0]))
 
         def lives(key: str) -> bool:
             return sure or (key in known and _lives(known[key]))
 
         named = [(key, with_remote(row, known.get(key))) for key, row in rows]
         found = looked_up(named, one, self.read_many, caller, lives)
-        return {key: self._alive(record) for key, record in found.items()}
+        sent = partial(as_sent, path=self.record, body=dict(self.body))
+        return {key: sent(self._alive(record)) for key, record in found.items()}
 
     def _alive(self, record: Any) -> Any:
         """The record; None where it says that it was deleted."""

@@ -149,8 +149,8 @@ class Sending:
             path = call.filled(values)
             body = self._to.body_of(entry, row)
             self._keep_image(entry, row)
-            self._note(replace(entry, state=State.SENDING, error=None))
-            answer = self._send(call, path, body, entry)
+            idem = self._under_way(replace(entry, state=State.SENDING, error=None), path, body)
+            answer = self._send(call, path, body, entry, idem)
         self._count[entry.act.value] += answer.gone is None
         remote = remote_id(answer.body) or entry.remote
         what = NOT_THERE if answer.gone else None
@@ -184,8 +184,13 @@ class Sending:
             image = {"seq": last.seq, "gone": True}
             images.store(self._ledger, keep, self._parcel.sync, key, image)
 
-    def _send(self, call: Call, path: str, body: Any, entry: Delivery) -> Answer:
-        idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key)
+    def _under_way(self, entry: Delivery, path: str, body: Any) -> str:
+        """Written down before it is sent, with the idempotency key that every try has."""
+        sync, asked = self._parcel.sync, (entry.act.value, path, body)
+        fresh = deliveries.idempotency_key(sync, entry.seq, entry.key, asked)
+        return deliveries.note(self._ledger, sync, entry, idem=fresh)
+
+    def _send(self, call: Call, path: str, body: Any, entry: Delivery, idem: str) -> Answer:
         answer = self._caller.send(call, path, body, idem)
         if answer.gone and entry.act is Act.CREATE:  # it is the address that is not there
             raise DestinationRefused(str(answer.gone), answer.gone.exchange)

@@ -126,7 +126,8 @@ class TakingBack:
             former = None if entry.act is Act.DELETE else self._images[entry.key]["record"]
             body = self._to.body_of(entry, row, former)
             self._note(replace(entry, state=State.SENDING, error=None))
-            idem = deliveries.idempotency_key(f"revert:{self._parcel.sync}", entry.seq, entry.key)
+            asked = ("revert", entry.act.value, path, body)
+            idem = deliveries.idempotency_key(self._parcel.sync, entry.seq, entry.key, asked)
             answer = self._caller.send(call, path, body, idem)
             if answer.gone and entry.act is not Act.DELETE:
                 raise answer.gone

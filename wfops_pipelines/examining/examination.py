@@ -68,13 +68,14 @@ class There:
     """What the destination says about a snapshot's rows.
 
     living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
-    would refuse.
+    would refuse. certain: how many of its rows would be deleted, where it is a table that knows.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
     diff: Diff | None = None
     living: int | None = None
     misfits: Sequence[Misfit] = ()
+    certain: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def examine(
         run("destination", destination)
         run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
-        run("deletes", lambda: deletions(rows, sync, there.living))
+        run("deletes", lambda: deletions(rows, sync, there.living, there.certain))
         run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))
     evidence = Evidence(
         sync=sync.name,
@@ -282,7 +283,8 @@ def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
     first, before = snapshot.doubted[0]
     row = "one of them" if sync.key in sync.policy.masked else first
     said = (
-        f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether they are newer than "
+        f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether "
+        f"{'it is' if len(keys) == 1 else 'they are'} newer than "
         f"what came before ({row}: a version of {before}): it goes back or lies in the future. "
         "Either a wrong date was mended, and these rows are right, or an answer came from a copy "
         "that lags, and they are old"

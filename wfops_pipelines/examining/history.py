@@ -99,7 +99,8 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
         existing = sync.destination.existing(conn, parcel, []) if wants_existing else Existing({})
         seen = _foreseen(conn, sync, parcel) if usable else None
         diff, unfit = (seen.diff, seen.misfits) if seen else (None, ())
-        return There(existing, diff, _living(conn, sync, rows, services), unfit)
+        certain = diff.deleted if diff and isinstance(sync.destination, Exacting) else None
+        return There(existing, diff, _living(conn, sync, rows, services), unfit, certain)
 
 
 def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:

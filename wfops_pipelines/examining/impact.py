@@ -78,8 +78,14 @@ def misfitting(misfits: Sequence[Misfit], sync: Sync) -> list[Finding]:
     return found
 
 
-def deletions(rows: Rows, sync: Sync, living: int | None) -> list[Finding]:
-    """More deletions than may go without a person hold the rows that they delete."""
+def deletions(
+    rows: Rows, sync: Sync, living: int | None, certain: int | None = None
+) -> list[Finding]:
+    """More deletions than may go without a person hold the rows that they delete.
+
+    `living` rows are at the destination, and `certain` of them are what the deletions name; None
+    where it cannot say. What is not there cannot be deleted: a first load may tell of many.
+    """
     keys, count = [], 0
     for part in rows.parts([sync.key, DELETED]) if DELETED in rows.column_names else ():
         gone = tombstones(part)
@@ -87,6 +93,7 @@ def deletions(rows: Rows, sync: Sync, living: int | None) -> list[Finding]:
         keys += [k for k in texts(gone[sync.key]) if k is not None]
     share = sync.policy.delete_rows_up_to
     allowed = 0 if living is None or not share else max(1, int(share * living))
+    count = min(n for n in (count, living, certain) if n is not None)
     if count <= allowed:
         return []
     of = "" if living is None else f" of {living:,} rows that the destination holds"

@@ -141,8 +141,9 @@ def _why_refused(row: Row[Any]) -> str:
     if not row.part.endswith(REVERTED):
         return f"quarantined by decision {row.decision}{_way_back(row)}"
     *_, why = row.part.removesuffix(REVERTED).split(" ")
-    but = f", but {_STAYS[why]}" if why in _STAYS else ""
-    return f"{'to be ' if but else ''}reverted by decision {row.decision}{but}"
+    if why in _STAYS:
+        return f"to be reverted by decision {row.decision}, but {_STAYS[why]}"
+    return f"reverted by decision {row.decision}; only a change at the source brings it back"
 
 
 def _way_back(row: Row[Any]) -> str:

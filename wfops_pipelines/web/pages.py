@@ -132,7 +132,7 @@ def review_page(request: Request) -> Response:
         live = Pulse(f"/wfops/pulse/{id}", _pulse(conn, review))
         told = confidence(review, record(reviews.decided(conn)))
         view = views.review_view(conn, workbench.project(), workbench.services(), review)
-    title = f"{review.sync} #{review.seq or ''}"
+    title = f"{review.sync} #{review.seq}" if review.seq else review.sync
     return page("review.html", title=title, pulse=live, confidence=told, **view)
 
 

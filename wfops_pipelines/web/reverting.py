@@ -28,6 +28,8 @@ ELSEWHERE = "What each row was before is kept at the destination, which this pag
 SPELLED = "The destination spells the keys otherwise, so this page cannot say which row was what."
 STAYS = "stays: a later snapshot has changed it since"
 RESTORED, REVIVED, AWAY = "gets its former values", "lives again", "is deleted"
+SAME = "stays as it is: its former values are the same"
+LOOKED_AT = 1_000  # changed rows, among which those that a revert would change are shown first
 PERHAPS = "is deleted, unless the destination held a newer one"
 
 Row: TypeAlias = Mapping[str, Any]
@@ -37,7 +39,7 @@ Cells: TypeAlias = list[tuple[str, Any, Any]]  # (column or field, now, before),
 def reverting(
     conn: Connection, sync: Sync | None, review: Review, snapshot: Snapshot, services: Services
 ) -> dict[str, Any] | None:
-    """The rows as they are and as they would be, those with former values first.
+    """The rows as they are and as they would be, those with other former values first.
 
     None where nothing is to be taken back (any more).
     """
@@ -61,6 +63,7 @@ def reverting(
         {"key": named(sync, key), **_told(sync, row, before.get(key), added, key in newer)}
         for key, row in zip(keys, shown, strict=True)
     ]
+    told = sorted(told, key=lambda row: row["does"] == SAME)[:ROWS_SHOWN]
     return {"rows": told, "more": rows.num_rows - len(told), "note": ""}
 
 
@@ -68,9 +71,9 @@ def _before(conn: Connection, sync: Sync, seq: int) -> Mapping[str, Row] | None:
     """The first rows that the snapshot changed, as they were; None where that is kept elsewhere."""
     match sync.destination:
         case TableDestination():
-            return replaced.rows_of(conn, sync.name, seq, ROWS_SHOWN)
+            return replaced.rows_of(conn, sync.name, seq, LOOKED_AT)
         case RestDestination():
-            return replaced.records_of(conn, sync.name, seq, ROWS_SHOWN)
+            return replaced.records_of(conn, sync.name, seq, LOOKED_AT)
         case _:
             return None
 
@@ -80,8 +83,8 @@ def _first(rows: Rows, key: str, before: Collection[str]) -> list[Row] | None:
     changed = select_rows(rows, key, frozenset(before), frozenset())
     if changed.num_rows != len(before):
         return None
-    added = select_rows(rows, key, None, frozenset(before)) if len(before) < ROWS_SHOWN else None
-    return [*_each(changed), *islice(_each(added) if added else (), ROWS_SHOWN - len(before))]
+    added = select_rows(rows, key, None, frozenset(before)) if len(before) < LOOKED_AT else None
+    return [*_each(changed), *islice(_each(added) if added else (), ROWS_SHOWN)]
 
 
 def _each(rows: Rows) -> Iterator[Row]:
@@ -104,7 +107,8 @@ def _told(sync: Sync, row: Row, image: Row | None, added: str, newer: bool) -> d
         if image.get(DELETED_AT):
             return {"does": AWAY, "cells": []}
         cells = _columns(row, image, sync.policy.masked)
-    return {"does": REVIVED if row.get(DELETED) else RESTORED, "cells": cells}
+    back = REVIVED if row.get(DELETED) else RESTORED if cells else SAME
+    return {"does": back, "cells": cells}
 
 
 def _columns(row: Row, image: Row, masked: Collection[str]) -> Cells:
