@@ -67,6 +67,22 @@ def test_changed_rows_get_their_values_back_and_new_ones_go(bench):
     )  # fmt: skip
 
 
+def test_rows_that_somebody_changed_in_the_table_since_stay_and_it_is_said(bench):
+    bench.run([row("1"), row("2"), row("3")])
+    bench.run([row(id, 99, 30) for id in ("2", "3", "4", "5")])
+    with bench.services.engine.begin() as conn:
+        conn.execute(sa.text("update shop.things set name = 'by hand' where id in ('2', '5')"))
+    undo(bench, 2)
+    assert bench.rows() == [
+        ("1", "n", 10), ("2", "by hand", 99), ("3", "n", 10), ("5", "by hand", 99),
+    ]  # fmt: skip
+    assert prove(bench.sync, bench.services).misfits == ()
+    words = versions_of(bench.sync, "2", bench.services)[1].words
+    assert "it stays: somebody changed it at the destination since" in words
+    with bench.services.engine.connect() as conn:
+        assert "somebody changed" in undoing.done_by(conn, "things #2")
+
+
 def test_values_come_back_to_the_bit(bench):
     odd = {"price": Decimal("12345678901234567890.123456789"), "ratio": 0.1 + 0.2,
            "big": 2**62 + 1, "flag": True, "raw": b"\x00\xff", "text": "ü%s:at\n'\"\\ €",

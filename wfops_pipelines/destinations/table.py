@@ -27,6 +27,7 @@ from wfops_pipelines.destinations.staging import (
     upsert,
 )
 from wfops_pipelines.destinations.undo import (
+    changed_since,
     forget_replaced,
     keep_nothing,
     keep_replaced,
@@ -129,8 +130,10 @@ class TableDestination:
         with self._refusing(parcel, former=True):
             run(conn, f"lock table {self.quoted} in share row exclusive mode")
             held = self._columns(conn, writable=True)
-            stage(conn, parcel.content.select([parcel.key]), held)
-            found = put_back(conn, self, held, parcel, parcel.keep)
+            stage(conn, parcel.content, held)
+            # triggers may write other values than they are given, and nobody would have changed any
+            mine = {} if self._interferes(conn) else changed_since(conn, self, held, parcel)
+            found = put_back(conn, self, held, parcel, parcel.keep, mine)
             forget_replaced(conn, held, parcel, parcel.keep)
             run(conn, _NOW)
             return found

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
-from wfops_pipelines.destinations.parcel import AWAY, NEWER, Keep, Parcel, Reverted
+from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER, Keep, Parcel, Reverted
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.postgres.names import quote
 
@@ -22,6 +23,7 @@ _SPELLING = (  # a text is read as it was written, whatever the role or the data
     "set local intervalstyle = 'postgres'; set local timezone = 'UTC'"
 )
 _JSON = ("json", "jsonb")
+_PLACE = '"wfops: at"'  # beside columns of any name
 
 
 class Target(Protocol):
@@ -75,11 +77,49 @@ _ONCE = "offset 0"  # else PostgreSQL makes the image anew for each column that 
 _BEFORE = "(jsonb_object({part}.names, {row}.before) || coalesce({row}.rest, '{{}}'))"
 
 
+def changed_since(
+    conn: Connection, target: Target, held: Mapping[str, str], parcel: Parcel
+) -> dict[str, str]:
+    """The rows of this parcel that are no more as it wrote them, as `CHANGED`; unstaged.
+
+    All of the parcel is in `STAGING`.
+    """
+    key, seq, table = _quoted(parcel.key), _quoted(SEQ), escaped(target.quoted)
+    gone = f"coalesce(s.{_quoted(DELETED)}, false)" if parcel.marked else "false"
+    values = [c for c in parcel.columns if c in held and c != parcel.key]
+    unlike = [f"t.{_quoted(c)}::text is distinct from s.{_quoted(c)}::text" for c in values]
+    other = f"not {gone} and ({' or '.join(unlike or ['false'])})"
+    if DELETED_AT in held:
+        other = f"{other} or {gone} is distinct from (t.{_quoted(DELETED_AT)} is not null)"
+    found = conn.exec_driver_sql(
+        f"select s.{_PLACE} from "
+        f"(select *, row_number() over (order by ctid) as {_PLACE} from {STAGING}) s "
+        f"join {table} t on t.{key} = s.{key} where t.{seq} = %(rank)s and ({other})",
+        {"rank": parcel.seq},
+    )
+    places = [row[0] for row in found]
+    if not places:
+        return {}
+    keys = parcel.keys()
+    conn.exec_driver_sql(
+        f"delete from {STAGING} where ctid in (select c from (select ctid as c, row_number() "
+        f"over (order by ctid) as at from {STAGING}) s where s.at = any(%(places)s))",
+        {"places": places},
+    )
+    return {keys[at - 1]: CHANGED for at in places}
+
+
 def put_back(
-    conn: Connection, target: Target, held: Mapping[str, str], parcel: Parcel, keep: Keep
+    conn: Connection,
+    target: Target,
+    held: Mapping[str, str],
+    parcel: Parcel,
+    keep: Keep,
+    changed: Mapping[str, str],
 ) -> Reverted:
     """Rows that this parcel changed get their former values, rows that it added are deleted.
 
+    Not those that somebody `changed` since, which are not staged.
     Raises DestinationRefused where nothing was kept, as every row would seem to have been added,
     and where the table's triggers do not let rows go back.
     """
@@ -92,7 +132,7 @@ def put_back(
     table, record = escaped(target.quoted), f"null::{escaped(target.quoted)}"
     mine = f"s.{key} = t.{key} and t.{seq} = %(rank)s"
     kept = f"{_MINE} and r.part = p.id and r.key::{escaped(held[parcel.key])} = s.{key}"
-    stayed = _stayed(conn, table, key, seq, parcel)
+    stayed = {**_stayed(conn, table, key, seq, parcel, changed), **changed}
     deleted = _run(  # first: a restored row may hold what is unique and an added one has now
         conn,
         f"delete from {table} t using {STAGING} s where {mine} and not exists "
@@ -118,7 +158,9 @@ def put_back(
     return Reverted(restored, deleted, parcel.rows.num_rows - restored - deleted, stayed)
 
 
-def _stayed(conn: Connection, table: str, key: str, seq: str, parcel: Parcel) -> Mapping[str, str]:
+def _stayed(
+    conn: Connection, table: str, key: str, seq: str, parcel: Parcel, unstaged: Mapping[str, str]
+) -> Mapping[str, str]:
     """Why each row stays that is no more this parcel's; `STAGING` keeps the parcel's order."""
     found: Sequence[Any] = conn.exec_driver_sql(
         f"select s.at, t.{key} is null from (select {key}, row_number() over (order by ctid) as at "
@@ -126,7 +168,8 @@ def _stayed(conn: Connection, table: str, key: str, seq: str, parcel: Parcel) ->
         f"where t.{seq} is distinct from %(rank)s",
         {"rank": parcel.seq},
     ).all()
-    keys = parcel.keys() if found else []
+    all_ = parcel.keys() if found else []
+    keys = [key for key in all_ if key not in unstaged]
     return {keys[at - 1]: AWAY if away else NEWER for at, away in found}
 
 

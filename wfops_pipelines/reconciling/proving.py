@@ -25,6 +25,7 @@ from wfops_pipelines.destinations import (
 )
 from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
+from wfops_pipelines.destinations.parcel import CHANGED
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import REVERTED, parcel_of
 from wfops_pipelines.masking import named
@@ -72,6 +73,7 @@ class _Pass:
 
     sent: what was sent to an API of the snapshot that is looked at, before it was published.
     unnamed: the snapshots that were held because the key before this one named none of their rows.
+    stays: the keys of rows that somebody had changed over there when they were to be taken back.
     """
 
     sync: Sync
@@ -82,6 +84,7 @@ class _Pass:
     sent: Mapping[str, Delivery] = field(default_factory=dict)
     misfits: list[Misfit] = field(default_factory=list)
     unnamed: frozenset[int] = frozenset()
+    stays: set[str] = field(default_factory=set)
 
     def say(self, key: str, seq: int, words: str) -> None:
         self.misfits.append(Misfit(key if key == "*" else named(self.sync, key), seq, words))
@@ -161,6 +164,8 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
     for row, refused in fates.refused:
         if row.part.endswith(REVERTED):
             walk.walked.revert(refused)
+            if f" {CHANGED}{REVERTED}" in row.part:
+                walk.stays.update(refused or ())
 
 
 def _look(walk: _Pass, fates: Fates, rows: Rows) -> bool:
@@ -241,7 +246,7 @@ def _compare(walk: _Pass, fates: Fates, rows: Rows) -> None:
             if key in walk.sent and walk.sent[key].state in OPEN:
                 continue  # nobody knows which version is there
             words, excused = _differs(held, key, row, rank)
-            if words is None or (excused and walk.walked.reverted(key)):
+            if words is None or key in walk.stays or (excused and walk.walked.reverted(key)):
                 continue
             if not (_outside(walk.sync) and walk.walked.moving(key)):
                 walk.say(key, fates.snapshot.seq, words)
