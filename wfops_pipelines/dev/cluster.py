@@ -181,6 +181,8 @@ def _initdb_options(data: Path, password_file: Path) -> list[str | Path]:
         *("-U", USER),
         f"--pwfile={password_file}",
         "--auth=scram-sha-256",
+        # each connection pays for these, and they guard passwords that somebody could guess
+        "--set=scram_iterations=1",
         "--data-checksums",
         "--encoding=UTF8",
         "--locale=C",
