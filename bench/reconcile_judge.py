@@ -243,10 +243,9 @@ def _vanished(life: Life, record: Record, key: str) -> Iterator[Fault]:
     if there is None or getattr(there, "_deleted_at", None) is not None:
         return
     last = max((n for n, s in record.snapshots.items() if s.origin is None), default=0)
-    if (last, key) not in record.fate:
-        if _stays_by_decision(record, key):
-            life.did["a deletion put away"] += 1
-            return
+    if _stays_by_decision(record, key):
+        life.did["a deletion put away"] += 1
+    elif (last, key) not in record.fate:
         yield Fault("lost", f"{key} is gone at the source, and nobody knows")
     elif record.fate[last, key] == "go" and _rank(record, last) <= _blocked(life, record):
         yield Fault("lost", f"{key} is gone at the source, and lives at the destination")
