@@ -88,6 +88,7 @@ def test_rows_that_an_approval_left_are_asked_about_again_in_the_shell(bench, in
     said = wfops(bench, "reopen", review.id, "--reason", "looked again").output
     assert said.startswith("things #2 was made of the rows that were left in quarantine\n")
     assert "asks again about 1 row that an approval had left out" in said
+    assert "decide it: " not in said  # it is for somebody else than who asks
     assert not approval(instance)
 
 

@@ -80,7 +80,7 @@ def who_decides(review: Review, services: Services) -> str:
     from wfops_pipelines.core.answers import others
     from wfops_pipelines.core.reviews import ReviewKind
 
-    if not review.requested_by:
+    if not (review.requested_by or review.reopened_by):
         return "decide it"
     does = "looks at" if review.kind is ReviewKind.AFTER else "approves"
     if names := others(review, services.people.members(review.group)):

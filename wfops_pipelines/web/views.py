@@ -86,7 +86,9 @@ def review_view(
         "failing": weighed.fails(Verb.APPROVE),
         "repaired": weighed.repaired,
         "overriders": _overriders(review, services),
-        "asker": "" if review.kind is ReviewKind.FAILURE else review.requested_by,
+        "asker": ""
+        if review.kind is ReviewKind.FAILURE
+        else review.reopened_by or review.requested_by,
         "others": others(review, services.people.members(review.group)),
         "comment": links.act_launchpad("comment", review.id, "text"),
         "assign": links.act_launchpad("assign", review.id, "to", "reason"),
