@@ -54,6 +54,7 @@ def joined(parts, held=None):
     return fitted(parts, held).whole()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(parts_of_rows, st.sampled_from([None, {"a": "string"}]))
 def test_in_parts_or_at_once_rows_have_the_same_types_and_values(parts, held):
