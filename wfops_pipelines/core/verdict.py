@@ -109,7 +109,6 @@ JUDGEMENT = (
     "order",
     "versions",
     "overtaken",
-    "put_away",
     "undated",
     "edited",
     "asked_again",

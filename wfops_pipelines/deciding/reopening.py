@@ -61,27 +61,27 @@ def reopen(id: str, reason: str, actor: Actor, project: Project, services: Servi
     with database.transaction(services.engine) as conn:
         old = known_review(conn, id, lock=True)
         check_member(actor.name, old.group, services.people.members(old.group))
-        refused = old.state in REFUSED
+        why, refused = check_reason(reason), old.state in REFUSED
         decided = refused or old.state is ReviewState.APPROVED
         if old.kind not in HOLDS or not decided or old.seq is None:
             raise BadDecision(
                 f"review: {old.id} is {old.state.value}; only rows that a decision put away are "
                 "asked about again."
             )
-        _refuse_hopeless(conn, old, put_away(conn, old))
+        away = frozenset() if refused else put_away(conn, old)
+        if refused or away == {NAMELESS}:
+            _refuse_hopeless(conn, old)
         if reviews.undone(conn, old.id):
             raise BadDecision(f"review: the decision on {old.id} is being acted on. Try again.")
         if refused:
             done = _held_again(conn, old, actor, services)
         else:
-            sync = project.find(old.sync)
-            done = _staged_again(conn, old, sync, actor, check_reason(reason), services)
+            away -= {NAMELESS}  # what has no name, nobody can ask about
+            done = _staged_again(conn, old, project.find(old.sync), away, actor, why, services)
         details: dict[str, Json] = {"reopens": old.id, "evidence": old.evidence_hash}
         details |= {"review": done.review.id} if done.review else {}
         details |= {"staged": done.staged.name} if done.staged else {}
-        event = AuditEvent(
-            services.clock(), actor, Action.REOPENED, old.subject, check_reason(reason), details
-        )
+        event = AuditEvent(services.clock(), actor, Action.REOPENED, old.subject, why, details)
         audit.append(conn, event)
         return done
 
@@ -108,10 +108,8 @@ def _put_away(conn: Connection, review: Review) -> ColumnElement[bool]:
     return (q.sync == review.sync) & (q.seq == review.seq) & q.part.in_([CLEAN, HELD]) & by_it
 
 
-def _refuse_hopeless(conn: Connection, old: Review, away: frozenset[str]) -> None:
+def _refuse_hopeless(conn: Connection, old: Review) -> None:
     """What was found stays, also where the key was mended since."""
-    if old.state is ReviewState.APPROVED and away != {NAMELESS}:
-        return
     found = snapshots.evidence(conn, old.sync, old.seq) if old.seq else None
     for finding in map(Finding.from_json, found[1]["findings"] if found else ()):
         if finding.names_none:
@@ -145,12 +143,17 @@ def _held_again(conn: Connection, old: Review, actor: Actor, services: Services)
 
 
 def _staged_again(
-    conn: Connection, old: Review, sync: Sync, actor: Actor, reason: str, services: Services
+    conn: Connection,
+    old: Review,
+    sync: Sync,
+    keys: frozenset[str],
+    actor: Actor,
+    reason: str,
+    services: Services,
 ) -> Reopened:
     """The rows become the stream's next snapshot, without being newer than they are."""
     assert old.seq is not None
     head = snapshots.head(conn, sync.name, lock=True)
-    keys = put_away(conn, old) - {NAMELESS}  # what has no name, nobody can ask about
     if not keys:
         raise BadDecision(
             f"review: {old.id} left no row in quarantine about which nobody has asked again yet."
