@@ -16,8 +16,9 @@ from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Keep, Parcel
 from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.postgres import locking
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, database, files, snapshots
+from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.inferring import type_named
 from wfops_pipelines.store.mixed import read_note
@@ -73,7 +74,7 @@ def one_at_a_time(conn: Connection, sync: Sync) -> None:
     Which of two versions of a row is newer can be told by what is there, and not by what somebody
     is just sending: an API would get the older one last, or a new row twice.
     """
-    database.one_at_a_time(conn, f"wfops {sync.name} at its destination")
+    locking.one_at_a_time(conn, f"wfops {sync.name} at its destination")
 
 
 def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: frozenset[str]) -> Rows:

@@ -34,6 +34,7 @@ from wfops_pipelines.destinations.undo import (
     put_back,
 )
 from wfops_pipelines.postgres.copying import copy_in, postgres_type
+from wfops_pipelines.postgres.locking import one_at_a_time
 from wfops_pipelines.postgres.names import quote
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class TableDestination:
 
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
         with self._refusing(parcel):
-            self._one_at_a_time(conn)
+            one_at_a_time(conn, f"wfops {self.words}")  # two syncs may write to one table
             held = self._prepare(conn, parcel)
             run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
             written = self._written(conn, held, parcel)
@@ -208,11 +209,6 @@ class TableDestination:
         query = "select relhastriggers or relhasrules or relrowsecurity from pg_class where oid"
         found = conn.exec_driver_sql(f"{query} = to_regclass(%(name)s)", {"name": self.quoted})
         return bool(found.scalar_one())
-
-    def _one_at_a_time(self, conn: Connection) -> None:
-        """Until the transaction's end, no other one publishes to this table."""
-        lock = {"name": f"wfops {self.words}"}
-        conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(name)s))", lock)
 
     @contextmanager
     def _refusing(self, parcel: Parcel, *, former: bool = False) -> Iterator[None]:

@@ -115,11 +115,6 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         yield conn
 
 
-def one_at_a_time(conn: Connection, what: str) -> None:
-    """Until this transaction's end, no other one does the same; who comes later waits."""
-    conn.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%(what)s))", {"what": what})
-
-
 @contextmanager
 def still(engine: Engine) -> Iterator[Connection]:
     """A connection that sees the database as it is now, whatever others write meanwhile."""
