@@ -467,6 +467,7 @@ def database_of(url: str, name: str) -> str:
     admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with admin.connect() as conn:
         conn.exec_driver_sql(f'create database "{name}"')
+        conn.exec_driver_sql("checkpoint")  # nobody writes what others before it left in memory
     return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
 
 

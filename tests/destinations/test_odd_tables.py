@@ -65,6 +65,22 @@ def test_nor_is_what_an_empty_table_leaves_out_taken_for_written(engine):
     assert held(engine) == []
 
 
+def test_a_table_that_gets_triggers_as_it_is_made_has_its_key_before_its_rows(engine):
+    run(
+        engine,
+        "create function watch() returns event_trigger language plpgsql as $x$ begin "
+        "if to_regclass('things') is not null and to_regproc('leave_out') is null then "
+        + LEAVES_OUT.format("things").replace("\n", " ")
+        + "; end if; end $x$; "
+        "create event trigger watch on ddl_command_end execute function watch()",
+    )
+    publish(engine, {"id": ["1", "2"], "v": ["a", "b"]})
+    assert publish(engine, {"id": ["2", "3"], "v": ["c", "c"]}, 2).updated == 1
+    assert held(engine) == [("1", "a"), ("2", "c"), ("3", "c")]
+    with pytest.raises(DestinationRefused, match="1 row did not become current"):
+        publish(engine, {"id": ["4"], "v": ["odd"]}, 3)
+
+
 def test_a_trigger_that_gives_a_row_another_key_is_refused(engine):
     run(
         engine,

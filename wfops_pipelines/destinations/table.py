@@ -109,17 +109,25 @@ class TableDestination:
     def publish(self, conn: Connection, side: Engine, parcel: Parcel) -> Written:  # noqa: ARG002
         with self._refusing(parcel):
             one_at_a_time(conn, f"wfops {self.words}")  # two syncs may write to one table
-            held = self._prepare(conn, parcel)
+            held, made = self._prepare(conn, parcel)
             run(conn, f"lock table {self.quoted} in share row exclusive mode")  # people may read
-            written = self._written(conn, held, parcel)
+            written = self._written(conn, held, parcel, made)
             run(conn, _NOW)
             return written
 
-    def _written(self, conn: Connection, held: Mapping[str, str], parcel: Parcel) -> Written:
+    def _written(
+        self, conn: Connection, held: Mapping[str, str], parcel: Parcel, made: bool
+    ) -> Written:
+        """made: just now, and without its primary key, which costs less once the rows are there."""
         if self._empty(conn):
             if parcel.keep is not None:
                 keep_nothing(conn, held, parcel, parcel.keep)
-            return self._fill(conn, parcel)
+            filled = self._fill(conn, parcel)
+            if made:
+                self._add_key(conn, parcel.key)
+            return filled
+        if made:  # what happens when tables are made may put triggers on them
+            self._add_key(conn, parcel.key)
         stage(conn, parcel.content, held, parcel.key)
         if parcel.keep is not None:
             keep_replaced(conn, self, held, parcel, parcel.keep)
@@ -242,19 +250,22 @@ class TableDestination:
         found = conn.exec_driver_sql(query, {"name": self.quoted, "writable": writable})
         return {str(row[0]): str(row[1]) for row in found}
 
-    def _prepare(self, conn: Connection, parcel: Parcel) -> dict[str, str]:
-        """Make the table, or the columns that it lacks. Its columns with their types."""
+    def _add_key(self, conn: Connection, key: str) -> None:
+        run(conn, f"alter table {self.quoted} add primary key ({quote(key)})")
+
+    def _prepare(self, conn: Connection, parcel: Parcel) -> tuple[dict[str, str], bool]:
+        """Make the table, without its primary key, or the columns that it lacks.
+
+        Its columns with their types, and whether it was made.
+        """
         fields = [f for f in parcel.rows.schema if f.name != DELETED]
         types = {f.name: postgres_type(f.type) for f in fields}
         held = self._columns(conn)
-        if not held:
+        made = not held
+        if made:
             body = ", ".join(f"{quote(n)} {t}" for n, t in types.items())
             run(conn, f"create schema if not exists {quote(self.schema)}")
-            run(
-                conn,
-                f"create table {self.quoted} ({body}, {quote(SEQ)} bigint not null, "
-                f"primary key ({quote(parcel.key)}))",
-            )
+            run(conn, f"create table {self.quoted} ({body}, {quote(SEQ)} bigint not null)")
             held = {**types, SEQ: "bigint"}
         elif parcel.key in held:
             refuse_doubles(conn, self.words, self.quoted, parcel.key)
@@ -263,7 +274,7 @@ class TableDestination:
             types[DELETED_AT] = "timestamptz"
         for name in (n for n in types if n not in held):
             run(conn, f"alter table {self.quoted} add column {quote(name)} {types[name]}")
-        return self._columns(conn)
+        return self._columns(conn), made
 
 
 def _named(key: str, held: Mapping[str, str]) -> str:
