@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # A relative path, so that a clone in a folder with spaces works.
 PYTHON_IN := .venv/bin/python
 READY := .venv/.installed
-PYTEST := $(PYTHON_IN) -m pytest -n 2 --dist loadfile
+PYTEST := $(PYTHON_IN) -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo dev test test-fast test-peers lint format lock bench browser clean
 
@@ -29,10 +29,10 @@ dev: $(READY) ## Serve this project: database, UI, daemon.
 
 test: $(READY) lint ## Check everything: lint, types, all tests, in a real browser too.
 	@browser="$$(scripts/browser)"; WFOPS_CHROMIUM="$$browser" \
-		LD_LIBRARY_PATH="$$PWD/.browser/lib$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" $(PYTEST)
+		LD_LIBRARY_PATH="$$PWD/.browser/lib$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" $(PYTEST) -n 3
 
 test-fast: $(READY) ## Run the tests that need neither database nor browser.
-	@$(PYTEST) -m "not components and not acceptance and not slow"
+	@$(PYTEST) -n 2 -m "not components and not acceptance and not slow"
 
 test-peers: $(READY) ## Test against Prism with GitHub's OpenAPI file; needs Node.js and npm (460 MB).
 	@mkdir -p .peers/prism && cp tests/peers/prism/package*.json .peers/prism/

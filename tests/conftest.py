@@ -44,9 +44,10 @@ MACHINE = flow.Run(Actor("test", "machine"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Folders that talk to a real server throughout, and files that score hundreds of times.
 
-    Files at the top start one process after the other: run last, one of them would run alone.
+    Files that start one process after the other come first: run last, one of them would run alone.
     """
-    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
+    first = (ROOT / "tests/acceptance", ROOT / "tests")
+    items.sort(key=lambda item: item.path.parent not in first)
     for item in items:
         if item.path.parent.name in ("sandbox", "sources"):
             item.add_marker(pytest.mark.components)

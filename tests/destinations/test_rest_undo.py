@@ -1,7 +1,7 @@
 """What was sent to a SaaS API is taken back, over real HTTP: exactly, once, and in any order."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -242,10 +242,14 @@ SNAPSHOTS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes of HTTP
 )
-def test_reverts_in_any_order_leave_what_a_history_without_them_would(engine, snapshots, data):
+def test_reverts_in_any_order_leave_what_a_history_without_them_would(
+    engine, monkeypatch, snapshots, data
+):
+    """Whether what the API has already is written once more, or not."""
+    readable = data.draw(st.sampled_from([timedelta(minutes=10), timedelta(days=-1)]))
+    monkeypatch.setattr("wfops_pipelines.destinations.sending.READABLE", readable)
     numbered = [
-        (n, {k: v and f"{k}{v}-{n}@x" for k, v in rows.items()})
-        for n, rows in enumerate(snapshots, 1)
+        (n, {k: v and f"{k}{v}@x" for k, v in rows.items()}) for n, rows in enumerate(snapshots, 1)
     ]
     with engine.begin() as conn:
         for table in ("deliveries", "reversals", "replaced"):

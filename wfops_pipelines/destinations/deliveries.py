@@ -46,6 +46,7 @@ class Act(Enum):
 
 DELIVERIES, REVERSALS = "wfops.deliveries", "wfops.reversals"
 OPEN = (State.SENDING, State.UNKNOWN)
+AS_IT_WAS = "the API had it already"  # of a delivery that sent nothing
 _COLUMNS = "seq, key, state, act, remote_id, error, at"
 _NOTE = """
 insert into {ledger} as was (sync, seq, key, idempotency_key, state, act, remote_id, error, at)
@@ -135,6 +136,17 @@ def others(
     for entry in _read(conn, where, {"sync": sync, "seq": seq, "keys": list(keys)}):
         found.setdefault(entry.key, []).append(entry)
     return found
+
+
+def written(conn: Connection, sync: str, keys: Iterable[str], since: datetime) -> frozenset[str]:
+    """Those of these rows for which something was sent since then, or taken back."""
+    query = " union ".join(
+        f"select key from {ledger} where sync = %(sync)s and key = any(%(keys)s) "
+        "and at >= %(since)s and error is distinct from %(nothing)s"
+        for ledger in (DELIVERIES, REVERSALS)
+    )
+    values = {"sync": sync, "keys": list(keys), "since": since, "nothing": AS_IT_WAS}
+    return frozenset(conn.exec_driver_sql(query, values).scalars())
 
 
 def living(conn: Connection, sync: str) -> dict[str, str | None]:

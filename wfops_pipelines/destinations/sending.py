@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 NOT_THERE = "it was not there"  # of a delivery that deleted nothing
+READABLE = timedelta(minutes=10)  # what was written before can be read: some APIs answer late
 AT_ONCE = 100  # rows whose records are read ahead
 # of a row that the API does not have of this snapshot
 AFRESH = (State.FAILED, State.REFUSED, State.AGAIN)
@@ -47,6 +49,7 @@ class Sending:
         self._others = deliveries.others(ledger, parcel.sync, parcel.seq, parcel.keys())
         self._keeps = parcel.keep is not None and to.no_undo is None
         self._seen: dict[str, Any] = {}
+        self._fresh: frozenset[str] = frozenset()
         self._refusals = Refusals(to.system, parcel.sync)
         self._progress = Progress(parcel.sync, "sent", parcel.content.num_rows)
         self._count = {"stale": 0, "create": 0, "update": 0, "delete": 0}
@@ -73,6 +76,8 @@ class Sending:
         """Read the records that will be needed, by batches or side by side."""
         wanted = [(key, row) for row in rows if self._needs_look(key := self._key(row), row)]
         known = {key: one for key, _ in wanted if (one := self._last(key))}
+        since = datetime.now(UTC) - READABLE
+        self._fresh = deliveries.written(self._ledger, self._parcel.sync, known, since)
         try:
             self._seen = self._to.look_all(self._caller, wanted, known, sure=True)
         except DestinationRefused as error:
@@ -149,6 +154,9 @@ class Sending:
             path = call.filled(values)
             body = self._to.body_of(entry, row)
             self._keep_image(entry, row)
+            if self._is_as_sent(entry, row):
+                self._note(replace(entry, state=State.DELIVERED, error=deliveries.AS_IT_WAS))
+                return
             idem = self._under_way(replace(entry, state=State.SENDING, error=None), path, body)
             answer = self._send(call, path, body, entry, idem)
         self._count[entry.act.value] += answer.gone is None
@@ -160,6 +168,13 @@ class Sending:
         """Whether the API never had the record, or says that it has it no longer."""
         unnamed = self._to.needs_remote(call) and entry.remote is None
         return unnamed or self._seen.get(entry.key, entry) is None
+
+    def _is_as_sent(self, entry: Delivery, row: Row) -> bool:
+        """Whether the record that was read just now is what would be sent, and no late answer."""
+        record = self._seen.get(entry.key)
+        if entry.act is not Act.UPDATE or record is None or self._to.differs(record, row):
+            return False
+        return entry.key not in self._fresh
 
     def _keep_image(self, entry: Delivery, row: Row) -> None:
         """What the record was before, unless this is a try that may have changed it already."""
