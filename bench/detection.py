@@ -4,6 +4,9 @@ Rolling over time: each scorer learns from the 8, 20 or 60 snapshots before one,
 one as it is and with faults. AUC and detection at an oracle threshold (the one that would have
 held 5 % of the clean snapshots of a stream) compare scorers; `held` columns are the product's own
 promise: the shares of faulty and of clean snapshots with a p-value within the budget.
+
+With `--asked` the profiles of streams that a cursor cuts know which stretch of it was asked, as the
+product's own do: from the newest row of the snapshot before up to when the run took place.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ import argparse
 import importlib
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from detection_baselines import BASELINES, raw
 from detection_faults import CONTRACTS, FAULTS, SHARES
 
@@ -56,22 +62,38 @@ def judge(stream: str, fault: str, past: list[Profile], new: Profile, bare: bool
     return Case(stream, len(past), fault, scores, answer.p_value)
 
 
-def run(which: str, positions: int, faults: int, only: list[str], bare: bool) -> list[Case]:
+Window = tuple[datetime | None, datetime | None] | None
+
+
+def windows(
+    cursor: str | None, tables: list[pa.Table], taken: list[datetime] | None
+) -> list[Window]:
+    """The stretch that was asked for each snapshot; None where nothing is known of it."""
+    if cursor is None or taken is None:
+        return [None] * len(tables)
+    newest = [pc.max(t[cursor]).as_py() for t in tables]
+    return list(zip([None, *newest[:-1]], taken, strict=True))
+
+
+def run(asked: argparse.Namespace) -> list[Case]:
     days = max(HISTORIES) + 50
-    cases = []
-    for stream, (key, cursor, tables) in (
-        importlib.import_module(f"detection_{which}").streams(days).items()
-    ):
-        if only and stream not in only:
+    made: Any = importlib.import_module(f"detection_{asked.streams}")
+    taken = made.taken(days) if asked.asked else {}
+    positions, faults, bare, cases = asked.positions, asked.faults, asked.bare, []
+    for stream, (key, cursor, tables) in made.streams(days).items():
+        if asked.only and stream not in asked.only:
             continue
-        profiles = [profile(t, key=key, cursor=cursor) for t in tables]
+        known = windows(cursor, tables, taken.get(stream))
+        profiles = [
+            profile(t, key=key, cursor=cursor, window=w) for t, w in zip(tables, known, strict=True)
+        ]
         for history in HISTORIES:
             for at in np.unique(np.linspace(history, len(tables) - 1, positions).astype(int)):
                 past = profiles[at - history : at]
                 rng = np.random.default_rng([at, history, len(stream)])
                 cases.append(judge(stream, "clean", past, profiles[at], bare))
                 for fault, broken in damaged(rng, tables[:at], tables[at], faults):
-                    new = profile(broken, key=key, cursor=cursor)
+                    new = profile(broken, key=key, cursor=cursor, window=known[at])
                     cases.append(judge(stream, fault, past, new, bare))
         print(f"{stream}: {len(tables)} snapshots", flush=True)
     return cases
@@ -145,8 +167,9 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=4, help="damaged copies of each")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--bare", action="store_true", help="without the baselines: faster")
+    parser.add_argument("--asked", action="store_true", help="with the stretch that was asked")
     asked = parser.parse_args()
-    cases = run(asked.streams, asked.positions, asked.faults, asked.only, asked.bare)
+    cases = run(asked)
     if asked.faults:
         compared(cases)
     promised(cases)

@@ -6,7 +6,9 @@ failures here and change the scorer; make a development stream of the same kind 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -197,4 +199,16 @@ def streams(days: int) -> dict[str, Named]:
         "price_list": (None, "changed", price_list(days)),
         "insured": (None, None, insured(days)),
         "telemetry": (None, "reported", telemetry(days)),
+    }
+
+
+def taken(days: int) -> dict[str, list[datetime]]:
+    """When each snapshot was taken, of streams that a cursor cuts: at the end of its day."""
+    new_year = datetime(2013, 1, 1, tzinfo=ZoneInfo("America/New_York"))
+    nights = [new_year + timedelta(days=20 + day) for day in range(days)]
+    after = [timedelta(days=day + 1) for day in range(days)]
+    return {
+        "flights": [night.astimezone(UTC) for night in nights],
+        "usage": [datetime.fromtimestamp(1.69e9, UTC) + t for t in after],
+        "telemetry": [datetime.fromtimestamp(1.7e9, UTC) + t for t in after],
     }

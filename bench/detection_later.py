@@ -9,6 +9,7 @@ scorer.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -176,3 +177,9 @@ def streams(days: int) -> dict[str, Named]:
         "deliveries": ("parcel", "scanned", deliveries(days)),
         "mailing": ("event", "occurred_at", mailing(days)),
     }
+
+
+def taken(days: int) -> dict[str, list[datetime]]:
+    """When each snapshot was taken: at midnight."""
+    ends = [datetime.fromtimestamp(BEGIN + (day + 1) * DAY, UTC) for day in range(days)]
+    return dict.fromkeys(("bookings", "payouts", "deliveries", "mailing"), ends)
