@@ -69,6 +69,39 @@ def test_what_comes_as_before_after_another_version_is_a_change_of_the_source(wh
     settled(bench)
 
 
+@pytest.mark.parametrize("verb", [Verb.APPROVE, Verb.REJECT])
+def test_what_was_put_away_waits_where_it_comes_again_after_what_nobody_let_go(whole, verb):
+    """Of what came in between nothing was published: nobody has said yet that it may go now."""
+    bench = whole(missing="keep")
+    bench.run([row("1"), row("2"), row("3")])
+    wrong = [row("1", -1), row("2", 20), row("3", -3)]
+    bench.release(bench.decide(bench.held(wrong), Verb.REJECT))
+    between = [row("1", -1), row("2", -20), row("3", -3)]
+    assert bench.held(between)
+    for _ in range(2):  # a newer extraction asks in place of the one before
+        review = bench.held([row("1"), row("2", 20), row("3")])
+        (found,) = [f for f in bench.evidence(review).findings if f.check == "put_away"]
+        assert found.keys == ("2",)
+        assert "came again as a person had put it away" in found.sentence
+        assert bench.rows("id, amount")[1] == ("2", 10)
+    bench.release(bench.decide(review, verb))
+    there = 20 if verb is Verb.APPROVE else 10
+    assert all(j.review is None for j in bench.run([row("1"), row("2", 20), row("3")]).judged)
+    assert bench.rows("id, amount") == [("1", 10), ("2", there), ("3", 10)]
+    settled(bench)
+
+
+def test_what_was_put_away_is_news_again_once_something_newer_was_published(whole):
+    bench = whole(missing="keep")
+    bench.run([row("1"), row("2")])
+    review = bench.held([row("1", -1), row("2", 20)])
+    bench.release(bench.decide(review, Verb.REJECT))
+    bench.run([row("1"), row("2", 30)])
+    bench.run([row("1"), row("2", 20)])
+    assert bench.rows("id, amount") == [("1", 10), ("2", 20)]
+    settled(bench)
+
+
 def test_rejected_rows_do_not_come_again_and_are_not_deleted_either(whole):
     bench = whole()
     bench.run([row("1"), row("2"), row("3")])

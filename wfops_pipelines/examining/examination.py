@@ -23,12 +23,12 @@ from wfops_pipelines.examining.impact import (
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
+from wfops_pipelines.examining.put_away import put_away_findings, returned_findings
 from wfops_pipelines.examining.spelling import Spelled, drift, spelled
 from wfops_pipelines.examining.undated import undated_findings
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
-from wfops_pipelines.store.settled import ALL
 from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
@@ -168,6 +168,7 @@ def examine(
     run("edited", lambda: edited_findings(snapshot))
     run("asked_again", lambda: asked_again_findings(snapshot))
     run("put_away", lambda: put_away_findings(known.settled, rows, sync.key))
+    run("put_away", lambda: returned_findings(snapshot, sync))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
@@ -259,28 +260,13 @@ def asked_again_findings(snapshot: Snapshot) -> list[Finding]:
     ]
 
 
-def put_away_findings(settled: frozenset[str], rows: Rows, key: str) -> list[Finding]:
-    """Rows that people settled while they were extracted: they may be what was put away."""
-    if not settled or key not in rows.column_names:
-        return []
-    here = frozenset(k for part in rows.parts([key]) for k in keys_of(part[key]))
-    keys = () if ALL in settled else tuple(sorted(settled & here))
-    if not keys and ALL not in settled:
-        return []
-    which = counted_rows(len(keys)) if keys else "all rows"
-    said = (
-        f"{which} may be as a person put them away, edited them or asked about them: it was while "
-        "this was extracted, or the file that could tell is lost"
-    )
-    return [Finding("put_away", Severity.CRITICAL, said, measured=len(keys), keys=keys)]
-
-
 def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
     """Rows of which nobody can tell whether they are newer than what came before."""
-    if not snapshot.doubted:
+    doubted = [doubt for doubt in snapshot.doubted if doubt[1]]
+    if not doubted:
         return []
-    keys = tuple(key for key, _ in snapshot.doubted)
-    first, before = snapshot.doubted[0]
+    keys = tuple(key for key, _ in doubted)
+    first, before = doubted[0]
     row = "one of them" if sync.key in sync.policy.masked else first
     said = (
         f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether "
@@ -289,7 +275,7 @@ def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
         "Either a wrong date was mended, and these rows are right, or an answer came from a copy "
         "that lags, and they are old"
     )
-    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    found: list[Json] = [list(doubt) for doubt in doubted]
     details: dict[str, Json] = {"before": found}
     return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
 
