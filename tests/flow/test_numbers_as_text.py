@@ -9,14 +9,15 @@ import sqlalchemy as sa
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.amounts import page
 from tests.flow.test_undo_rest import crm
-from wfops_pipelines import Above, Policy, undoing
+from wfops_pipelines import Above, Policy, flow, undoing
 from wfops_pipelines.core.findings import findings_of
-from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.reconciling import proving
 from wfops_pipelines.store import snapshots
 
 pytestmark = pytest.mark.components
+MACHINE = Actor("cli", "machine")
 
 POLICY = Policy(
     reviewers="team", hold_rows_up_to=0.5, high_impact=(Above("amount", 50_000, "a large one"),)
@@ -75,6 +76,19 @@ def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench)
     assert proving.prove(bench.sync, bench.services).misfits == ()
     (after,) = bench.run(page(10, 11, 12, 13)).judged
     assert after.review is None, after.review.summary  # the column is one of numbers as before
+
+
+def test_a_number_that_came_as_a_text_is_mended_by_saying_that_it_is_one(make_bench):
+    bench = published(make_bench(POLICY))
+    review = bench.held(page(9, 5, "12", 11))
+    edits = (Edit("9-1", {"amount": 12}),)
+    bench.decide(review, Verb.APPROVE, actor=Actor("ana", verified=True), edits=edits)
+    (edited,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(MACHINE))
+    assert not [f for f in edited.evidence.findings if f.check == "schema"]
+    bench.release(bench.decide(edited.review, Verb.APPROVE, actor=Actor("bob", verified=True)))
+    assert ("9-1", 12) in [(key, amount) for key, _, amount in bench.rows()]
+    (after,) = bench.run(page(10, 11, 12, 13)).judged
+    assert after.review is None, after.review.summary
 
 
 @pytest.mark.parametrize("how", [Verb.APPROVE_CLEAN, Verb.APPROVE])

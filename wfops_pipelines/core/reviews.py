@@ -206,7 +206,12 @@ def check_decision(decision: Decision, review: Review) -> None:
         )
     if decision.verb not in review.verbs:
         choices = ", ".join(v.value for v in review.verbs)
-        raise BadDecision(f"decision: {decision.verb.value} does not fit here; use {choices}.")
+        why = (
+            ": every row that waits is flagged, so that it would be a rejection"
+            if decision.verb is Verb.APPROVE_CLEAN and review.kind in HOLDS
+            else ""
+        )
+        raise BadDecision(f"decision: {decision.verb.value} does not fit here{why}; use {choices}.")
     check_reason(decision.reason)
     _check_rows(decision, review)
     if decision.actor.kind != "person":

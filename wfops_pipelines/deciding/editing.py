@@ -119,7 +119,8 @@ def edited(
 ) -> tuple[Rows, tuple[Change, ...]]:
     """`rows` with the decision's edits, and each cell that changed: (key, column, old, new).
 
-    settled: the types that were published, in which a cell may be given as well.
+    settled: the types that were published, in which a cell may be given as well: of a text that
+    spells the same number, that it is one is the edit.
     """
     found = _sought(rows, sync, decision)
     cells: dict[int, dict[str, Any]] = {}
@@ -131,7 +132,7 @@ def edited(
             kind = rows.schema.field(column).type
             given = as_staged(value, kind, settled.get(column))
             new = _value(given, kind, column, edit.key)
-            if new != row[column]:
+            if new != row[column] or settled.get(column, str(kind)) != str(kind):
                 changes.append((edit.key, column, _text(row[column]), _text(new)))
                 row[column] = cells.setdefault(place, {})[column] = new
     if not changes:
