@@ -102,6 +102,23 @@ def test_what_was_put_away_is_news_again_once_something_newer_was_published(whol
     settled(bench)
 
 
+@pytest.mark.parametrize("wrong", ["ten", "11", None, 10.5])
+def test_a_cell_that_was_put_away_does_not_hold_the_rows_beside_it_in_each_run(whole, wrong):
+    """It is told again, beside the numbers that it makes texts of, and does not stay."""
+    bench = whole(Policy(reviewers="team"), missing="keep")
+    for amount in (10, 11, 12):
+        bench.run([row("1", amount), row("2"), row("3")])
+    review = bench.held([row("1", -1), row("2", wrong), row("3")])
+    bench.release(bench.decide(review, Verb.REJECT))
+    for amount in (20, 21):
+        (judged,) = bench.run([row("1", amount), row("2", wrong), row("3")]).judged
+        assert judged.review is None, judged.review.summary
+    assert bench.rows("id, amount") == [("1", 21), ("2", 10), ("3", 10)]
+    settled(bench)
+    texts = bench.held([row("1", "22"), row("2", wrong), row("3")])  # what stays came as a text
+    assert "amount changed its type" in texts.summary
+
+
 def test_rejected_rows_do_not_come_again_and_are_not_deleted_either(whole):
     bench = whole()
     bench.run([row("1"), row("2"), row("3")])

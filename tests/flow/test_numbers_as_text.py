@@ -78,6 +78,21 @@ def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench)
     assert after.review is None, after.review.summary  # the column is one of numbers as before
 
 
+@pytest.mark.parametrize("wrong", ["ten", 10.5, "12"])
+def test_what_the_overlap_tells_again_does_not_change_the_type_of_what_is_new(make_bench, wrong):
+    bench = published(make_bench(POLICY))
+    told = page(9, 5, wrong, 11)
+    review = bench.held(told)
+    bench.release(bench.decide(review, Verb.REJECT))
+    for number in (10, 11):
+        told += page(number, 11, 12, 13)
+        (after,) = bench.run(told).judged
+        assert after.review is None, after.review.summary
+        assert proving.prove(bench.sync, bench.services).misfits == ()
+    assert list(bench.run(told).judged) == []  # each row is known again as it was told
+    assert len([key for key, *_ in bench.rows() if key.startswith("1")]) == 9
+
+
 def test_a_number_that_came_as_a_text_is_mended_by_saying_that_it_is_one(make_bench):
     bench = published(make_bench(POLICY))
     review = bench.held(page(9, 5, "12", 11))

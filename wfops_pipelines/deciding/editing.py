@@ -14,13 +14,13 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
-from wfops_pipelines.deciding.retyping import as_settled, as_staged
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store.inferring import Types, typed
+from wfops_pipelines.store.retyping import as_settled, as_staged
 from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 

@@ -13,6 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
+from wfops_pipelines.staging.narrowing import as_held
 from wfops_pipelines.staging.newest import Chosen, Marks
 from wfops_pipelines.staging.reading import told_in_parts
 from wfops_pipelines.store.fitting import Fitting, refitted
@@ -140,6 +141,8 @@ def gather(
     texts_ = [f.name for f in whole.schema if str(f.type) == "string"]
     names = [n for n in texts_ if fitting.quarrels(n) or any(n in kinds for kinds in mixed)]
     stayed = masked(joined(names, spool.read, mixed), chosen.mask)
+    if chosen.mask is not None and rows.num_rows:
+        rows, stayed = as_held(rows, held or {}, stayed, (sync.key,))
     counts = chosen.repeats, doubted, cells, chosen.overtaken
     others = _others(sync, whole, chosen)
     return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed, told.earliest, others)
