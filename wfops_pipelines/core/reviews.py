@@ -194,9 +194,11 @@ def _json_or_text(value: str) -> Any:
 def check_decision(decision: Decision, review: Review) -> None:
     """Everything that must hold before a decision is taken; raises a DecisionRefused."""
     if review.state is not ReviewState.PENDING:
+        moot = review.state is ReviewState.SUPERSEDED
+        later = " `wfops reviews` lists what waits in its place." if moot else ""
         raise AlreadyDecided(
             f"review {review.id} is already {review.state.value} by {review.decided_by} "
-            f"at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC; your answer changed nothing."
+            f"at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC; your answer changed nothing.{later}"
         )
     if decision.evidence != review.evidence_hash:
         raise EvidenceChanged(
