@@ -91,6 +91,21 @@ def test_what_was_put_away_waits_where_it_comes_again_after_what_nobody_let_go(w
     settled(bench)
 
 
+@pytest.mark.parametrize("others", [3, 70])
+def test_what_was_put_away_as_the_destination_holds_it_is_nothing_to_ask_about(whole, others):
+    """A whole snapshot was rejected for a few of its rows; the others were as published."""
+    bench = whole(replace(POLICY, scope="rows", hold_rows_up_to=0.4), missing="keep")
+    good = [row(f"g{n}") for n in range(others)]
+    bench.run([row("1"), *good])
+    for amount in (-1, -2):  # all of it is rejected, twice
+        wrong = [row("1", 20 if amount == -1 else 30)]
+        wrong += [row(f"g{n}", amount if amount == -2 or n else 10) for n in range(others)]
+        bench.release(bench.decide(bench.held(wrong), Verb.REJECT))
+    review = bench.held([row("1", 20), *good])
+    assert review.keys == ("1",)
+    settled(bench)
+
+
 def test_what_was_put_away_is_news_again_once_something_newer_was_published(whole):
     bench = whole(missing="keep")
     bench.run([row("1"), row("2")])

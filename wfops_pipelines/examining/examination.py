@@ -69,6 +69,7 @@ class There:
 
     living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
     would refuse. certain: how many of its rows would be deleted, where it is a table that knows.
+    same: of the rows that came again as they were put away, those that it holds just so.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
@@ -76,6 +77,7 @@ class There:
     living: int | None = None
     misfits: Sequence[Misfit] = ()
     certain: int | None = None
+    same: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,6 @@ def examine(
     run("edited", lambda: edited_findings(snapshot))
     run("asked_again", lambda: asked_again_findings(snapshot))
     run("put_away", lambda: put_away_findings(known.settled, rows, sync.key))
-    run("put_away", lambda: returned_findings(snapshot, sync))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))
     run("expectations", expectations)
@@ -176,6 +177,7 @@ def examine(
         run("anomaly", anomalies)
         run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
+        run("put_away", lambda: returned_findings(snapshot, sync, there.same))
         run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
         run("deletes", lambda: deletions(rows, sync, there.living, there.certain))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from wfops_pipelines.core.findings import Finding, Severity, counted_rows
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Snapshot
@@ -26,9 +28,14 @@ def put_away_findings(settled: frozenset[str], rows: Rows, key: str) -> list[Fin
     return [Finding("put_away", Severity.CRITICAL, said, measured=len(keys), keys=keys)]
 
 
-def returned_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
-    """Rows that a person put away, and that come again as they were, after other versions."""
-    keys = tuple(key for key, before in snapshot.doubted if not before)
+def returned_findings(
+    snapshot: Snapshot, sync: Sync, same: Collection[str] = frozenset()
+) -> list[Finding]:
+    """Rows that a person put away, and that come again as they were, after other versions.
+
+    Not those that the destination holds just so (`same`): nothing would come of them.
+    """
+    keys = tuple(key for key, before in snapshot.doubted if not before and key not in same)
     if not keys:
         return []
     row = "" if sync.key in sync.policy.masked or len(keys) > 1 else f" ({keys[0]})"
