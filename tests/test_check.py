@@ -12,6 +12,7 @@ from wfops_pipelines.destinations import rest_destination
 from wfops_pipelines.naming import dangling, known_columns
 from wfops_pipelines.project import load_project
 from wfops_pipelines.testing import FakeSource
+from wfops_pipelines.validation import problems
 from wfops_pipelines.written import columns_written
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +108,27 @@ def test_the_columns_of_requests_are_checked(project):
         ("destination.body", "contry"),
         ("destination.body", "nobody"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("update", "cursor", "refused"),
+    [(None, None, True), (None, "at", False), ("PATCH /notes/{remote_id}", None, False)],
+)
+def test_messages_of_a_sync_that_reads_everything_each_time_are_refused(
+    project, update, cursor, refused
+):
+    """All rows would be sent again in each run."""
+    to = rest_destination("crm", "POST /notes", update=update, body={"email": "{email}"})
+
+    @sync(source=FakeSource(), key="id", cursor=cursor, destination=to)
+    def crm_contacts(page):
+        return [{"id": r["id"], "email": "", "at": ""} for r in page]
+
+    loaded = load_project(project)
+    loaded.syncs["crm_contacts"] = crm_contacts
+    found = [str(e) for e in problems(loaded) if e.field == "cursor"]
+    assert len(found) == refused
+    assert not found or "would create each again. Repair: name the column" in found[0]
 
 
 def test_snapshots_tell_the_columns_where_the_function_does_not(project):

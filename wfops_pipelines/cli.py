@@ -177,7 +177,8 @@ def decide(
     sync = gate.sync_of(project, found)
     taken = gate.decide(asked, project, services, "command line")
     typer.echo(
-        f"{decision} recorded as {taken.id}{carried.as_override(taken, asked.actor, services)}"
+        f"{decision if taken.edited is None else 'edit'} recorded as {taken.id}"
+        f"{carried.as_override(taken, asked.actor, services)}"
     )
     pages = asset_pages.told(project, sync, services)
     with pages as judged, carried.told_that_it_stands(taken, services):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, delete, insert
 
@@ -29,7 +30,15 @@ from wfops_pipelines.ledger import (
 )
 from wfops_pipelines.masking import masking
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, controls, database, files, reviews, snapshots
+from wfops_pipelines.store import (
+    audit,
+    controls,
+    database,
+    files,
+    remembered,
+    reviews,
+    snapshots,
+)
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Day, Sync
 
@@ -207,6 +216,9 @@ def _publish(
     with _numbered(snapshot), masking(sync, parcel):
         written = sync.destination.publish(conn, services.engine, parcel)
     files.check(services.folder(sync.name), snapshot.digest)  # it was read a part at a time
+    if sync.cursor is None:  # what people put away before counts no more: something newer went
+        names = partial(remembered.names_of, rows, sync.key)
+        remembered.forget_older(conn, sync.name, snapshot.rank, names)
     done = Publication(
         sync.name,
         snapshot.seq,

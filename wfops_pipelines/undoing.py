@@ -40,7 +40,7 @@ from wfops_pipelines.ledger import (
 from wfops_pipelines.masking import masking
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
-from wfops_pipelines.store import audit, reviews
+from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
 
@@ -195,6 +195,16 @@ def _note(
     audit.append(conn, AuditEvent(now, actor, Action.REVERTED, snapshot.name, "", details))
 
 
+def _instead(conn: Connection, sync: Sync, seq: int) -> str:
+    """Where rows of a snapshot went as another one: what can be taken back is that."""
+    same = (s.seq for s in snapshots.of_rank(conn, sync.name, seq) if s.seq != seq)
+    went = [n for n in same if publications_of(conn, sync.name, n)]
+    if not went:
+        return ""
+    asked = ", ".join(f"`wfops revert {sync.name} {n} --reason …`" for n in went)
+    return f" Its rows went as they were edited, or asked about again: {asked}."
+
+
 def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
     if not can_undo(sync.destination):
         why = no_undo(sync.destination)
@@ -204,7 +214,7 @@ def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
         return f"snapshot: the policy of {sync.name} keeps nothing to revert to (undo_hours)."
     parts = publications_of(conn, sync.name, seq)
     if not parts:
-        return f"snapshot: nothing of {sync.name} #{seq} was published."
+        return f"snapshot: nothing of {sync.name} #{seq} was published.{_instead(conn, sync, seq)}"
     if all(p.reverted_at for p in parts):
         return f"snapshot: {sync.name} #{seq} was reverted already."
     return (

@@ -26,6 +26,7 @@ def problems(project: Project) -> Iterator[ProjectError]:
         yield from _policy(project, sync)
         yield from _schedule(project, sync)
         yield from _deletes(project, sync)
+        yield from _told_again(project, sync)
         yield from _compared(project, sync)
         yield from _assist(project, sync)
     yield from _shared_destinations(project)
@@ -131,6 +132,20 @@ def _deletes(project: Project, sync: Sync) -> Iterator[ProjectError]:
     if sync.days_from is not None and sync.cursor is None:
         said = "only a cursor tells which day a row is of"
         yield ProjectError(file, "days_from", said, "name the cursor, or leave days_from out")
+
+
+def _told_again(project: Project, sync: Sync) -> Iterator[ProjectError]:
+    """Without a cursor each run tells every row: as messages, all would be sent in each run."""
+    from wfops_pipelines.destinations import RestDestination
+
+    to = sync.destination
+    if sync.cursor is None and isinstance(to, RestDestination) and to.messages:
+        said = f"without one each run reads every row, and the {to.words} would create each again"
+        repair = (
+            "name the column of the last change, or declare what updates a record, as "
+            'update="PATCH /contacts/{remote_id}"; a request that does both is update= alone'
+        )
+        yield ProjectError(file_of(project, sync), "cursor", said, repair)
 
 
 def _compared(project: Project, sync: Sync) -> Iterator[ProjectError]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from wfops_pipelines.dev.cluster import make_state_folder
 from wfops_pipelines.dev.home import furnish
 from wfops_pipelines.errors import ProjectError
 
@@ -19,6 +21,15 @@ def test_a_project_without_dagster_yaml_is_given_the_one_of_this_repository(
     assert furnish(tmp_path)
     assert (tmp_path / "dagster.yaml").read_text("utf-8") == HERE
     assert not furnish(tmp_path)
+
+
+def test_git_leaves_the_state_folder_alone_in_a_project_without_a_gitignore(tmp_path: Path) -> None:
+    """It holds customers' rows and a password."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    make_state_folder(tmp_path / ".wfops")
+    (tmp_path / ".wfops/postgres.password").write_text("secret", "utf-8")
+    shown = ["git", "-C", tmp_path, "status", "--porcelain", "--untracked-files=all"]
+    assert subprocess.run(shown, check=True, capture_output=True, text=True).stdout == ""
 
 
 def test_what_the_project_adds_to_it_stays(tmp_path: Path) -> None:

@@ -69,6 +69,71 @@ def test_what_comes_as_before_after_another_version_is_a_change_of_the_source(wh
     settled(bench)
 
 
+@pytest.mark.parametrize("verb", [Verb.APPROVE, Verb.REJECT])
+def test_what_was_put_away_waits_where_it_comes_again_after_what_nobody_let_go(whole, verb):
+    """Of what came in between nothing was published: nobody has said yet that it may go now."""
+    bench = whole(missing="keep")
+    bench.run([row("1"), row("2"), row("3")])
+    wrong = [row("1", -1), row("2", 20), row("3", -3)]
+    bench.release(bench.decide(bench.held(wrong), Verb.REJECT))
+    between = [row("1", -1), row("2", -20), row("3", -3)]
+    assert bench.held(between)
+    for _ in range(2):  # a newer extraction asks in place of the one before
+        review = bench.held([row("1"), row("2", 20), row("3")])
+        (found,) = [f for f in bench.evidence(review).findings if f.check == "put_away"]
+        assert found.keys == ("2",)
+        assert "came again as a person had put it away" in found.sentence
+        assert bench.rows("id, amount")[1] == ("2", 10)
+    bench.release(bench.decide(review, verb))
+    there = 20 if verb is Verb.APPROVE else 10
+    assert all(j.review is None for j in bench.run([row("1"), row("2", 20), row("3")]).judged)
+    assert bench.rows("id, amount") == [("1", 10), ("2", there), ("3", 10)]
+    settled(bench)
+
+
+@pytest.mark.parametrize("others", [3, 70])
+def test_what_was_put_away_as_the_destination_holds_it_is_nothing_to_ask_about(whole, others):
+    """A whole snapshot was rejected for a few of its rows; the others were as published."""
+    bench = whole(replace(POLICY, scope="rows", hold_rows_up_to=0.4), missing="keep")
+    good = [row(f"g{n}") for n in range(others)]
+    bench.run([row("1"), *good])
+    for amount in (-1, -2):  # all of it is rejected, twice
+        wrong = [row("1", 20 if amount == -1 else 30)]
+        wrong += [row(f"g{n}", amount if amount == -2 or n else 10) for n in range(others)]
+        bench.release(bench.decide(bench.held(wrong), Verb.REJECT))
+    review = bench.held([row("1", 20), *good])
+    assert review.keys == ("1",)
+    settled(bench)
+
+
+def test_what_was_put_away_is_news_again_once_something_newer_was_published(whole):
+    bench = whole(missing="keep")
+    bench.run([row("1"), row("2")])
+    review = bench.held([row("1", -1), row("2", 20)])
+    bench.release(bench.decide(review, Verb.REJECT))
+    bench.run([row("1"), row("2", 30)])
+    bench.run([row("1"), row("2", 20)])
+    assert bench.rows("id, amount") == [("1", 10), ("2", 20)]
+    settled(bench)
+
+
+@pytest.mark.parametrize("wrong", ["ten", "11", None, 10.5])
+def test_a_cell_that_was_put_away_does_not_hold_the_rows_beside_it_in_each_run(whole, wrong):
+    """It is told again, beside the numbers that it makes texts of, and does not stay."""
+    bench = whole(Policy(reviewers="team"), missing="keep")
+    for amount in (10, 11, 12):
+        bench.run([row("1", amount), row("2"), row("3")])
+    review = bench.held([row("1", -1), row("2", wrong), row("3")])
+    bench.release(bench.decide(review, Verb.REJECT))
+    for amount in (20, 21):
+        (judged,) = bench.run([row("1", amount), row("2", wrong), row("3")]).judged
+        assert judged.review is None, judged.review.summary
+    assert bench.rows("id, amount") == [("1", 21), ("2", 10), ("3", 10)]
+    settled(bench)
+    texts = bench.held([row("1", "22"), row("2", wrong), row("3")])  # what stays came as a text
+    assert "amount changed its type" in texts.summary
+
+
 def test_rejected_rows_do_not_come_again_and_are_not_deleted_either(whole):
     bench = whole()
     bench.run([row("1"), row("2"), row("3")])

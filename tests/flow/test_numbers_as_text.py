@@ -9,14 +9,15 @@ import sqlalchemy as sa
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.amounts import page
 from tests.flow.test_undo_rest import crm
-from wfops_pipelines import Above, Policy, undoing
+from wfops_pipelines import Above, Policy, flow, undoing
 from wfops_pipelines.core.findings import findings_of
-from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.reconciling import proving
 from wfops_pipelines.store import snapshots
 
 pytestmark = pytest.mark.components
+MACHINE = Actor("cli", "machine")
 
 POLICY = Policy(
     reviewers="team", hold_rows_up_to=0.5, high_impact=(Above("amount", 50_000, "a large one"),)
@@ -75,6 +76,34 @@ def test_the_clean_rows_beside_a_word_are_those_that_no_number_flags(make_bench)
     assert proving.prove(bench.sync, bench.services).misfits == ()
     (after,) = bench.run(page(10, 11, 12, 13)).judged
     assert after.review is None, after.review.summary  # the column is one of numbers as before
+
+
+@pytest.mark.parametrize("wrong", ["ten", 10.5, "12"])
+def test_what_the_overlap_tells_again_does_not_change_the_type_of_what_is_new(make_bench, wrong):
+    bench = published(make_bench(POLICY))
+    told = page(9, 5, wrong, 11)
+    review = bench.held(told)
+    bench.release(bench.decide(review, Verb.REJECT))
+    for number in (10, 11):
+        told += page(number, 11, 12, 13)
+        (after,) = bench.run(told).judged
+        assert after.review is None, after.review.summary
+        assert proving.prove(bench.sync, bench.services).misfits == ()
+    assert list(bench.run(told).judged) == []  # each row is known again as it was told
+    assert len([key for key, *_ in bench.rows() if key.startswith("1")]) == 9
+
+
+def test_a_number_that_came_as_a_text_is_mended_by_saying_that_it_is_one(make_bench):
+    bench = published(make_bench(POLICY))
+    review = bench.held(page(9, 5, "12", 11))
+    edits = (Edit("9-1", {"amount": 12}),)
+    bench.decide(review, Verb.APPROVE, actor=Actor("ana", verified=True), edits=edits)
+    (edited,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(MACHINE))
+    assert not [f for f in edited.evidence.findings if f.check == "schema"]
+    bench.release(bench.decide(edited.review, Verb.APPROVE, actor=Actor("bob", verified=True)))
+    assert ("9-1", 12) in [(key, amount) for key, _, amount in bench.rows()]
+    (after,) = bench.run(page(10, 11, 12, 13)).judged
+    assert after.review is None, after.review.summary
 
 
 @pytest.mark.parametrize("how", [Verb.APPROVE_CLEAN, Verb.APPROVE])

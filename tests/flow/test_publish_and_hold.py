@@ -266,6 +266,11 @@ def test_a_row_whose_limit_cannot_be_told_waits_as_well(make_bench):
     review = bench.held([row("1"), row("2"), row("3", amount=None)])
     assert review.keys == ("3",)
     assert "(amount is empty in 1 of them)" in review.summary
+    (found,) = [f for f in bench.evidence(review).findings if f.check == "high_impact"]
+    assert [found.reasons_of(key) for key in found.keys].count([]) == len(found.keys) - 1
+    assert [("amount", f"{found.details['rule']}? amount is empty")] in [
+        found.reasons_of(key) for key in found.keys
+    ]
 
 
 def test_a_policy_about_a_column_that_is_not_there_holds_everything(make_bench):

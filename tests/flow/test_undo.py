@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wfops_pipelines import Policy, publishing, rest_destination, undoing
-from wfops_pipelines.core.reviews import Actor, ReviewKind, ReviewState, Verb
+from wfops_pipelines import Policy, flow, publishing, rest_destination, undoing
+from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding import steering
 from wfops_pipelines.destinations import database_table, file_table
 from wfops_pipelines.destinations.table import TableDestination
@@ -248,6 +248,15 @@ def test_a_wrong_request_is_refused(bench, seq, who, error, words):
     bench.run([row("1")])
     with pytest.raises(error, match=words):
         ask(bench, seq, who)
+
+
+def test_what_went_as_it_was_edited_is_named_where_its_origin_is_to_be_taken_back(bench):
+    review = bench.held([row("1", -5)])
+    bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("1", {"amount": 5}),))
+    (edited,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(ANA))
+    bench.release(bench.decide(edited.review, Verb.APPROVE, actor=BOB))
+    with pytest.raises(BadDecision, match=r"as they were edited.*`wfops revert things 2 --reason"):
+        ask(bench, 1)
 
 
 def test_a_policy_that_keeps_nothing_and_a_message_that_is_sent_say_so(make_bench):

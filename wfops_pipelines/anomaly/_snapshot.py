@@ -108,7 +108,10 @@ def basis_of(history: Sequence[Profile], false_holds: float) -> str:
 
 
 def _wider(count: int) -> str:
-    there = f"only {count} published snapshot{'s' if count > 1 else ''}"
+    there = (
+        f"only {count} published snapshot{'s' if count > 1 else ''} to compare with (a first load, "
+        "deletions alone and what was taken back are none)"
+    )
     if not count:
         there = (
             "compared with no published snapshot (a first load is none, an edit is not compared)"

@@ -194,9 +194,11 @@ def _json_or_text(value: str) -> Any:
 def check_decision(decision: Decision, review: Review) -> None:
     """Everything that must hold before a decision is taken; raises a DecisionRefused."""
     if review.state is not ReviewState.PENDING:
+        moot = review.state is ReviewState.SUPERSEDED
+        later = " `wfops reviews` lists what waits in its place." if moot else ""
         raise AlreadyDecided(
             f"review {review.id} is already {review.state.value} by {review.decided_by} "
-            f"at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC; your answer changed nothing."
+            f"at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC; your answer changed nothing.{later}"
         )
     if decision.evidence != review.evidence_hash:
         raise EvidenceChanged(
@@ -206,7 +208,12 @@ def check_decision(decision: Decision, review: Review) -> None:
         )
     if decision.verb not in review.verbs:
         choices = ", ".join(v.value for v in review.verbs)
-        raise BadDecision(f"decision: {decision.verb.value} does not fit here; use {choices}.")
+        why = (
+            ": every row that waits is flagged, so that it would be a rejection"
+            if decision.verb is Verb.APPROVE_CLEAN and review.kind in HOLDS
+            else ""
+        )
+        raise BadDecision(f"decision: {decision.verb.value} does not fit here{why}; use {choices}.")
     check_reason(decision.reason)
     _check_rows(decision, review)
     if decision.actor.kind != "person":

@@ -44,8 +44,10 @@ class Snapshot:
     key, column, old, new). So has a snapshot of rows that had been put away and about which a
     person asks again, `reopened_by`. `partition` is the day it is about, as "2026-05-01", of a sync
     that is partitioned. `doubted` are rows whose dates contradict the order in which they came:
-    (row key, the cursor of the version that came before, as an ISO time). `asked` is the stretch of
-    the cursor (after, up to) that no extraction had been asked for before, as far as it is known.
+    (row key, the cursor of the version that came before, as an ISO time); without a cursor, rows
+    that came again as they had been put away, after other versions: (row key, ""). `asked` is the
+    stretch of the cursor (after, up to) that no extraction had been asked for before, as far as it
+    is known.
     `contradicted` are cells in which two versions of a row with the same time differ, in one
     extraction; what came last now is the row. `reread_by` is who had the source read from a date
     (`wfops run --since`). `overtaken` is how many other rows of the extraction had the key of one

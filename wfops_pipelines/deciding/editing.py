@@ -14,13 +14,13 @@ from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
-from wfops_pipelines.deciding.retyping import as_settled, as_staged
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.examining.history import settled_types
 from wfops_pipelines.ledger import select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store.inferring import Types, typed
+from wfops_pipelines.store.retyping import as_settled, as_staged
 from wfops_pipelines.store.rows import keys_of
 from wfops_pipelines.sync import Sync, instant
 
@@ -119,7 +119,8 @@ def edited(
 ) -> tuple[Rows, tuple[Change, ...]]:
     """`rows` with the decision's edits, and each cell that changed: (key, column, old, new).
 
-    settled: the types that were published, in which a cell may be given as well.
+    settled: the types that were published, in which a cell may be given as well: of a text that
+    spells the same number, that it is one is the edit.
     """
     found = _sought(rows, sync, decision)
     cells: dict[int, dict[str, Any]] = {}
@@ -131,7 +132,7 @@ def edited(
             kind = rows.schema.field(column).type
             given = as_staged(value, kind, settled.get(column))
             new = _value(given, kind, column, edit.key)
-            if new != row[column]:
+            if new != row[column] or settled.get(column, str(kind)) != str(kind):
                 changes.append((edit.key, column, _text(row[column]), _text(new)))
                 row[column] = cells.setdefault(place, {})[column] = new
     if not changes:

@@ -62,9 +62,14 @@ class Cluster:
 
 
 def make_state_folder(state: Path) -> None:
-    """Make the state folder, private because it holds customers' rows and a password."""
+    """Make the state folder, private because it holds customers' rows and a password.
+
+    Git is told to leave it alone: a project may have no .gitignore.
+    """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (ignore := state / ".gitignore").exists():
+            ignore.write_text("*\n", "utf-8")
     except OSError as problem:
         raise SettingsError(
             f"cannot make the state folder {state}: {problem.strerror}. "

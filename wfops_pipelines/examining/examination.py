@@ -23,12 +23,12 @@ from wfops_pipelines.examining.impact import (
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
+from wfops_pipelines.examining.put_away import put_away_findings, returned_findings
 from wfops_pipelines.examining.spelling import Spelled, drift, spelled
 from wfops_pipelines.examining.undated import undated_findings
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.row_models import Source, Stored
 from wfops_pipelines.store.rows import keys_of, living
-from wfops_pipelines.store.settled import ALL
 from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.store.versions import counted_keys
 from wfops_pipelines.sync import Sync
@@ -69,6 +69,7 @@ class There:
 
     living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
     would refuse. certain: how many of its rows would be deleted, where it is a table that knows.
+    same: of the rows that came again as they were put away, those that it holds just so.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
@@ -76,6 +77,7 @@ class There:
     living: int | None = None
     misfits: Sequence[Misfit] = ()
     certain: int | None = None
+    same: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ def examine(
         run("anomaly", anomalies)
         run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
+        run("put_away", lambda: returned_findings(snapshot, sync, there.same))
         run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
         run("deletes", lambda: deletions(rows, sync, there.living, there.certain))
@@ -259,28 +262,13 @@ def asked_again_findings(snapshot: Snapshot) -> list[Finding]:
     ]
 
 
-def put_away_findings(settled: frozenset[str], rows: Rows, key: str) -> list[Finding]:
-    """Rows that people settled while they were extracted: they may be what was put away."""
-    if not settled or key not in rows.column_names:
-        return []
-    here = frozenset(k for part in rows.parts([key]) for k in keys_of(part[key]))
-    keys = () if ALL in settled else tuple(sorted(settled & here))
-    if not keys and ALL not in settled:
-        return []
-    which = counted_rows(len(keys)) if keys else "all rows"
-    said = (
-        f"{which} may be as a person put them away, edited them or asked about them: it was while "
-        "this was extracted, or the file that could tell is lost"
-    )
-    return [Finding("put_away", Severity.CRITICAL, said, measured=len(keys), keys=keys)]
-
-
 def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
     """Rows of which nobody can tell whether they are newer than what came before."""
-    if not snapshot.doubted:
+    doubted = [doubt for doubt in snapshot.doubted if doubt[1]]
+    if not doubted:
         return []
-    keys = tuple(key for key, _ in snapshot.doubted)
-    first, before = snapshot.doubted[0]
+    keys = tuple(key for key, _ in doubted)
+    first, before = doubted[0]
     row = "one of them" if sync.key in sync.policy.masked else first
     said = (
         f"the {sync.cursor} of {counted_rows(len(keys))} does not say whether "
@@ -289,7 +277,7 @@ def order_findings(snapshot: Snapshot, sync: Sync) -> list[Finding]:
         "Either a wrong date was mended, and these rows are right, or an answer came from a copy "
         "that lags, and they are old"
     )
-    found: list[Json] = [list(doubt) for doubt in snapshot.doubted]
+    found: list[Json] = [list(doubt) for doubt in doubted]
     details: dict[str, Json] = {"before": found}
     return [Finding("order", Severity.CRITICAL, said, sync.cursor, len(keys), 0, keys, details)]
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TRAINING_SNAPSHOTS = 20
+ASKED = 32  # questions to a destination about rows that were put away
 PATIENCE = 3  # seconds that a person waits for somebody else's lock
 _REFIT_SHARE = 5  # a model is fitted again when a fifth of its sources is new
 
@@ -100,7 +101,34 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
         seen = _foreseen(conn, sync, parcel) if usable else None
         diff, unfit = (seen.diff, seen.misfits) if seen else (None, ())
         certain = diff.deleted if diff and isinstance(sync.destination, Exacting) else None
-        return There(existing, diff, _living(conn, sync, rows, services), unfit, certain)
+        again = [key for key, before in snapshot.doubted if not before] if usable else []
+        same = _same(conn, sync, snapshot, rows, services, again)
+        return There(existing, diff, _living(conn, sync, rows, services), unfit, certain, same)
+
+
+def _same(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    rows: Rows,
+    services: Services,
+    keys: Sequence[str],
+) -> frozenset[str]:
+    """Those of these rows that the destination holds just so, asked for by halves.
+
+    After `ASKED` questions the others count as changed: most of them are.
+    """
+    same: set[str] = set()
+    waiting, asked = [keys] if keys else [], 0
+    while waiting and asked < ASKED:
+        some, asked = waiting.pop(0), asked + 1
+        few = select_rows(rows, sync.key, frozenset(some), frozenset())
+        diff = sync.destination.diff(conn, parcel_of(sync, snapshot, few, services), [])
+        if not (diff.inserted or diff.updated or diff.deleted):
+            same.update(some)
+        elif len(some) > 1:
+            waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
+    return frozenset(same)
 
 
 def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:

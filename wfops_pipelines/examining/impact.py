@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from wfops_pipelines.core.findings import Finding, Severity, counted_rows
+from wfops_pipelines.core.findings import Finding, Json, Severity, counted_rows
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.policy import Above, Always, HighImpact, NewRow, Policy
 from wfops_pipelines.core.snapshot import DELETED, Diff
@@ -120,21 +121,30 @@ def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> lis
         names = [c for c in dict.fromkeys(wanted) if c in rows.column_names]
         keys = tuple(k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
         if keys:
-            unknown = [_unknown(rule, part) for part in rows.parts(names)]
-            empty, none = (sum(counts) for counts in zip(*unknown, strict=True))
+            unknown = [_unknown(rule, part, key) for part in rows.parts(names)]
+            empty, none = (
+                [k for some in each for k in some] for each in zip(*unknown, strict=True)
+            )
             found.append(_impact(rule, keys, empty, none, hidden=key in policy.masked))
     return found
 
 
-def _unknown(rule: HighImpact, part: pa.Table) -> tuple[int, int]:
-    """In how many living rows the amount is empty, and in how many it is no number.
+def _unknown(rule: HighImpact, part: pa.Table, key: str) -> tuple[list[str], list[str]]:
+    """The living rows whose amount is empty, and those where it is no number.
 
     Such rows wait as those do whose amount is too high.
     """
+    import pyarrow.compute as pc
+
     if not isinstance(rule, Above) or rule.column not in part.column_names:
-        return 0, 0
-    amounts = living_rows(part)[rule.column]
-    return amounts.null_count, numbers(amounts).null_count - amounts.null_count
+        return [], []
+    part = living_rows(part)
+    amounts = part[rule.column]
+    empty, known = pc.is_null(amounts), numbers(amounts)
+    if not known.null_count:
+        return [], []
+    none = pc.and_not(pc.is_null(known), empty)
+    return keys_of(part[key].filter(empty)), keys_of(part[key].filter(none))
 
 
 def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> Iterator[str]:
@@ -154,23 +164,35 @@ def _meeting(rule: HighImpact, part: pa.Table, key: str, existing: Existing) -> 
             return iter(keys_of(part[key]))
 
 
-def _impact(rule: Any, keys: tuple[str, ...], empty: int, none: int, *, hidden: bool) -> Finding:
+def _impact(
+    rule: Any, keys: tuple[str, ...], empty: list[str], none: list[str], *, hidden: bool
+) -> Finding:
     match rule:
         case Above(column, limit, words):
             said = words or f"{column} is above {limit:,.0f}"
             what = {"empty": empty, "no number": none}
-            told = [f"{how} in {count:,} of them" for how, count in what.items() if count]
+            told = [f"{how} in {len(some):,} of them" for how, some in what.items() if some]
             unknown = f" ({column} is {' and '.join(told)})" if told else ""
             named = "" if hidden else f": {_few(keys)}"
             sentence = f"{said}, in {counted_rows(len(keys))}{unknown}{named}"
-            return _approval(said, sentence, keys, column, limit)
+            reasons: dict[str, Json] = {
+                k: [[column, 1.0, f"{said}? {column} is {how}"]]
+                for how, some in what.items()
+                for k in some
+            }
+            return _approval(said, sentence, keys, column, limit, reasons)
         case NewRow(words) | Always(words):
             return _approval(words, f"{words}: {counted_rows(len(keys))}", keys, None, None)
     raise AssertionError(f"unknown rule {rule!r}")
 
 
 def _approval(
-    rule: str, sentence: str, keys: tuple[str, ...], column: str | None, limit: float | None
+    rule: str,
+    sentence: str,
+    keys: tuple[str, ...],
+    column: str | None,
+    limit: float | None,
+    reasons: Mapping[str, Json] = MappingProxyType({}),
 ) -> Finding:
     return Finding(
         check="high_impact",
@@ -180,7 +202,7 @@ def _approval(
         measured=len(keys),
         expected=None if limit is None else f"at most {limit:,.0f}",
         keys=keys,
-        details={"rule": rule},
+        details={"rule": rule, **({"reasons": {**reasons}} if reasons else {})},
     )
 
 

@@ -31,13 +31,17 @@ _REVIEW = {
     "evidence": dg.Field(str, description="the hash of the evidence that you were shown"),
 }
 _EDIT = {
-    "key": dg.Field(str, description="the key of a held row"),
+    "key": dg.Field(str, description='the key of a held row, in quotes where it is a number: "42"'),
     "set": dg.Field(dict, description="column: value, for each cell to change"),
 }
 _FIELDS = {
     **_REVIEW,
     **_ANSWER,
-    "exclude": dg.Field([str], is_required=False, description="keys of rows to leave out"),
+    "exclude": dg.Field(
+        [str],
+        is_required=False,
+        description='keys of rows to leave out, in quotes where they are numbers: ["42"]',
+    ),
     "edits": dg.Field(
         [_EDIT],
         is_required=False,

@@ -235,11 +235,12 @@ def _remember(
 
     A source that cannot be asked for a window answers everything again, one that knows but the day
     all of it, and any day of a partitioned sync may be run again. A sync without a cursor tells
-    everything each time: what people settled of a row counts until another version of it comes.
+    everything each time: what people settled of a row counts until another version of it comes,
+    and is asked about again where it comes after that, until something newer is published.
     """
     if sync.cursor is None:
         for identity in found.identity(sync.key, staged, None):
-            remembered.forget_keys(conn, sync.name, identity)
+            remembered.pass_by(conn, sync.name, snapshot.seq, identity)
         return
     oldest, asked = None, snapshot.cursor_from
     if snapshot.partition is None:

@@ -13,6 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
+from wfops_pipelines.staging.narrowing import as_held
 from wfops_pipelines.staging.newest import Chosen, Marks
 from wfops_pipelines.staging.reading import told_in_parts
 from wfops_pipelines.store.fitting import Fitting, refitted
@@ -140,6 +141,8 @@ def gather(
     texts_ = [f.name for f in whole.schema if str(f.type) == "string"]
     names = [n for n in texts_ if fitting.quarrels(n) or any(n in kinds for kinds in mixed)]
     stayed = masked(joined(names, spool.read, mixed), chosen.mask)
+    if chosen.mask is not None and rows.num_rows:
+        rows, stayed = as_held(rows, held or {}, stayed, (sync.key,))
     counts = chosen.repeats, doubted, cells, chosen.overtaken
     others = _others(sync, whole, chosen)
     return Gathered(rows, chosen.version, chosen.cursor, *counts, stayed, told.earliest, others)
@@ -265,7 +268,7 @@ def _news(marks: pd.DataFrame, came: Came) -> tuple[npt.NDArray[np.bool_], _Doub
     A version that came before and is dated earlier than others is told by a replica that lags.
     Where the dates contradict the order otherwise, or are of the future, nobody but a person can
     tell which is newer: a wrong date may have been mended. Of the same date, what is told last
-    counts.
+    counts. What a person put away and comes again after another version is doubted, too.
     """
     import numpy as np
 
@@ -287,6 +290,7 @@ def _met_again(
     named = list(zip(marks["key"], spelled(marks["version"].to_numpy()), strict=True))
     last = np.array([v in came.loose if k is None else came.versions.get(k) == v for k, v in named])
     before = np.array([pair in came.earlier for pair in named])
+    passed = np.array([pair in came.passed for pair in named])
     reached, latest = (
         pd.Series([known.get(k) for k in marks["key"]], marks.index, "datetime64[us, UTC]")
         for known in (came.reached, came.cursors)
@@ -294,10 +298,11 @@ def _met_again(
     older = (marks["cursor"] < reached).to_numpy()
     newer = (marks["cursor"] > latest).to_numpy() & ~older
     misdated = (marks["cursor"] > ahead).to_numpy()
-    doubted = ~last & ((older & ~before) | (newer & (before | misdated)))
+    doubted = passed | (~last & ((older & ~before) | (newer & (before | misdated))))
     doubts = zip(marks["key"][doubted], reached[doubted], strict=True)
     places = marks.index[doubted]
     told = {
-        int(at): (key, moment.isoformat()) for at, (key, moment) in zip(places, doubts, strict=True)
+        int(at): (key, "" if pd.isna(moment) else moment.isoformat())
+        for at, (key, moment) in zip(places, doubts, strict=True)
     }
-    return ~(last | (older & before)), told
+    return passed | ~(last | (older & before)), told

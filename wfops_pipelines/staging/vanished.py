@@ -80,7 +80,10 @@ def _not_put_away(sync: Sync, marks: pa.Table, came: Recall) -> pa.Table:
     known = identify(sync, marks, versions(marks))
     names, version = remembered_as(known["key"]), spelled(known["version"].to_numpy())
     there = came(len(known), lambda: pa.table({"key": [*names], "version": [*version]}))
-    fresh = [n is None or there.versions.get(n) != v for n, v in zip(names, version, strict=True)]
+    fresh = [
+        n is None or there.versions.get(n) != v or (n, v) in there.passed
+        for n, v in zip(names, version, strict=True)
+    ]
     return marks.filter(pa.array(fresh, pa.bool_()))
 
 

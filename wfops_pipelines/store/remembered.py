@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, delete
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.postgres.copying import copied
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.rows import remembered_as
+from wfops_pipelines.store.rows import keys_of, remembered_as
 from wfops_pipelines.store.versions import spelled
 
 if TYPE_CHECKING:
@@ -28,17 +29,19 @@ _SCOPE = """s.sync = %(sync)s
     and (s.cursor is null or s.cursor <= coalesce(%(until)s, 'infinity'::timestamptz))"""
 # by the index of keys, one after the other, however much more is remembered
 _ASKED = """
-select told.key, told.version, known.version as last, known.cursor, known.reached, known.came
+select told.key, told.version, known.version as last, known.cursor, known.reached, known.came,
+  known.passed
 from {told} told cross join lateral (
   select s.version, s.cursor,
     greatest(s.cursor, max(s.cursor) filter (where s.cursor <= %(ahead)s) over ()) as reached,
-    bool_or(s.version = told.version) over () as came
+    bool_or(s.version = told.version) over () as came,
+    bool_or(s.version = told.version and s.passed_by is not null) over () as passed
   from {rows} s where s.key = told.key and {scope}
   order by s.seq desc nulls last, s.cursor desc nulls last limit 1
 ) known
 where told.key <> %(none)s
 union all
-select told.key, told.version, null, null, null, true
+select told.key, told.version, null, null, null, true, false
 from {told} told join {rows} s on s.key = told.key and s.version = told.version and {scope}
 where told.key = %(none)s
 """
@@ -50,7 +53,8 @@ class Came:
 
     ahead: no clock can be later; what is dated later is misdated. reached: by key, the latest
     cursor of those that are not misdated and of the last one. earlier: (key, version) of what came
-    before the last. loose: versions of rows without a key.
+    before the last. loose: versions of rows without a key. passed: (key, version) of what people
+    put away before another version came, of which nothing was published since.
     """
 
     ahead: datetime | None = None
@@ -59,6 +63,7 @@ class Came:
     reached: Mapping[str, datetime] = field(default_factory=dict)
     earlier: frozenset[tuple[str, str]] = frozenset()
     loose: frozenset[str] = frozenset()
+    passed: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -104,7 +109,7 @@ class Recall:
 
     def _whole(self, conn: Connection) -> Came:
         query = (
-            f"select s.key, s.version, s.cursor from {_ROWS} s where {_SCOPE} "
+            f"select s.key, s.version, s.cursor, s.passed_by from {_ROWS} s where {_SCOPE} "
             "order by s.seq nulls first, s.cursor nulls first"
         )
         in_order = conn.exec_driver_sql(query, self._values).all()
@@ -121,6 +126,7 @@ class Recall:
             reached,
             frozenset((r.key, r.version) for r in in_order if last.get(r.key, r) is not r),
             frozenset(r.version for r in in_order if r.key == NO_KEY),
+            frozenset((r.key, r.version) for r in in_order if r.passed_by is not None),
         )
 
     def _asked(self, conn: Connection, told: pa.Table) -> Came:
@@ -136,6 +142,7 @@ class Recall:
             {r.key: r.reached for r in keyed if r.reached is not None},
             frozenset((r.key, r.version) for r in keyed if r.came and r.version != r.last),
             frozenset(r.version for r in found if r.key == NO_KEY),
+            frozenset((r.key, r.version) for r in keyed if r.passed),
         )
 
     @property
@@ -162,13 +169,26 @@ def identities(
     )
 
 
+def names_of(rows: Rows, key: str) -> Iterator[pa.Table]:
+    """The keys of rows as they are remembered, in a column `key`."""
+    import pyarrow as pa
+
+    for part in rows.parts([key]):
+        yield pa.table({"key": pa.array(remembered_as(keys_of(part[key])), pa.string())})
+
+
 def recall(conn: Connection, sync: str, seq: int, rows: pa.Table) -> None:
-    """Note rows of a snapshot that may have been forgotten; what is remembered stays as it is."""
+    """Note rows of a snapshot that may have been forgotten; what is remembered stays as it is.
+
+    What was passed by before that snapshot is put away anew.
+    """
     with copied(conn, rows) as staged:
         conn.exec_driver_sql(
             f"insert into {_ROWS} (sync, key, version, cursor, seq) "
             "select distinct on (key, version) %(sync)s, key, version, x.cursor, %(seq)s "
-            f"from {staged} x on conflict (sync, key, version) do nothing",
+            f"from {staged} x on conflict (sync, key, version) "
+            "do update set seq = excluded.seq, passed_by = null "
+            "where staged_rows.passed_by < excluded.seq",
             {"sync": sync, "seq": seq},
         )
 
@@ -185,19 +205,46 @@ def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
         )
 
 
-def forget_keys(conn: Connection, sync: str, rows: pa.Table) -> None:
-    """Drop what is remembered of these rows, whatever versions; not of rows without a key."""
-    some = conn.exec_driver_sql(
-        f"select 1 from {_ROWS} where sync = %(sync)s limit 1", {"sync": sync}
-    )
-    if some.first() is None:
+def pass_by(conn: Connection, sync: str, seq: int, rows: pa.Table) -> None:
+    """Note that a snapshot has other versions of rows that were put away.
+
+    Not of rows without a key: these are no versions of each other.
+    """
+    if _nothing(conn, sync):
         return
     with copied(conn, rows) as staged:
         conn.exec_driver_sql(
-            f"delete from {_ROWS} s using {staged} x "
-            "where s.sync = %(sync)s and s.key = x.key and x.key <> %(none)s",
-            {"sync": sync, "none": NO_KEY},
+            f"update {_ROWS} s set passed_by = %(seq)s from {staged} x where s.sync = %(sync)s "
+            "and s.key = x.key and s.version <> x.version and x.key <> %(none)s "
+            "and s.passed_by is null",
+            {"sync": sync, "seq": seq, "none": NO_KEY},
         )
+
+
+def forget_older(
+    conn: Connection, sync: str, seq: int, keys: Callable[[], Iterable[pa.Table]]
+) -> None:
+    """Drop what is remembered of rows from before a snapshot that was published.
+
+    `keys` gives theirs as a column `key`, and is asked only where something is remembered.
+    """
+    if _nothing(conn, sync):
+        return
+    for part in keys():
+        with copied(conn, part) as staged:
+            conn.exec_driver_sql(
+                f"delete from {_ROWS} s using {staged} x where s.sync = %(sync)s "
+                "and s.key = x.key and x.key <> %(none)s and coalesce(s.seq, 0) < %(seq)s",
+                {"sync": sync, "seq": seq, "none": NO_KEY},
+            )
+
+
+def _nothing(conn: Connection, sync: str) -> bool:
+    """Whether nothing is remembered of a sync."""
+    some = conn.exec_driver_sql(
+        f"select 1 from {_ROWS} where sync = %(sync)s limit 1", {"sync": sync}
+    )
+    return some.first() is None
 
 
 def forget(conn: Connection, sync: str, before: datetime) -> None:

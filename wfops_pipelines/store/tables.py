@@ -81,6 +81,7 @@ staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop 
     Column("version", Text, primary_key=True),
     _time("cursor"),
     Column("seq", BigInteger),  # the snapshot that holds it; null: staged before this was noted
+    Column("passed_by", BigInteger),  # put away, and then another version came in this snapshot
 )
 Index("staged_rows_by_cursor", staged_rows.c.sync, staged_rows.c.cursor)
 

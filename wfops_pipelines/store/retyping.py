@@ -1,4 +1,4 @@
-"""Columns whose type only a cell had changed that somebody has mended since.
+"""Columns whose type only a cell had changed that somebody has mended since, or that did not stay.
 
 Beside "ten", 20 was staged as text, and beside 10.5 as 20.0. With that cell edited, the column is
 what it was: left as it is, it would be a change of the columns, and so would the next snapshot.
