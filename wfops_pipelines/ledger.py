@@ -33,6 +33,7 @@ CLEAN, HELD = "clean", "held"
 REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 AGAIN = " asked again #"  # in the part of what a person asks about again, before its snapshot
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
+SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
 def _put_away() -> ColumnElement[bool]:
     """Of the quarantine what never was published, against what was taken back."""
     part = t.quarantine.c.part
-    return part.in_([CLEAN, HELD]) | part.contains(LEFT_OUT) | part.contains(AGAIN)
+    away = part.contains(LEFT_OUT) | part.contains(AGAIN) | part.contains(SETTLED)
+    return part.in_([CLEAN, HELD]) | away
 
 
 def left_out(conn: Connection, sync: str, seq: int) -> frozenset[str]:

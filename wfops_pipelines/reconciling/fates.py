@@ -15,7 +15,7 @@ from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, 
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED
+from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED, SETTLED
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
@@ -138,6 +138,12 @@ def _why_refused(row: Row[Any]) -> str:
         who = Actor(row.actor, verified=row.verified)
         by = f"left out by {who} (decision {row.decision}): “{row.reason}”"
         return f"refused by the destination, and {by}"
+    if SETTLED in row.part:
+        number = row.part.rpartition(SETTLED)[2]
+        return (
+            f"not published: people settled it otherwise as it was in #{number}; "
+            "only a change at the source brings it back"
+        )
     if not row.part.endswith(REVERTED):
         return f"quarantined by decision {row.decision}{_way_back(row)}"
     *_, why = row.part.removesuffix(REVERTED).split(" ")

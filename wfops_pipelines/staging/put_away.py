@@ -16,7 +16,8 @@ from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.rereading import identities_of
 from wfops_pipelines.store import database, remembered, settled, snapshots
-from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.remembered import NO_KEY
+from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
 
 
@@ -30,10 +31,63 @@ def learn(sync: Sync, services: Services) -> None:
     for one in found:
         with database.transaction(services.engine) as conn:
             snapshot, keys = snapshots.get(conn, sync.name, one.seq), one.keys
-            root = snapshots.get(conn, sync.name, snapshot.rank)  # what the source had told
+            root = snapshots.get(conn, sync.name, one.root)  # what the source had told
             if keys is None and snapshot.seq != root.seq:
                 keys = frozenset(_keys(sync, snapshot, services))
             _remember(conn, sync, root, keys, services)
+
+
+def settled_since(
+    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+) -> dict[int, frozenset[str]]:
+    """The keys of rows that people settled otherwise since this extraction of everything began.
+
+    By the number of the snapshot in which they saw them. Rows that are another version here are
+    not among them, unless the file is lost that could tell.
+    """
+    if sync.cursor is not None or not snapshot.ordinary:
+        return {}
+    found: dict[int, frozenset[str]] = {}
+    for one in settled.since(conn, snapshot):
+        keys = one.keys
+        if keys is None and one.seq != one.root:
+            made = snapshots.get(conn, sync.name, one.seq)
+            keys = frozenset(_keys(sync, made, services))
+        same = _same(conn, sync, snapshots.get(conn, sync.name, one.root), snapshot, keys, services)
+        found[one.root] = found.get(one.root, frozenset()) | same
+    return {root: keys for root, keys in found.items() if keys}
+
+
+def _same(
+    conn: Connection,
+    sync: Sync,
+    root: Snapshot,
+    snapshot: Snapshot,
+    keys: frozenset[str] | None,
+    services: Services,
+) -> frozenset[str]:
+    """Which of these rows (None: all) a later snapshot has as `root` has them."""
+    here = _versions(conn, sync, snapshot, keys, services)
+    try:
+        there = set(_versions(conn, sync, root, keys, services))
+    except SnapshotDamaged:
+        there = {*here}
+    return frozenset(remembered_key(key) for key, _ in there.intersection(here) if key != NO_KEY)
+
+
+def _versions(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    keys: frozenset[str] | None,
+    services: Services,
+) -> list[tuple[str, str]]:
+    parts = identities_of(conn, sync, snapshot, services, keys)
+    return [
+        pair
+        for part in parts
+        for pair in zip(part["key"].to_pylist(), part["version"].to_pylist(), strict=True)
+    ]
 
 
 def _remember(
