@@ -26,6 +26,7 @@ from wfops_pipelines.ledger import (
     one_at_a_time,
     parcel_of,
     quarantine,
+    rows_named,
     select_rows,
 )
 from wfops_pipelines.masking import masking
@@ -221,8 +222,9 @@ def _publish(
     decision: str | None = None,
 ) -> Publication:
     one_at_a_time(conn, sync)
-    away = frozenset(without) | left_out(conn, sync.name, snapshot.seq)
-    rows = select_rows(services.rows(snapshot), sync.key, only, away)
+    rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
+    away = left_out(conn, sync.name, snapshot.seq)
+    rows = select_rows(rows, sync.key, None, away)
     old = undoing.needless_before(conn, sync, services.clock())
     parcel = parcel_of(sync, snapshot, rows, services, part, old)
     with _numbered(snapshot), masking(sync, parcel):

@@ -184,6 +184,7 @@ def _snapshot(
         asked=(_asked_after(sync, stretch), stretch.window.end),
         contradicted=found.contradicted,
         overtaken=found.overtaken,
+        dated_by=sync.cursor or "",
     )
 
 

@@ -71,6 +71,7 @@ snapshots = Table(
     Column("partition", Text),
     _time("asked_after"),  # the stretch of the cursor that was new to this extraction
     _time("asked_upto"),
+    Column("dated_by", Text),  # the sync's cursor by then, "" where it had none
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
@@ -94,6 +95,7 @@ evidence = Table(  # the exact text whose hash the reviewer is shown
     Column(
         "held_keys", JSONB(none_as_null=True)
     ),  # null: the whole snapshot is held, or nothing is
+    Column("named_by", Text),  # the sync's key by then, which named rows in findings and decisions
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 
