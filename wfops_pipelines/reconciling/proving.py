@@ -156,6 +156,7 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
         _tally(walk, fates, Counter({fates.tell("None").fate: rows.num_rows}))
         return
     timed = _look(walk, fates, rows)
+    timed = timed and fates.snapshot.dated_by in (None, walk.sync.cursor or "")
     if fates.named_by not in (None, walk.sync.key):
         remembered = ()  # under names by which nobody asks any more
     for key, lost in walk.walked.astray(remembered, timed=timed):

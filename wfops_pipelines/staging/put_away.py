@@ -21,20 +21,43 @@ from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
 
 
-def learn(sync: Sync, services: Services) -> None:
-    """Remember what people settled since the extraction before this one began.
+def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
+    """Remember what people settled since the extraction before this one began; `anew`: ever.
 
-    A snapshot whose file is lost cannot say what it held: the examiners hold its rows.
+    A snapshot whose file is lost cannot say what it held: the examiners hold its rows. What was
+    put away because the key named no row comes again.
     """
     with services.engine.connect() as conn:
-        found = settled.lately(conn, sync.name)
-    for one in found:
+        found = settled.ever(conn, sync.name) if anew else settled.lately(conn, sync.name)
+        unnamed = snapshots.unnamed(conn, sync.name, sync.key) if anew else frozenset()
+    for one in (o for o in found if o.root not in unnamed):
         with database.transaction(services.engine) as conn:
             snapshot, keys = snapshots.get(conn, sync.name, one.seq), one.keys
             root = snapshots.get(conn, sync.name, one.root)  # what the source had told
             if keys is None and snapshot.seq != root.seq:
                 keys = frozenset(_keys(sync, snapshot, services))
+            elif keys is not None:
+                keys = _named_now(conn, sync, snapshot, keys, services)
             _remember(conn, sync, root, keys, services)
+
+
+def _named_now(
+    conn: Connection, sync: Sync, snapshot: Snapshot, keys: frozenset[str], services: Services
+) -> frozenset[str]:
+    """The same rows by the key of now, where people saw them by another one."""
+    before = snapshots.named_by(conn, sync.name, snapshot.seq)
+    if before in (None, sync.key):
+        return keys
+    found: set[str] = set()
+    try:
+        rows = services.rows(snapshot)
+        names = [n for n in (before, sync.key) if n in rows.column_names]
+        for part in rows.parts(names) if len(names) > 1 else ():
+            both = zip(keys_of(part[before]), keys_of(part[sync.key]), strict=True)
+            found.update(now for past, now in both if past in keys)
+    except SnapshotDamaged:
+        return frozenset()
+    return frozenset(found)
 
 
 def settled_since(

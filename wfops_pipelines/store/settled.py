@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
@@ -32,6 +32,11 @@ def lately(conn: Connection, sync: str) -> list[Settled]:
     """What people settled since the newest extraction began that staged anything."""
     began = _began(conn, sync)
     return [] if began is None else _since(conn, sync, began)
+
+
+def ever(conn: Connection, sync: str) -> list[Settled]:
+    """What people settled since the beginning."""
+    return _since(conn, sync, datetime(1, 1, 1, tzinfo=UTC))
 
 
 def meanwhile(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool]) -> frozenset[str]:
