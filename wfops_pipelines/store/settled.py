@@ -54,6 +54,17 @@ def meanwhile(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool])
     return frozenset(key for o in risky for key in ({ALL} if o.keys is None else o.keys))
 
 
+def unreadable(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool]) -> frozenset[str]:
+    """The keys of rows that may be in what was read again from a date as people settled otherwise.
+
+    What is staged twice is told by the files, and one is `lost`. As of `meanwhile`, `ALL` is any.
+    """
+    found = [o for o in ever(conn, snapshot.sync) if o.root < snapshot.seq]
+    gone = {seq for seq in {o.seq for o in found} if lost(seq)}
+    risky = (o for o in found if o.seq in gone)
+    return frozenset(key for o in risky for key in ({ALL} if o.keys is None else o.keys))
+
+
 def since(conn: Connection, snapshot: Snapshot) -> list[Settled]:
     """What people settled of older extractions since that of this snapshot began."""
     begun = (snapshot.asked and snapshot.asked[1]) or snapshot.staged_at
