@@ -271,6 +271,13 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
 )
 Index("deliveries_by_key", deliveries.c.sync, deliveries.c.key)
 
+delivered_to = Table(  # the system in which the remote ids of a sync's deliveries name records
+    "delivered_to",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+)
+
 reversals = Table(  # one row for each row that was taken back from a SaaS destination
     "reversals",
     metadata,
