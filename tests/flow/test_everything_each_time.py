@@ -221,6 +221,18 @@ def test_what_was_edited_and_rejected_while_it_was_extracted_is_held(whole):
     assert "put_away" in [f.check for f in held.evidence.findings]
 
 
+def test_a_value_that_was_another_by_the_time_it_was_taken_back_is_news_when_it_returns(whole):
+    bench = whole()
+    bench.run([row("1"), row("2", 20)])
+    bench.run([row("1"), row("2", 30)])
+    asked = undoing.ask("things", 1, "wrong", ANA, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+    assert bench.rows("id, amount") == [("1", 10), ("2", 30)]  # they are newer by now
+    bench.run([row("1", 11), row("2", 20)])
+    assert bench.rows("id, amount") == [("1", 11), ("2", 20)]
+    settled(bench)
+
+
 def test_an_extraction_without_news_is_no_replay(whole):
     bench = whole()
     page = [row(str(n), n, f"name {n}") for n in range(1, 30)]

@@ -7,7 +7,9 @@ when the next extraction begins, out of the snapshot that the person saw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -19,6 +21,9 @@ from wfops_pipelines.store import database, remembered, settled, snapshots
 from wfops_pipelines.store.remembered import NO_KEY
 from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
@@ -106,21 +111,50 @@ def _versions(
     services: Services,
 ) -> list[tuple[str, str]]:
     parts = identities_of(conn, sync, snapshot, services, keys)
-    return [
-        pair
-        for part in parts
-        for pair in zip(part["key"].to_pylist(), part["version"].to_pylist(), strict=True)
-    ]
+    return [pair for part in parts for pair in _pairs(part)]
+
+
+def _pairs(part: pa.Table) -> Iterator[tuple[str, str]]:
+    return zip(part["key"].to_pylist(), part["version"].to_pylist(), strict=True)
 
 
 def _remember(
     conn: Connection, sync: Sync, root: Snapshot, keys: frozenset[str] | None, services: Services
 ) -> None:
+    import pyarrow as pa
+
     try:
-        for part in identities_of(conn, sync, root, services, keys):
-            remembered.recall(conn, sync.name, root.seq, part)
+        parts = [*identities_of(conn, sync, root, services, keys)]
     except SnapshotDamaged:
         return
+    over = _replaced(conn, sync, root, parts, services)
+    for part in parts:
+        stays = pa.array([key not in over for key in part["key"].to_pylist()], pa.bool_())
+        remembered.recall(conn, sync.name, root.seq, part.filter(stays))
+
+
+def _replaced(
+    conn: Connection, sync: Sync, root: Snapshot, parts: Sequence[pa.Table], services: Services
+) -> frozenset[str]:
+    """The keys (as remembered) that a later extraction of everything has as other versions.
+
+    What somebody settles of an older one is no more what the source said last, and if it says that
+    again, it is news. The newest one that has a row tells.
+    """
+    if sync.cursor is not None:
+        return frozenset()
+    open_ = {k: v for p in parts for k, v in _pairs(p)}
+    open_.pop(NO_KEY, None)
+    over: set[str] = set()
+    for later in snapshots.extracted_since(conn, sync.name, root.seq):
+        if not open_:
+            break
+        with suppress(SnapshotDamaged):
+            asked = frozenset(map(remembered_key, open_))
+            for key, version in _versions(conn, sync, later, asked, services):
+                if open_.pop(key, version) != version:
+                    over.add(key)
+    return frozenset(over)
 
 
 def _keys(sync: Sync, snapshot: Snapshot, services: Services) -> Iterator[str]:

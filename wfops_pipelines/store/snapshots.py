@@ -166,6 +166,13 @@ def unnamed(conn: Connection, sync: str, key: str) -> frozenset[int]:
     )
 
 
+def extracted_since(conn: Connection, sync: str, seq: int) -> list[Snapshot]:
+    """The extractions after that number, newest first."""
+    c = t.snapshots.c
+    query = select(t.snapshots).where(c.sync == sync, c.seq > seq, c.origin.is_(None))
+    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
+
+
 def digests(conn: Connection) -> list[tuple[str, int, str]]:
     """(sync, number, digest) of every snapshot."""
     c = t.snapshots.c
