@@ -37,7 +37,8 @@ class Record:
 
     rows: of each snapshot, by key. doubted: snapshot and key of rows of which only a person can
     tell whether they are newer. asked: the holds of each snapshot, oldest first. handed: what the
-    destination was handed or told to take back, in order.
+    destination was handed or told to take back, in order. cleared: when what the verdict had let go
+    of a snapshot was published.
     """
 
     snapshots: dict[int, Any]
@@ -49,14 +50,16 @@ class Record:
     judged: set[int]
     handed: list[Any]
     holds: dict[str, Any]
+    cleared: dict[int, datetime]
     fate: dict[tuple[int, str], str] = field(default_factory=dict)
 
 
 def judge(life: Life) -> list[Fault]:
     record = read(life)
     record.fate = dict(_fates(record))
+    again = [*_asked_again(record), *_put_away_before_its_turn(life, record)]
     return [
-        *_asked_again(record), *_came_back(life, record), *_staged(life, record),
+        *again, *_came_back(life, record), *_staged(life, record),
         *_truth(life, record), *_decisions(life, record), *_handed(life, record),
         *_destination(life, record), *_turns(life, record), *_reconciled(life, record),
     ]  # fmt: skip
@@ -83,6 +86,7 @@ def read(life: Life) -> Record:
         final = {r.review: r for r in all_("select * from wfops.decisions where final")}
         evidence = all_("select seq, body from wfops.evidence")
         handed = all_("select * from sim.handed order by n")
+        out = all_("select seq, published_at from wfops.publications where part = 'clean'")
         there = conn.execute(sa.text("select to_regclass('sim.things')")).scalar()
         holds = {r.id: r for r in all_("select * from sim.things")} if there else {}
     flagged = {
@@ -94,7 +98,9 @@ def read(life: Life) -> Record:
     }  # fmt: skip
     doubted = {(n, key) for n, s in found.items() for key, _ in s.doubted or ()}
     judged = {e.seq for e in evidence}
-    return Record(found, rows, asked, final, flagged, doubted, judged, handed, holds)
+    return Record(
+        found, rows, asked, final, flagged, doubted, judged, handed, holds, dict(map(tuple, out))
+    )
 
 
 def _rank(record: Record, seq: int) -> int:
@@ -129,6 +135,45 @@ def _asked_again(record: Record) -> Iterator[Fault]:
                 yield Fault("doubled", f"{key} of #{n} was not left in quarantine as it is")
             else:
                 record.fate[left[-1], key] = "superseded"
+
+
+def _put_away_before_its_turn(life: Life, record: Record) -> Iterator[Fault]:
+    """Where everything is read each time, what waited does not go as people settled it since."""
+    out = {(h.seq, h.key) for h in record.handed if h.act == "publish"}
+    for (n, key), fate in record.fate.items():
+        if life.incremental or record.snapshots[n].origin is not None or fate != "go":
+            continue
+        if (n, key) not in out and _settled_since(record, n, key):
+            life.did["put away before its turn"] += 1
+            record.fate[n, key] = "stay"
+        went = (n, key) in out and not _was_asked(record, n, key)
+        if went and _settled_since(record, n, key, before=record.cleared[n]):
+            yield Fault("leaked", f"{key} of #{n} went as people had settled it otherwise")
+
+
+def _was_asked(record: Record, n: int, key: str) -> bool:
+    return any(r.kind == "whole" or key in r.keys for r in record.asked.get(n, ()))
+
+
+def _settled_since(record: Record, n: int, key: str, before: datetime | None = None) -> bool:
+    """Whether people settled this very row of an older extraction once this one had begun.
+
+    And before a time, of what has one: a row that was taken back was there before.
+    """
+    begun, row = record.snapshots[n].asked_upto, record.rows[n][key]
+    taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
+    for m in (m for m in record.rows if key in record.rows[m] and _rank(record, m) < n):
+        told = record.rows[_rank(record, m)].get(key)
+        asked = record.asked.get(m, [])
+        stays = record.fate[m, key] == "stay" and asked  # else it was put away like this itself
+        away = asked[-1].decided_at if stays else None
+        edited = any(k == key for k, *_ in record.snapshots[m].edits or ())
+        times = [away, record.snapshots[m].staged_at if edited else None]
+        settled = any(t and begun <= t and (before is None or t < before) for t in times)
+        other = before is None and ((m, key) in taken or any(r.reopens for r in asked))
+        if told == row and (settled or other):
+            return True
+    return False
 
 
 def _answered(record: Record, seq: int, key: str, review: Any) -> str:

@@ -201,7 +201,7 @@ def _record(
         if now.state is not SnapshotState.STAGED:
             return False
         moot = lock_older(conn, snapshot) if _replaces_all(sync, snapshot) else ()
-        snapshots.add_evidence(conn, examined.evidence, held)
+        snapshots.add_evidence(conn, examined.evidence, held, sync.key)
         if examined.profile is not None and snapshot.ordinary:
             snapshots.add_profile(conn, sync.name, snapshot.seq, examined.profile)
         if examined.model is not None:

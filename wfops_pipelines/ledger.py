@@ -33,6 +33,7 @@ CLEAN, HELD = "clean", "held"
 REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 AGAIN = " asked again #"  # in the part of what a person asks about again, before its snapshot
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
+SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,22 @@ def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: froz
     return rows.filter(pa.concat_arrays([wanted(part) for part in rows.parts([key])]))
 
 
+def rows_named(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    rows: Rows,
+    only: frozenset[str] | None,
+    without: frozenset[str] = frozenset(),
+) -> Rows:
+    """As `select_rows`, by the key that named rows when the snapshot was examined.
+
+    The project may name another one since, in which the same texts are other rows, or none.
+    """
+    key = snapshots.named_by(conn, sync.name, snapshot.seq) or sync.key
+    return select_rows(rows, key, only, without)
+
+
 def published_rows(
     conn: Connection, sync: Sync, seq: int, digest: str, parts: set[str], services: Services
 ) -> Rows | None:
@@ -103,12 +120,13 @@ def published_rows(
         return None
     held = snapshots.held_keys(conn, sync.name, seq)
     refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
+    key = snapshots.named_by(conn, sync.name, seq) or sync.key
     if held is None or parts == {CLEAN, HELD}:
-        found = select_rows(rows, sync.key, None, refused)
+        found = select_rows(rows, key, None, refused)
     elif parts == {CLEAN}:
-        found = select_rows(rows, sync.key, None, held | refused)
+        found = select_rows(rows, key, None, held | refused)
     else:
-        found = select_rows(rows, sync.key, held, refused)
+        found = select_rows(rows, key, held, refused)
     return as_numbers(found, _types_before(_let_go(conn, sync, seq, found)))
 
 
@@ -149,7 +167,8 @@ def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
 def _put_away() -> ColumnElement[bool]:
     """Of the quarantine what never was published, against what was taken back."""
     part = t.quarantine.c.part
-    return part.in_([CLEAN, HELD]) | part.contains(LEFT_OUT) | part.contains(AGAIN)
+    away = part.contains(LEFT_OUT) | part.contains(AGAIN) | part.contains(SETTLED)
+    return part.in_([CLEAN, HELD]) | away
 
 
 def left_out(conn: Connection, sync: str, seq: int) -> frozenset[str]:

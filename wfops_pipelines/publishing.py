@@ -21,15 +21,18 @@ from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
+    SETTLED,
     Publication,
     left_out,
     one_at_a_time,
     parcel_of,
     quarantine,
+    rows_named,
     select_rows,
 )
 from wfops_pipelines.masking import masking
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging import put_away
 from wfops_pipelines.store import (
     audit,
     controls,
@@ -74,10 +77,29 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
             return None
         if controls.paused(conn, sync.name):
             return None
-        held = snapshots.held_keys(conn, sync.name, seq) or ()
-        done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=held)
+        held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
+        one_at_a_time(conn, sync)  # whoever takes rows back now has done so
+        away = _settled_otherwise(conn, sync, snapshot, held, services)
+        without = held.union(*away.values())
+        done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=without)
+        for root, keys in away.items():  # last: it locks the audit trail
+            name = f"{CLEAN}{SETTLED}{root}"
+            quarantine(conn, snapshot, services, actor, name, "", keys)
         snapshots.set_state(conn, sync.name, seq, SnapshotState.SETTLED)
         return done
+
+
+def _settled_otherwise(
+    conn: Connection, sync: Sync, snapshot: Snapshot, held: frozenset[str], services: Services
+) -> dict[int, frozenset[str]]:
+    """Rows that were let go, and that people put away or changed as they are before they went."""
+    found, seen = put_away.settled_since(conn, sync, snapshot, services), held
+    away = {}
+    for root, keys in sorted(found.items(), reverse=True):
+        if keys - seen:
+            away[root] = keys - seen
+        seen |= keys
+    return away
 
 
 def _must_wait(conn: Connection, sync: Sync, snapshot: Snapshot) -> bool:
@@ -209,8 +231,9 @@ def _publish(
     decision: str | None = None,
 ) -> Publication:
     one_at_a_time(conn, sync)
-    away = frozenset(without) | left_out(conn, sync.name, snapshot.seq)
-    rows = select_rows(services.rows(snapshot), sync.key, only, away)
+    rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
+    away = left_out(conn, sync.name, snapshot.seq)
+    rows = select_rows(rows, sync.key, None, away)
     old = undoing.needless_before(conn, sync, services.clock())
     parcel = parcel_of(sync, snapshot, rows, services, part, old)
     with _numbered(snapshot), masking(sync, parcel):

@@ -30,10 +30,12 @@ def lock_older(conn: Connection, newer: Snapshot) -> tuple[Review, ...]:
 
 
 def _settles(conn: Connection, review: Review) -> bool:
-    """Whether people settled its rows otherwise than they come: a newer extraction has them not."""
+    """Whether a newer extraction has its rows not, at least as they are here: people settled them
+    otherwise, or the sync had a cursor then, so that what it told is remembered and left out."""
     assert review.seq is not None
     held = snapshots.get(conn, review.sync, review.seq, lock=True)
-    return bool(review.reopens) or held.origin is not None
+    dated = held.cursor_to is not None if held.dated_by is None else bool(held.dated_by)
+    return bool(review.reopens) or held.origin is not None or dated
 
 
 def supersede(

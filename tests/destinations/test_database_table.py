@@ -8,6 +8,7 @@ import sys
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,8 @@ from wfops_pipelines.destinations import (
     Written,
     database_table,
 )
+from wfops_pipelines.destinations.comparing import is_rounded
+from wfops_pipelines.destinations.parcel import CHANGED
 from wfops_pipelines.errors import (
     DestinationDenied,
     DestinationRefused,
@@ -36,6 +39,7 @@ from wfops_pipelines.errors import (
 from wfops_pipelines.undoing import Undoable
 
 pytestmark = pytest.mark.components
+KEEP = Keep("", 2, START)
 CHILD = Path(__file__).with_name("database_child.py")
 
 
@@ -186,6 +190,42 @@ def test_what_was_reverted_may_be_published_again(there):
     assert there.to.revert(None, one) == Reverted(deleted=1)
     assert there.to.publish(None, None, one) == Written(inserted=1)
     assert there.values() == {"a": 1}
+
+
+def test_what_somebody_changed_since_stays_when_the_publication_is_taken_back(there):
+    there.publish({"a": 1, "b": 2, "d": 4, "e": 5}, 1)
+    changed = there.parcel({"a": 11, "b": 12, "c": 13, "d": None, "e": None}, 2, keep=KEEP)
+    there.to.publish(None, None, changed)
+    with there.engine.begin() as conn:
+        conn.execute(sa.text(f"update {there.name} set v = 99 where id in ('b', 'c')"))
+        conn.execute(sa.text(f"update {there.name} set _deleted_at = null where id = 'e'"))
+    done = there.to.revert(None, changed)
+    assert done == Reverted(restored=2, newer=3)
+    assert done.stayed == dict.fromkeys("bce", CHANGED)
+    assert there.values() == {"a": 1, "b": 99, "c": 99, "d": 4, "e": 5}
+
+
+@pytest.mark.parametrize(
+    ("new", "kept", "same"),
+    [
+        (12.345, Decimal("12.35"), True),
+        (12.345, Decimal("12.36"), False),
+        (12.345, 12, True),
+        (12, 13, False),
+        (Decimal("NaN"), Decimal(1), False),
+        (START.replace(microsecond=9), START, True),
+        (START, START + timedelta(seconds=1), False),
+        ("ab", "ab  ", True),
+        ("ab", "AB", False),
+        ('{"a": [1, null]}', "{'a': [1, None]}", True),
+        ('{"a": 1}', '{"a": 2}', False),
+        ("{", "{ ", True),
+        (True, 1, False),
+        (None, 0, False),
+    ],
+)
+def test_what_a_column_of_less_precision_keeps_was_not_changed_by_anybody(new, kept, same):
+    assert is_rounded(new, kept) is same
 
 
 def test_what_was_replaced_is_forgotten_in_time(there):

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from wfops_pipelines import Policy, flow, undoing
+from wfops_pipelines import Policy, flow, publishing, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
+from wfops_pipelines.deciding import steering
+from wfops_pipelines.reconciling.fates import versions_of
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.staging.extraction import stage
 from wfops_pipelines.store import snapshots
@@ -207,6 +209,113 @@ def test_what_was_put_away_while_it_was_extracted_is_held(whole):
     (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(ANA))
     assert judged.review is not None
     assert [f.check for f in judged.evidence.findings if f.keys == ("2",)] == ["put_away"]
+
+
+QUEUE = replace(POLICY, while_held="queue")
+HELD = [row("1"), row("2", -5), row("3"), row("x", 7)]
+MENDED = [row("1"), row("2", 5), row("3"), row("x", 7)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "exclude", "left"),
+    [
+        (Verb.APPROVE, ("x",), [("1", 10), ("2", 5), ("3", 10)]),
+        (Verb.REJECT, (), [("2", 5)]),  # the one that is another by now
+    ],
+)
+def test_what_waits_its_turn_goes_without_what_was_put_away_meanwhile(whole, verb, exclude, left):
+    """In a queue, extractions wait behind a hold, and tell the same rows that are decided there."""
+    bench = whole(QUEUE)
+    review = bench.held(HELD)
+    assert bench.run(MENDED).judged[0].review is None
+    bench.clock.advance(minutes=1)
+    bench.release(bench.decide(review, verb, exclude=exclude))
+    publishing.publish_cleared(bench.sync, bench.services, ANA)
+    assert bench.rows("id, amount") == left
+    settled(bench)
+    told = versions_of(bench.sync, "x", bench.services)
+    assert told[1].words.startswith("not published: people settled it otherwise as it was in #1")
+    bench.run(MENDED)
+    assert bench.rows("id, amount") == left
+    settled(bench)
+
+
+def test_what_waits_its_turn_does_not_go_over_an_edit(whole):
+    bench = whole(QUEUE)
+    review = bench.held(HELD)
+    bench.run(MENDED)
+    edits = (Edit("x", {"amount": 700}), Edit("2", {"amount": 1}))
+    bench.decide(review, Verb.APPROVE, actor=ANA, edits=edits)
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(ANA))
+    bench.release(bench.decide(judged.review, Verb.APPROVE, actor=BOB))
+    publishing.publish_cleared(bench.sync, bench.services, ANA)
+    assert bench.rows("id, amount") == [("1", 10), ("2", 5), ("3", 10), ("x", 700)]
+    settled(bench)
+
+
+def test_what_was_taken_back_while_the_sync_is_paused_does_not_come_with_what_waited(whole):
+    bench = whole()
+    bench.run([row("1"), row("2")])
+    bench.run([row("1"), row("2", 20)])
+    steering.pause("things", "wrong rows", ANA, bench.project, bench.services)
+    bench.run([row("1", 11), row("2", 20)])
+    asked = undoing.ask("things", 2, "wrong", ANA, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+    steering.resume("things", "mended", ANA, bench.project, bench.services)
+    bench.run([row("1", 11), row("2", 20)])
+    assert bench.rows("id, amount") == [("1", 11), ("2", 10)]
+    settled(bench)
+
+
+def test_what_was_edited_and_rejected_while_it_was_extracted_is_held(whole):
+    """The rejected rows are of a snapshot that is younger than the extraction."""
+    bench = whole()
+    bench.run([row("0")])
+    review = bench.held([*PAGE, row("0")])
+    bench.source.answer([*PAGE, row("0")])
+    bench.clock.advance(minutes=15)
+    stage(bench.sync, bench.services, ANA, None)
+    bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("2", {"amount": -4}),))
+    bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
+    with bench.services.engine.connect() as conn:
+        extracted, edited = (snapshots.get(conn, "things", seq) for seq in (3, 4))
+    judged = flow.judge(bench.project, bench.sync, edited, bench.services, flow.Run(ANA))
+    bench.release(bench.decide(judged.review, Verb.REJECT, actor=BOB))
+    held = flow.judge(bench.project, bench.sync, extracted, bench.services, flow.Run(ANA))
+    assert held.review is not None
+    assert "put_away" in [f.check for f in held.evidence.findings]
+
+
+@pytest.mark.parametrize("rejected", [True, False])
+def test_what_was_put_away_after_other_values_had_come_waits_when_it_returns(whole, rejected):
+    """The decision comes after another version was extracted, which nobody lets go."""
+    bench = whole()
+    bench.run([row("1"), row("3")])
+    review = bench.held(PAGE)
+    bench.source.answer([row("1"), row("2", -6), row("3")])
+    bench.clock.advance(minutes=15)
+    stage(bench.sync, bench.services, ANA, None)
+    bench.release(bench.decide(review, Verb.APPROVE_CLEAN))
+    (judged,) = flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(BOB))
+    if rejected:
+        bench.release(bench.decide(judged.review, Verb.REJECT))
+    bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
+    held = bench.held(PAGE)
+    assert "put_away" in [f.check for f in bench.evidence(held).findings]
+    assert [r[0] for r in bench.rows()] == ["1", "3"]
+    settled(bench)
+
+
+def test_a_value_that_was_another_by_the_time_it_was_taken_back_is_news_when_it_returns(whole):
+    bench = whole()
+    bench.run([row("1"), row("2", 20)])
+    bench.run([row("1"), row("2", 30)])
+    asked = undoing.ask("things", 1, "wrong", ANA, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+    assert bench.rows("id, amount") == [("1", 10), ("2", 30)]  # they are newer by now
+    bench.run([row("1", 11), row("2", 20)])
+    assert bench.rows("id, amount") == [("1", 11), ("2", 20)]
+    settled(bench)
 
 
 def test_an_extraction_without_news_is_no_replay(whole):

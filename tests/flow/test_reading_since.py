@@ -99,6 +99,20 @@ def test_what_was_rejected_and_is_as_it_was_is_not_asked_again(rejected):
     assert read(rejected, [wrong]).judged == ()
 
 
+def test_where_the_file_is_lost_that_tells_what_was_rejected_such_rows_wait(rejected):
+    """No rule stands in their way any more: nothing but what a person decided."""
+    suites = rejected.project.suites
+    suites["things"] = replace(suites["things"], expectations=())
+    with rejected.services.engine.connect() as conn:
+        digest = snapshots.get(conn, "things", 2).digest
+    (rejected.folder / f"{digest}.parquet").unlink()
+    as_it_was = row("1", amount=-1, at=FIRST + timedelta(hours=1))
+    (judged,) = read(rejected, [row("0"), as_it_was, row("4", 11), row("5")]).judged
+    assert judged.review.keys == ("1",)
+    assert [f.check for f in judged.evidence.findings if f.keys == ("1",)] == ["put_away"]
+    assert rejected.rows("id, amount")[:2] == [("0", 10), ("10", 10)]
+
+
 @pytest.mark.parametrize("moment", ["gather", "recalling.between"])
 def test_a_run_that_stages_meanwhile_makes_it_forget_nothing(rejected, monkeypatch, moment):
     """An ordinary run forgets what no overlap reaches, which was remembered again just now."""

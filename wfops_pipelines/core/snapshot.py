@@ -51,7 +51,8 @@ class Snapshot:
     `contradicted` are cells in which two versions of a row with the same time differ, in one
     extraction; what came last now is the row. `reread_by` is who had the source read from a date
     (`wfops run --since`). `overtaken` is how many other rows of the extraction had the key of one
-    that is newer, and are not in it.
+    that is newer, and are not in it. `dated_by` is the sync's cursor by then, "" where it had none,
+    None where that was not noted.
     """
 
     sync: str
@@ -74,6 +75,7 @@ class Snapshot:
     reread_by: str | None = None
     reopened_by: str | None = None
     overtaken: int = 0
+    dated_by: str | None = None
 
     @property
     def ordinary(self) -> bool:

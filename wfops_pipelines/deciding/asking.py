@@ -11,7 +11,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import HOLDS, Review, ReviewState
 from wfops_pipelines.core.verdict import would_fail
 from wfops_pipelines.examining.history import read_refused
-from wfops_pipelines.ledger import select_rows
+from wfops_pipelines.ledger import rows_named
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.sync import Sync
@@ -67,8 +67,9 @@ def asked_about(found: Sequence[Finding], review: Review, sync: Sync, services: 
 def _asked(seq: int, sync: Sync, refused: Sequence[Finding], services: Services) -> Anew:
     with services.engine.connect() as conn:
         snapshot = snapshots.get(conn, sync.name, seq)
-    named = frozenset(k for f in refused for k in f.keys) if all(f.keys for f in refused) else None
-    rows = select_rows(services.rows(snapshot), sync.key, named, frozenset())
+        all_ = not all(f.keys for f in refused)
+        named = None if all_ else frozenset(k for f in refused for k in f.keys)
+        rows = rows_named(conn, sync, snapshot, services.rows(snapshot), named)
     if rows.num_rows > FEW:
         some = Rows.of(rows.first().slice(0, FEW))
         if read_refused(sync, snapshot, some, services):

@@ -16,7 +16,7 @@ from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.examining.history import settled_types
-from wfops_pipelines.ledger import select_rows
+from wfops_pipelines.ledger import rows_named
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store.inferring import Types, typed
@@ -36,8 +36,9 @@ def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) 
     if review.kind is ReviewKind.ROWS or review.seq is None:
         yield from review.keys
         return
-    for part in _rows(conn, sync, review, services).parts([sync.key]):
-        yield from keys_of(part[sync.key])
+    key = snapshots.named_by(conn, sync.name, review.seq) or sync.key
+    for part in _rows(conn, sync, review, services).parts([key]):
+        yield from keys_of(part[key])
 
 
 def stage_edited(
@@ -50,6 +51,7 @@ def stage_edited(
     staged file is not what it was.
     """
     assert review.seq is not None
+    _refuse_renamed(conn, sync, review)
     parent = snapshots.get(conn, sync.name, review.seq)
     head = snapshots.head(conn, sync.name, lock=True)
     settled = settled_types(conn, sync, services, head.types)
@@ -73,6 +75,17 @@ def stage_edited(
     return snapshot
 
 
+def _refuse_renamed(conn: Connection, sync: Sync, review: Review) -> None:
+    """Rows are sought by the key that is declared now, and were named by that of then."""
+    assert review.seq is not None
+    before = snapshots.named_by(conn, sync.name, review.seq)
+    if before not in (None, sync.key):
+        raise BadDecision(
+            f"edits: {review.subject} was examined with the key {before!r}, and the sync's key is "
+            f"{sync.key!r} now. Approve or reject it as it is, or set the key back."
+        )
+
+
 def made_of(parent: Snapshot, keys: frozenset[str] | None, services: Services) -> Snapshot:
     """What a snapshot of a parent's rows (None: all) has from it: its place in the source's order,
     its day, what people changed in its rows, and what is not known of them."""
@@ -89,6 +102,7 @@ def made_of(parent: Snapshot, keys: frozenset[str] | None, services: Services) -
         edits=_of(parent.edits, keys),
         partition=parent.partition,
         overtaken=parent.overtaken if keys is None else 0,
+        dated_by=parent.dated_by,
         doubted=_of(parent.doubted, keys),
         contradicted=_of(parent.contradicted, keys),
     )
@@ -191,7 +205,7 @@ def _rows(conn: Connection, sync: Sync, review: Review, services: Services) -> R
     assert review.seq is not None
     snapshot = snapshots.get(conn, sync.name, review.seq)
     only = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
-    return select_rows(services.rows(snapshot), sync.key, only, frozenset())
+    return rows_named(conn, sync, snapshot, services.rows(snapshot), only)
 
 
 def _check_column(column: str, rows: Rows, sync: Sync, key: str) -> None:

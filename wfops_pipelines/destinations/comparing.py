@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from ast import literal_eval
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wfops_pipelines.core.snapshot import Diff
@@ -59,6 +63,21 @@ class Met:
             would.inserted, updated, living - would.inserted - updated, would.deleted, changes
         )
 
+    def changed(self) -> Any:
+        """For each row, whether what is held under its own mark is no more what it says.
+
+        What the table's type rounds, pads or cuts to the second was not changed by anybody.
+        """
+        import numpy as np
+
+        values = [c for c in self.rows.column_names if c != self.key and c in self.old.column_names]
+        unlike = np.zeros(self.rows.num_rows, bool)
+        for column in values:
+            for i in np.flatnonzero(_differs(self.rows[column], self.old, column)).tolist():
+                new, old = self.rows[column][i].as_py(), self.old[column][i].as_py()
+                unlike[i] |= not is_rounded(new, old)
+        return self.there & ((self.lives == self.gone) | (~self.gone & unlike))
+
     def _changes(self, watched: dict[str, Any]) -> tuple[Any, ...]:
         import numpy as np
 
@@ -73,6 +92,33 @@ class Met:
                     old = self.old[column][i].as_py() if known else None
                     found.append((key, column, _shown(old), _shown(self.rows[column][i].as_py())))
         return tuple(found)
+
+
+def is_rounded(new: Any, old: Any) -> bool:
+    """Whether `old` is what a column of less precision keeps of `new`."""
+    match new, old:
+        case (bool(), _) | (_, bool()) | (None, _) | (_, None):
+            return False
+        case ((int() | float() | Decimal()), (int() | float() | Decimal())):
+            exact, kept = Decimal(str(new)), Decimal(str(old))
+            if not (exact.is_finite() and kept.is_finite()):
+                return False
+            return abs(exact - kept) <= Decimal(5).scaleb(int(kept.as_tuple().exponent) - 1)
+        case datetime(), datetime():
+            return abs(new - old) < timedelta(seconds=1)
+        case str(), str():
+            return new.rstrip(" ") == old.rstrip(" ") or _same_json(new, old)
+    return False
+
+
+def _same_json(new: str, old: str) -> bool:
+    """Whether both are one nested value; a driver may have read JSON into its own objects."""
+    if new[:1] not in ("{", "[") or old[:1] != new[:1]:
+        return False
+    try:
+        return bool(json.loads(new) == (json.loads(old) if '"' in old else literal_eval(old)))
+    except (ValueError, SyntaxError):
+        return False
 
 
 def meet(parcel: Parcel, held: pa.Table) -> Met:

@@ -83,7 +83,8 @@ class DatabaseTable:
             return self._once(there, tables, parcel)
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:  # noqa: ARG002
-        """Undo what publishing this parcel did; rows that are newer by now stay as they are."""
+        """Undo what publishing this parcel did; rows that are newer by now, or that somebody
+        changed since, stay as they are."""
         from wfops_pipelines.destinations import database_undo
 
         tables = self._tables(parcel)
@@ -92,8 +93,9 @@ class DatabaseTable:
             if entry is not None and entry.reverted:
                 return Reverted(**json.loads(entry.counts))
             database_undo.end_keeping(there, tables, parcel)
-            parts = (database_undo.put_back(there, tables, p) for p in parcel.parts())
-            done = reduce(Reverted.__add__, parts, Reverted())
+            parts = ((p, self._meet(there, tables, p)) for p in parcel.parts())
+            backs = (database_undo.put_back(there, tables, p, met) for p, met in parts)
+            done = reduce(Reverted.__add__, backs, Reverted())
             if entry is not None:
                 self._write_down(there, tables, parcel, asdict(done), reverted=True)
             return done

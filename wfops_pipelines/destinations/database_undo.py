@@ -9,12 +9,14 @@ from sqlalchemy import bindparam, delete, select, update
 from wfops_pipelines.destinations.database_rows import Tables, note_of, of_keys
 from wfops_pipelines.destinations.database_types import read, type_of, written
 from wfops_pipelines.destinations.names import SEQ
-from wfops_pipelines.destinations.parcel import AWAY, NEWER, Parcel, Reverted
+from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER, Parcel, Reverted
 from wfops_pipelines.destinations.undo import not_kept
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from wfops_pipelines.destinations.comparing import Met
 
 
 def end_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:
@@ -26,12 +28,17 @@ def end_keeping(conn: Connection, tables: Tables, parcel: Parcel) -> None:
         raise DestinationRefused(not_kept(parcel, parcel.keep))
 
 
-def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
-    """Rows that this parcel changed get their former values, rows that it added are deleted."""
+def put_back(conn: Connection, tables: Tables, parcel: Parcel, met: Met) -> Reverted:
+    """Rows that this parcel changed get their former values, rows that it added are deleted.
+
+    Not those that somebody changed since, which `met` tells.
+    """
     assert parcel.keep is not None
     target, keys = tables.target, parcel.table[parcel.key].to_pylist()
     query = select(tables.key).where(target.c[SEQ] == parcel.seq).with_for_update()
     mine = {row[0] for row in of_keys(conn, tables.key, query, keys)}
+    unlike = {k for k, changed in zip(keys, met.changed(), strict=True) if changed and k in mine}
+    mine -= unlike
     images = _images(conn, tables, parcel, [str(k) for k in keys], later=False)
     before = {key: read(text) for (_, key), text in images.items()}
     restored = deleted = 0
@@ -44,8 +51,9 @@ def put_back(conn: Connection, tables: Tables, parcel: Parcel) -> Reverted:
             values = {c: bindparam(None, v, type_of(v)) for c, v in image.items()}
             conn.execute(update(target).where(tables.key == key).values(values))
             restored += 1
-    _forget(conn, tables, parcel, before, [str(k) for k in keys])
-    stayed = _stayed(conn, tables, [k for k in keys if k not in mine])
+    _forget(conn, tables, parcel, before, [str(k) for k in keys if k not in unlike])
+    stayed = _stayed(conn, tables, [k for k in keys if k not in mine and k not in unlike])
+    stayed |= dict.fromkeys(map(str, unlike), CHANGED)
     return Reverted(restored, deleted, len(keys) - restored - deleted, stayed)
 
 

@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.errors import DestinationRefused
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -93,6 +95,29 @@ def idempotency_key(sync: str, seq: int, key: str, request: Sequence[Any]) -> st
     """
     said = json.dumps([sync, seq, key, *request], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def refuse_other(conn: Connection, sync: str, system: str) -> None:
+    """Raises DestinationRefused where the deliveries of this sync went to another system."""
+    query = "select system from wfops.delivered_to where sync = %(sync)s"
+    before = conn.exec_driver_sql(query, {"sync": sync}).scalar()
+    if before not in (None, system):
+        raise DestinationRefused(
+            f"{sync} was sent to {before}, and its destination is {system} now, where the names "
+            f"that {before} gave its records are those of other ones. Declare it as a sync of "
+            f"another name, which sends every row anew, or let its destination be {before} again; "
+            "then retry."
+        )
+
+
+def bind(conn: Connection, sync: str, system: str) -> None:
+    """Note where the deliveries of this sync go. Raises as `refuse_other`."""
+    conn.exec_driver_sql(
+        "insert into wfops.delivered_to (sync, system) values (%(sync)s, %(system)s) "
+        "on conflict do nothing",
+        {"sync": sync, "system": system},
+    )
+    refuse_other(conn, sync, system)
 
 
 def note(

@@ -96,6 +96,8 @@ class RestDestination:
             side.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
             self.caller(parcel.environ) as caller,
         ):
+            if not self.messages:  # which are named by nobody afterwards
+                deliveries.bind(ledger, parcel.sync, self.system)
             return Sending(self, parcel, ledger, caller).all()
 
     def columns(self) -> Iterator[tuple[str, str]]:
@@ -143,6 +145,7 @@ class RestDestination:
             conn.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
             self.caller(parcel.environ) as caller,
         ):
+            deliveries.refuse_other(ledger, parcel.sync, self.system)
             return TakingBack(self, parcel, ledger, caller).all()
 
     def living(
@@ -156,6 +159,7 @@ class RestDestination:
         import pyarrow as pa
 
         assert self.lists is not None  # wfops check asks for it
+        deliveries.refuse_other(conn, sync, self.system)
         keys = living(conn, sync, self.lists, self.lists_by, environ, self.gone)
         return pa.array(keys, None if keys else pa.string())
 
@@ -280,6 +284,7 @@ class RestDestination:
 
     def _known(self, conn: Connection, parcel: Parcel) -> dict[str, Delivery]:
         """The last delivery of each row that arrived; for messages, of this snapshot only."""
+        deliveries.refuse_other(conn, parcel.sync, self.system)
         mine = deliveries.of_snapshot(conn, parcel.sync, parcel.seq)
         found = {k: one for k, one in mine.items() if one.state is State.DELIVERED}
         if self.messages:

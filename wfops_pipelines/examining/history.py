@@ -76,7 +76,8 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
 def _settled(
     conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
 ) -> frozenset[str]:
-    """Rows that a person may have put away as they are; with a cursor, such are never staged."""
+    """Rows that a person may have put away as they are; with a cursor, such are staged only where
+    the source is read again from a date and a file is lost."""
 
     def lost(seq: int) -> bool:
         of = snapshots.get(conn, sync.name, seq)
@@ -86,7 +87,9 @@ def _settled(
             return True
         return False
 
-    return frozenset() if sync.cursor is not None else settled.meanwhile(conn, snapshot, lost)
+    if sync.cursor is None:
+        return settled.meanwhile(conn, snapshot, lost)
+    return settled.unreadable(conn, snapshot, lost) if snapshot.reread_by else frozenset()
 
 
 def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> There:

@@ -13,7 +13,7 @@ from wfops_pipelines.sync import Sync
 
 
 def put_away_findings(settled: frozenset[str], rows: Rows, key: str) -> list[Finding]:
-    """Rows that people settled while they were extracted: they may be what was put away."""
+    """Rows that people settled, and that may be here as they were then."""
     if not settled or key not in rows.column_names:
         return []
     here = frozenset(k for part in rows.parts([key]) for k in keys_of(part[key]))

@@ -15,7 +15,7 @@ from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, 
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED
+from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED, SETTLED
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
@@ -65,6 +65,7 @@ class Written:
             snapshot=snapshot,
             judged=judged is not None,
             held=None if held is None else frozenset(held),
+            named_by=judged[0].named_by if judged else None,
             review=asked[-1] if asked else None,
             errand=self.undone.get(asked[-1].id) if asked else None,
             edited=min(later, default=None),
@@ -77,7 +78,8 @@ class Written:
 class Fates:
     """What was written down about one snapshot.
 
-    held: the keys that the verdict held back; None where it was all of them or none. review: the
+    held: the keys that the verdict held back; None where it was all of them or none. named_by: the
+    sync's key by which rows were named then; None where that was not noted. review: the
     newest request about them. errand: the decision on it, where nobody acted on it yet. edited:
     the number of the snapshot that edits made of the held rows. handed: the publications.
     refused: what went into quarantine, with its keys; None is every row.
@@ -86,6 +88,7 @@ class Fates:
     snapshot: Snapshot
     judged: bool
     held: frozenset[str] | None
+    named_by: str | None
     review: Row[Any] | None
     errand: str | None
     edited: int | None
@@ -138,6 +141,12 @@ def _why_refused(row: Row[Any]) -> str:
         who = Actor(row.actor, verified=row.verified)
         by = f"left out by {who} (decision {row.decision}): “{row.reason}”"
         return f"refused by the destination, and {by}"
+    if SETTLED in row.part:
+        number = row.part.rpartition(SETTLED)[2]
+        return (
+            f"not published: people settled it otherwise as it was in #{number}; "
+            "only a change at the source brings it back"
+        )
     if not row.part.endswith(REVERTED):
         return f"quarantined by decision {row.decision}{_way_back(row)}"
     *_, why = row.part.removesuffix(REVERTED).split(" ")
@@ -180,7 +189,7 @@ def read_written(conn: Connection, sync: str) -> Written:
     return Written(
         snapshots={s.seq: s for s in found},
         edits=edits,
-        judged=_by_seq(conn, select(e.seq, e.held_keys).where(e.sync == sync)),
+        judged=_by_seq(conn, select(e.seq, e.held_keys, e.named_by).where(e.sync == sync)),
         reviews=_by_seq(conn, holds.where(r.sync == sync).order_by(pending, r.opened_at, r.id)),
         handed=_by_seq(conn, select(t.publications).where(p.sync == sync).order_by(p.published_at)),
         refused=_by_seq(conn, refused.where(q.sync == sync).order_by(q.at)),

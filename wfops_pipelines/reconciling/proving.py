@@ -156,6 +156,9 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
         _tally(walk, fates, Counter({fates.tell("None").fate: rows.num_rows}))
         return
     timed = _look(walk, fates, rows)
+    timed = timed and fates.snapshot.dated_by in (None, walk.sync.cursor or "")
+    if fates.named_by not in (None, walk.sync.key):
+        remembered = ()  # under names by which nobody asks any more
     for key, lost in walk.walked.astray(remembered, timed=timed):
         walk.say(key, seq, _LOST if lost else _OTHER)
     fresh = walk.walked.finish(seq, rows.num_rows)
@@ -174,10 +177,11 @@ def _look(walk: _Pass, fates: Fates, rows: Rows) -> bool:
     walk.sent = {}
     counted: Counter[Fate] = Counter()
     place, timed, lost = 0, False, []
-    names = [n for n in (walk.sync.key, walk.sync.cursor) if n in rows.column_names]
-    for part in rows.parts([n for n in names if n]):
+    by = fates.named_by if fates.named_by in rows.column_names else walk.sync.key
+    asked = dict.fromkeys((walk.sync.key, by, walk.sync.cursor))
+    for part in rows.parts([n for n in asked if n in rows.column_names]):
         keys, cursors = keys_of(part[walk.sync.key]), _cursors(walk.sync, part)
-        told = [fates.tell(k) for k in keys]
+        told = [fates.tell(k) for k in (keys if by == walk.sync.key else keys_of(part[by]))]
         if not walk.sent and any(one.fate is Fate.WAITING for one in told):
             version = fates.snapshot.version
             walk.sent = deliveries.of_snapshot(walk.conn, walk.sync.name, version)

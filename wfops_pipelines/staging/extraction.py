@@ -144,9 +144,15 @@ def _stretch(sync: Sync, services: Services, until: datetime | None, day: Day | 
 
 
 def _head(conn: Connection, sync: Sync, services: Services) -> snapshots.Head:
-    """The stream's head, with the types that were published: a person may have let others go."""
+    """The stream's head, with the types that were published: a person may have let others go.
+
+    How far another column had come says nothing of this cursor: then all is read.
+    """
     head = snapshots.head(conn, sync.name)
-    return replace(head, types=settled_types(conn, sync, services, head.types))
+    _, dated = snapshots.newest_declared(conn, sync.name)
+    cursor = None if recalling.is_dated_anew(dated, sync) else head.cursor
+    types = settled_types(conn, sync, services, head.types)
+    return replace(head, cursor=cursor, types=types)
 
 
 def _assisted(
@@ -184,6 +190,7 @@ def _snapshot(
         asked=(_asked_after(sync, stretch), stretch.window.end),
         contradicted=found.contradicted,
         overtaken=found.overtaken,
+        dated_by=sync.cursor or "",
     )
 
 

@@ -7,43 +7,172 @@ when the next extraction begins, out of the snapshot that the person saw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.ledger import publications_of, published_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.rereading import identities_of
 from wfops_pipelines.store import database, remembered, settled, snapshots
-from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.remembered import NO_KEY
+from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def learn(sync: Sync, services: Services) -> None:
-    """Remember what people settled since the extraction before this one began.
+GONE_BY = 0  # no snapshot's number
 
-    A snapshot whose file is lost cannot say what it held: the examiners hold its rows.
+
+def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
+    """Remember what people settled since the extraction before this one began; `anew`: ever.
+
+    A snapshot whose file is lost cannot say what it held: the examiners hold its rows. What was
+    put away because the key named no row comes again.
     """
     with services.engine.connect() as conn:
-        found = settled.lately(conn, sync.name)
-    for one in found:
+        found = settled.ever(conn, sync.name) if anew else settled.lately(conn, sync.name)
+        unnamed = snapshots.unnamed(conn, sync.name, sync.key) if anew else frozenset()
+    for one in (o for o in found if o.root not in unnamed):
         with database.transaction(services.engine) as conn:
             snapshot, keys = snapshots.get(conn, sync.name, one.seq), one.keys
-            root = snapshots.get(conn, sync.name, snapshot.rank)  # what the source had told
+            root = snapshots.get(conn, sync.name, one.root)  # what the source had told
             if keys is None and snapshot.seq != root.seq:
                 keys = frozenset(_keys(sync, snapshot, services))
+            elif keys is not None:
+                keys = _named_now(conn, sync, snapshot, keys, services)
             _remember(conn, sync, root, keys, services)
+
+
+def _named_now(
+    conn: Connection, sync: Sync, snapshot: Snapshot, keys: frozenset[str], services: Services
+) -> frozenset[str]:
+    """The same rows by the key of now, where people saw them by another one."""
+    before = snapshots.named_by(conn, sync.name, snapshot.seq)
+    if before in (None, sync.key):
+        return keys
+    found: set[str] = set()
+    try:
+        rows = services.rows(snapshot)
+        names = [n for n in (before, sync.key) if n in rows.column_names]
+        for part in rows.parts(names) if len(names) > 1 else ():
+            both = zip(keys_of(part[before]), keys_of(part[sync.key]), strict=True)
+            found.update(now for past, now in both if past in keys)
+    except SnapshotDamaged:
+        return frozenset()
+    return frozenset(found)
+
+
+def settled_since(
+    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+) -> dict[int, frozenset[str]]:
+    """The keys of rows that people settled otherwise since this extraction of everything began.
+
+    By the number of the snapshot in which they saw them. Rows that are another version here are
+    not among them, unless the file is lost that could tell.
+    """
+    if sync.cursor is not None or not snapshot.ordinary:
+        return {}
+    found: dict[int, frozenset[str]] = {}
+    for one in settled.since(conn, snapshot):
+        keys = one.keys
+        if keys is None and one.seq != one.root:
+            made = snapshots.get(conn, sync.name, one.seq)
+            keys = frozenset(_keys(sync, made, services))
+        same = _same(conn, sync, snapshots.get(conn, sync.name, one.root), snapshot, keys, services)
+        found[one.root] = found.get(one.root, frozenset()) | same
+    return {root: keys for root, keys in found.items() if keys}
+
+
+def _same(
+    conn: Connection,
+    sync: Sync,
+    root: Snapshot,
+    snapshot: Snapshot,
+    keys: frozenset[str] | None,
+    services: Services,
+) -> frozenset[str]:
+    """Which of these rows (None: all) a later snapshot has as `root` has them."""
+    here = _versions(conn, sync, snapshot, keys, services)
+    try:
+        there = set(_versions(conn, sync, root, keys, services))
+    except SnapshotDamaged:
+        there = {*here}
+    return frozenset(remembered_key(key) for key, _ in there.intersection(here) if key != NO_KEY)
+
+
+def _versions(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    keys: frozenset[str] | None,
+    services: Services,
+) -> list[tuple[str, str]]:
+    parts = identities_of(conn, sync, snapshot, services, keys)
+    return [pair for part in parts for pair in _pairs(part)]
+
+
+def _pairs(part: pa.Table) -> Iterator[tuple[str, str]]:
+    return zip(part["key"].to_pylist(), part["version"].to_pylist(), strict=True)
 
 
 def _remember(
     conn: Connection, sync: Sync, root: Snapshot, keys: frozenset[str] | None, services: Services
 ) -> None:
+    import pyarrow as pa
+
     try:
-        for part in identities_of(conn, sync, root, services, keys):
-            remembered.recall(conn, sync.name, root.seq, part)
+        parts = [*identities_of(conn, sync, root, services, keys)]
     except SnapshotDamaged:
         return
+    over = _passed(conn, sync, root, parts, services)
+    for part in parts:
+        seqs = [over.get(key) for key in part["key"].to_pylist()]
+        for by in {s for s in seqs if s != GONE_BY}:
+            some = pa.array([s == by for s in seqs], pa.bool_())
+            remembered.recall(conn, sync.name, root.seq, part.filter(some), passed_by=by)
+
+
+def _passed(
+    conn: Connection, sync: Sync, root: Snapshot, parts: Sequence[pa.Table], services: Services
+) -> dict[str, int]:
+    """By key (as remembered), the later extraction of everything that has another version of it.
+
+    `GONE_BY` where that went out: what somebody settles of an older one is no more what the source
+    said last, and if it says that again, it is news. The newest one that has a row tells.
+    """
+    if sync.cursor is not None:
+        return {}
+    open_ = {k: v for p in parts for k, v in _pairs(p)}
+    open_.pop(NO_KEY, None)
+    over: dict[str, int] = {}
+    for later in snapshots.extracted_since(conn, sync.name, root.seq):
+        if not open_:
+            break
+        with suppress(SnapshotDamaged):
+            asked = frozenset(map(remembered_key, open_))
+            others = _versions(conn, sync, later, asked, services)
+            other = {k for k, version in others if open_.pop(k, version) != version}
+            out = _published(conn, sync, later, services) if other else frozenset()
+            over |= {k: GONE_BY if remembered_key(k) in out else later.seq for k in other}
+    return over
+
+
+def _published(
+    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+) -> frozenset[str]:
+    """The keys of those of its rows that went out."""
+    parts = {p.part for p in publications_of(conn, sync.name, snapshot.seq)}
+    if not parts:
+        return frozenset()
+    rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, parts, services)
+    found = () if rows is None else rows.parts([sync.key])
+    return frozenset(k for part in found for k in keys_of(part[sync.key]))
 
 
 def _keys(sync: Sync, snapshot: Snapshot, services: Services) -> Iterator[str]:

@@ -83,8 +83,9 @@ def note(sync: Sync, since: datetime, services: Services, actor: Actor, run: str
 def recall(sync: Sync, since: datetime, services: Services) -> None:
     """Remember again all rows dated since then, out of the snapshots that hold them.
 
-    A snapshot whose file is lost cannot say what it held: its rows are staged again. So are those
-    of one that was held because another key, before it was mended, named none of them.
+    A snapshot whose file is lost cannot say what it held: its rows are staged again, and the
+    examiners hold those that people settled. So are those of one that was held because another
+    key, before it was mended, named none of them, which are not held for that.
     """
     with services.engine.connect() as conn:
         found = snapshots.reaching(conn, sync.name, since)

@@ -177,19 +177,22 @@ def names_of(rows: Rows, key: str) -> Iterator[pa.Table]:
         yield pa.table({"key": pa.array(remembered_as(keys_of(part[key])), pa.string())})
 
 
-def recall(conn: Connection, sync: str, seq: int, rows: pa.Table) -> None:
+def recall(
+    conn: Connection, sync: str, seq: int, rows: pa.Table, passed_by: int | None = None
+) -> None:
     """Note rows of a snapshot that may have been forgotten; what is remembered stays as it is.
 
-    What was passed by before that snapshot is put away anew.
+    What was passed by before that snapshot is put away anew. passed_by: the number of a later one
+    that has other versions of them.
     """
     with copied(conn, rows) as staged:
         conn.exec_driver_sql(
-            f"insert into {_ROWS} (sync, key, version, cursor, seq) "
-            "select distinct on (key, version) %(sync)s, key, version, x.cursor, %(seq)s "
-            f"from {staged} x on conflict (sync, key, version) "
-            "do update set seq = excluded.seq, passed_by = null "
+            f"insert into {_ROWS} (sync, key, version, cursor, seq, passed_by) "
+            "select distinct on (key, version) %(sync)s, key, version, x.cursor, %(seq)s, "
+            f"%(by)s::bigint from {staged} x on conflict (sync, key, version) "
+            "do update set seq = excluded.seq, passed_by = excluded.passed_by "
             "where staged_rows.passed_by < excluded.seq",
-            {"sync": sync, "seq": seq},
+            {"sync": sync, "seq": seq, "by": passed_by},
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
@@ -17,17 +17,26 @@ ALL = ""  # no key is empty
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Rows of the snapshot `seq`, by their keys (None: all), and when somebody settled them."""
+    """Rows of the snapshot `seq`, by their keys (None: all), and when somebody settled them.
+
+    `root` is the extraction that told them: `seq`, or that of which an edit or a question was made.
+    """
 
     at: datetime
     seq: int
     keys: frozenset[str] | None
+    root: int
 
 
 def lately(conn: Connection, sync: str) -> list[Settled]:
     """What people settled since the newest extraction began that staged anything."""
     began = _began(conn, sync)
     return [] if began is None else _since(conn, sync, began)
+
+
+def ever(conn: Connection, sync: str) -> list[Settled]:
+    """What people settled since the beginning."""
+    return _since(conn, sync, datetime(1, 1, 1, tzinfo=UTC))
 
 
 def meanwhile(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool]) -> frozenset[str]:
@@ -41,8 +50,25 @@ def meanwhile(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool])
     begun = snapshot.asked[1] or snapshot.staged_at
     before = _began(conn, snapshot.sync, snapshot.seq)
     found = _since(conn, snapshot.sync, begun if before is None else min(before, begun))
-    risky = (o for o in found if o.seq < snapshot.seq and (o.at >= begun or lost(o.seq)))
+    risky = (o for o in found if o.root < snapshot.seq and (o.at >= begun or lost(o.seq)))
     return frozenset(key for o in risky for key in ({ALL} if o.keys is None else o.keys))
+
+
+def unreadable(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool]) -> frozenset[str]:
+    """The keys of rows that may be in what was read again from a date as people settled otherwise.
+
+    What is staged twice is told by the files, and one is `lost`. As of `meanwhile`, `ALL` is any.
+    """
+    found = [o for o in ever(conn, snapshot.sync) if o.root < snapshot.seq]
+    gone = {seq for seq in {o.seq for o in found} if lost(seq)}
+    risky = (o for o in found if o.seq in gone)
+    return frozenset(key for o in risky for key in ({ALL} if o.keys is None else o.keys))
+
+
+def since(conn: Connection, snapshot: Snapshot) -> list[Settled]:
+    """What people settled of older extractions since that of this snapshot began."""
+    begun = (snapshot.asked and snapshot.asked[1]) or snapshot.staged_at
+    return [o for o in _since(conn, snapshot.sync, begun) if o.root < snapshot.seq]
 
 
 def _began(conn: Connection, sync: str, below: int | None = None) -> datetime | None:
@@ -72,12 +98,22 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     decided = decided.where(o.sync == sync, o.done_at.is_(None), o.created_at >= moment, held)
     edited = select(s.staged_at, s.origin, s.edits)
     edited = edited.where(s.sync == sync, s.edits.is_not(None), s.staged_at >= moment)
-    found = [Settled(row[0], row[1], _set(row[2])) for row in conn.execute(away)]
+    found = [(row[0], row[1], _set(row[2])) for row in conn.execute(away)]
     for row in conn.execute(again.union_all(decided)):
-        found.append(Settled(row[0], row[1], _set(row[2]) if row.kind == "rows" else None))
+        found.append((row[0], row[1], _set(row[2]) if row.kind == "rows" else None))
     for row in conn.execute(edited):
-        found.append(Settled(row[0], row[1], frozenset(cell[0] for cell in row.edits)))
-    return sorted(found, key=lambda one: (one.at, one.seq))
+        found.append((row[0], row[1], frozenset(cell[0] for cell in row.edits)))
+    roots = _roots(conn, sync, {seq for _, seq, _ in found})
+    in_order = sorted(found, key=lambda one: one[:2])
+    return [Settled(at, seq, keys, roots.get(seq) or seq) for at, seq, keys in in_order]
+
+
+def _roots(conn: Connection, sync: str, seqs: Collection[int]) -> dict[int, int]:
+    """By number, whose rows these snapshots hold that were made of others."""
+    c = t.snapshots.c
+    made = (c.sync == sync) & c.seq.in_(seqs) & c.origin.is_not(None)
+    query = select(c.seq, c.origin).where(made)
+    return {row.seq: row.origin for row in conn.execute(query)} if seqs else {}
 
 
 def _set(keys: list[str] | None) -> frozenset[str] | None:

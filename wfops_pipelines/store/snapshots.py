@@ -85,6 +85,7 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             reread_by=snapshot.reread_by,
             reopened_by=snapshot.reopened_by,
             overtaken=snapshot.overtaken,
+            dated_by=snapshot.dated_by,
             contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
     )
@@ -165,6 +166,13 @@ def unnamed(conn: Connection, sync: str, key: str) -> frozenset[int]:
     )
 
 
+def extracted_since(conn: Connection, sync: str, seq: int) -> list[Snapshot]:
+    """The extractions after that number, newest first."""
+    c = t.snapshots.c
+    query = select(t.snapshots).where(c.sync == sync, c.seq > seq, c.origin.is_(None))
+    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
+
+
 def digests(conn: Connection) -> list[tuple[str, int, str]]:
     """(sync, number, digest) of every snapshot."""
     c = t.snapshots.c
@@ -199,7 +207,9 @@ def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> No
     conn.execute(update(t.snapshots).where(where).values(state=state.value))
 
 
-def add_evidence(conn: Connection, evidence: Evidence, held: Iterable[str] | None) -> None:
+def add_evidence(
+    conn: Connection, evidence: Evidence, held: Iterable[str] | None, key: str
+) -> None:
     """Keep the canonical text of the evidence: its hash is what a decision must name."""
     conn.execute(
         insert(t.evidence).values(
@@ -208,6 +218,7 @@ def add_evidence(conn: Connection, evidence: Evidence, held: Iterable[str] | Non
             hash=evidence.hash,
             body=evidence.text.decode("ascii"),
             held_keys=None if held is None else sorted(held),
+            named_by=key,
         )
     )
 
@@ -245,6 +256,23 @@ def held_keys(conn: Connection, sync: str, seq: int) -> frozenset[str] | None:
     query = select(t.evidence.c.held_keys).where(t.evidence.c.sync == sync, t.evidence.c.seq == seq)
     keys = conn.execute(query).scalar_one_or_none()
     return None if keys is None else frozenset(keys)
+
+
+def named_by(conn: Connection, sync: str, seq: int) -> str | None:
+    """The sync's key when this was examined: its verdict and decisions name rows by that."""
+    c = t.evidence.c
+    return conn.execute(select(c.named_by).where(c.sync == sync, c.seq == seq)).scalar()
+
+
+def newest_declared(conn: Connection, sync: str) -> tuple[str | None, str | None]:
+    """The key by which the newest examined extraction was named, and the cursor ("" for none) by
+    which the newest one was dated; None where that was not noted."""
+    s, e = t.snapshots.c, t.evidence.c
+    extracted = (s.sync == sync) & s.origin.is_(None)
+    dated = select(s.dated_by).where(extracted).order_by(s.seq.desc()).limit(1)
+    about = t.snapshots.join(t.evidence, (e.sync == s.sync) & (e.seq == s.seq))
+    named = select(e.named_by).select_from(about).where(extracted).order_by(s.seq.desc()).limit(1)
+    return conn.execute(named).scalar(), conn.execute(dated).scalar()
 
 
 def add_profile(conn: Connection, sync: str, seq: int, body: str) -> None:
@@ -296,5 +324,6 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         reread_by=row.reread_by,
         reopened_by=row.reopened_by,
         overtaken=row.overtaken or 0,
+        dated_by=row.dated_by,
         contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )

@@ -71,6 +71,7 @@ snapshots = Table(
     Column("partition", Text),
     _time("asked_after"),  # the stretch of the cursor that was new to this extraction
     _time("asked_upto"),
+    Column("dated_by", Text),  # the sync's cursor by then, "" where it had none
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
@@ -95,6 +96,7 @@ evidence = Table(  # the exact text whose hash the reviewer is shown
     Column(
         "held_keys", JSONB(none_as_null=True)
     ),  # null: the whole snapshot is held, or nothing is
+    Column("named_by", Text),  # the sync's key by then, which named rows in findings and decisions
     ForeignKeyConstraint(["sync", "seq"], [snapshots.c.sync, snapshots.c.seq]),
 )
 
@@ -269,6 +271,13 @@ deliveries = Table(  # one row for each row sent to a SaaS destination
     Column("act", Text),  # create, update, delete; null: of a version that only created
 )
 Index("deliveries_by_key", deliveries.c.sync, deliveries.c.key)
+
+delivered_to = Table(  # the system in which the remote ids of a sync's deliveries name records
+    "delivered_to",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+)
 
 reversals = Table(  # one row for each row that was taken back from a SaaS destination
     "reversals",
