@@ -105,6 +105,9 @@ def run(
 
 @app.command()
 def reviews(
+    review: Annotated[
+        str | None, typer.Argument(metavar="[REVIEW]", help="this one, with all that was found")
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="decided ones too")] = False,
 ) -> None:
     """List the review requests that wait for a person."""
@@ -112,23 +115,28 @@ def reviews(
     from wfops_pipelines.store import reviews as store
 
     _, project, services = _open()
-    with services.engine.connect() as conn:
-        found = store.listed(conn, pending=not all_)
+    if review is not None:
+        found = [carried.request(review, services)]
+    else:
+        with services.engine.connect() as conn:
+            found = store.listed(conn, pending=not all_)
     if not found:
         typer.echo("nothing waits for a decision")
-    for review in found:
-        what = f"{review.sync} #{review.seq}" if review.seq else review.sync
-        typer.echo(f"{review.id}  {review.state.value:9} {what:24} {review.summary}")
-        if review.state is not ReviewState.PENDING:
+    for one in found:
+        what = f"{one.sync} #{one.seq}" if one.seq else one.sync
+        typer.echo(f"{one.id}  {one.state.value:9} {what:24} {one.summary}")
+        sync = project.syncs.get(one.sync)
+        if review is not None and one.kind in HOLDS:
+            carried.tell_findings(one, sync, services)
+        if one.state is not ReviewState.PENDING:
             continue
-        sync = project.syncs.get(review.sync)
-        carried.tell_votes(review, sync, services)
-        if review.kind is ReviewKind.FAILURE:
-            failures.show_choices(review, sync, services)
-        elif review.kind in HOLDS:
-            carried.tell_hold(review, sync, services)
+        carried.tell_votes(one, sync, services)
+        if one.kind is ReviewKind.FAILURE:
+            failures.show_choices(one, sync, services)
+        elif one.kind in HOLDS:
+            carried.tell_hold(one, sync, services)
         else:
-            tell_waiting(review, sync, services)
+            tell_waiting(one, sync, services)
 
 
 @app.command()
@@ -160,15 +168,10 @@ def decide(
         parse_verb,
     )
     from wfops_pipelines.deciding import gate
-    from wfops_pipelines.errors import BadDecision
     from wfops_pipelines.failing import GATE
-    from wfops_pipelines.store import reviews as store
 
     _, project, services = _open()
-    with services.engine.connect() as conn:
-        found = store.get(conn, review)
-    if found is None:
-        raise BadDecision(f"there is no review request {review!r}. List them with `wfops reviews`.")
+    found = carried.request(review, services)
     hash_ = evidence or found.evidence_hash
     asked = Decision(
         review, hash_, parse_verb(decision), reason, _me(services),

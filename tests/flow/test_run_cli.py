@@ -277,6 +277,21 @@ def test_a_hold_is_listed_with_who_decides_it_and_how(shell):
     assert f"    decide it: {command}\n" in shell("reviews")
 
 
+def test_one_request_is_told_with_all_that_was_found(shell):
+    pages = [[{**row("1", amount=-5), "name": None}, row("2")]]
+    said = shell("run", "things", pages=pages)
+    review = re.search(r"wfops decide (rv-\w+) ", said)[1]
+    listed, told = shell("reviews"), shell("reviews", review)
+    found = [f for f in told.splitlines() if f.startswith("    critical  ")]
+    assert any("name" in f for f in found)
+    assert any("amount" in f for f in found)
+    assert told.splitlines()[0] == listed.splitlines()[0]
+    assert "    critical  " not in listed
+    assert f"wfops decide {review} " in told
+    unknown = CliRunner().invoke(cli.app, ["reviews", "rv-none"])
+    assert "there is no review request 'rv-none'" in str(unknown.exception)
+
+
 def test_nobody_looks_at_their_own_override_and_its_request_says_who_does(shell):
     """The development user is not verified, and still the one who overrode."""
     shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"

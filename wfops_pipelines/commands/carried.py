@@ -59,6 +59,34 @@ def tell_hold(review: Review, sync: Sync | None, services: Services) -> None:
     typer.echo(f"    {who_decides(review, services)}: wfops decide {review.id} {verbs} --reason …")
 
 
+def request(id: str, services: Services) -> Review:
+    """A review request. Raises BadDecision where there is none of that name."""
+    from wfops_pipelines.errors import BadDecision
+    from wfops_pipelines.store import reviews
+
+    with services.engine.connect() as conn:
+        found = reviews.get(conn, id)
+    if found is None:
+        raise BadDecision(f"there is no review request {id!r}. List them with `wfops reviews`.")
+    return found
+
+
+def tell_findings(review: Review, sync: Sync | None, services: Services) -> None:
+    """Print all that was found about the rows that a request is about."""
+    from wfops_pipelines.core.snapshot import Evidence
+    from wfops_pipelines.core.summary import in_order, said_of
+    from wfops_pipelines.core.veiled import veiled
+    from wfops_pipelines.store import snapshots
+
+    if review.seq is None:
+        return
+    with services.engine.connect() as conn:
+        stored = snapshots.evidence(conn, review.sync, review.seq)
+    for found in in_order(Evidence.from_json(stored[1])) if stored else ():
+        said = said_of(found, sync.policy) if sync else veiled(found)
+        typer.echo(f"    {found.severity.value:8}  {said}")
+
+
 def tell_votes(review: Review, sync: Sync | None, services: Services) -> None:
     """Say who has approved a request that more people must approve."""
     from wfops_pipelines.deciding.gate import votes_of, would

@@ -23,7 +23,7 @@ def summary(evidence: Evidence, verdict: Hold, policy: Policy) -> str:
     rest = len(found) - told
     more = f" (and {rest} more finding{'s' if rest > 1 else ''})" if rest > 0 else ""
     why = why_all(verdict, evidence.rows, policy)
-    reasons = "; ".join(_said(f, policy) for f in found[:told])
+    reasons = "; ".join(said_of(f, policy) for f in found[:told])
     said = f"{held:,} of {evidence.rows:,} rows held: {reasons}{more}"
     return f"{said}. {why}" if why else said
 
@@ -33,5 +33,11 @@ def _weight(finding: Finding) -> tuple[bool, bool, bool]:
     return not would_fail(finding), finding.about_rows, drafted
 
 
-def _said(finding: Finding, policy: Policy) -> str:
+def in_order(evidence: Evidence) -> list[Finding]:
+    """All findings: what weighs most first, and of those as in the summary."""
+    return sorted(evidence.findings, key=lambda f: (-f.severity.rank, _weight(f)))
+
+
+def said_of(finding: Finding, policy: Policy) -> str:
+    """A finding's sentence, without values of masked columns."""
     return veiled(finding) if finding.column in policy.masked else finding.sentence
