@@ -13,6 +13,7 @@ from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.store import tables as t
 
 ALL = ""  # no key is empty
+SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,11 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     """What was put away, taken back, asked about again or edited since then, oldest first.
 
     And what was decided about and is not carried out yet, as a whole: it goes by that decision.
+    Not what did not go because of one of these: nobody settled it as it came then.
     """
     q, r, s, o = t.quarantine.c, t.reviews.c, t.snapshots.c, t.outbox.c
     away = select(q.at, q.seq, q["keys"]).where(q.sync == sync, q.at >= moment)
+    away = away.where(~q.part.contains(SETTLED))
     held = r.kind.in_([k.value for k in HOLDS])
     again = select(r.opened_at, r.seq, r["keys"], r.kind)
     again = again.where(r.sync == sync, r.reopens.is_not(None), r.opened_at >= moment)
