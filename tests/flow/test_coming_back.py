@@ -1,6 +1,7 @@
 """Without a cursor: values that were put away, and that the source tells again after others."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -176,3 +177,37 @@ def test_an_extraction_and_a_publication_that_change_what_is_remembered_do_not_d
         remembered.pass_by(conn, "things", 5, told("b"))
     other.join(30)
     assert not other.is_alive()
+
+
+def test_what_is_taken_back_just_before_an_extraction_is_not_published_again(whole):
+    """It is seen after that has begun, for it waits for the audit trail."""
+    bench = whole()
+    bench.run([row("1"), row("2")])
+    bench.run([row("1"), row("2", 20)])
+    asked = undoing.ask("things", 2, "wrong", ANA, bench.project, bench.services)
+    decision = bench.decide(asked, Verb.APPROVE, actor=BOB)
+    bench.source.answer([row("1", 11), row("2", 20)])
+    bench.clock.advance(minutes=15)
+    threads = [
+        threading.Thread(target=lambda: bench.release(decision)),
+        threading.Thread(target=lambda: stage(bench.sync, bench.services, ANA, None)),
+    ]
+    with bench.services.engine.connect() as blocker, blocker.begin():
+        blocker.exec_driver_sql("lock table wfops.audit in exclusive mode")
+        for number, one in enumerate(threads, 1):
+            one.start()
+            waits_for(blocker, number)
+            bench.clock.advance(seconds=1)
+    for one in threads:
+        one.join(30)
+    flow.judge_staged(bench.project, bench.sync, bench.services, flow.Run(ANA))
+    publishing.publish_cleared(bench.sync, bench.services, ANA)
+    assert amounts(bench) == [("1", 11), ("2", 10)]
+
+
+def waits_for(blocker, others):
+    """Until so many other connections wait for a lock."""
+    query = "select count(*) from pg_locks where not granted"
+    deadline = time.monotonic() + 20
+    while blocker.exec_driver_sql(query).scalar_one() < others and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -79,7 +79,9 @@ def settled_since(
     if sync.cursor is not None or not snapshot.ordinary:
         return {}
     found: dict[int, frozenset[str]] = {}
-    for one in settled.since(conn, snapshot):
+    since = settled.since(conn, snapshot)
+    unnamed = snapshots.unnamed(conn, sync.name, sync.key) if since else frozenset()
+    for one in (o for o in since if o.root not in unnamed):
         keys = one.keys
         if keys is None and one.seq != one.root:
             made = snapshots.get(conn, sync.name, one.seq)
