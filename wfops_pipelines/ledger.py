@@ -23,6 +23,7 @@ from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.inferring import type_named
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.settled import SETTLED
 from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.sync import Sync
 
@@ -33,7 +34,6 @@ CLEAN, HELD = "clean", "held"
 REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 AGAIN = " asked again #"  # in the part of what a person asks about again, before its snapshot
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
-SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
-    SETTLED,
     Publication,
     left_out,
     one_at_a_time,
@@ -43,6 +42,7 @@ from wfops_pipelines.store import (
     snapshots,
 )
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.settled import SETTLED
 from wfops_pipelines.sync import Day, Sync
 
 BACK_OFF = timedelta(seconds=20)

@@ -7,7 +7,7 @@ when the next extraction begins, out of the snapshot that the person saw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,9 @@ def settled_since(
     if sync.cursor is not None or not snapshot.ordinary:
         return {}
     found: dict[int, frozenset[str]] = {}
-    for one in settled.since(conn, snapshot):
+    since = settled.since(conn, snapshot)
+    unnamed = snapshots.unnamed(conn, sync.name, sync.key) if since else frozenset()
+    for one in (o for o in since if o.root not in unnamed):
         keys = one.keys
         if keys is None and one.seq != one.root:
             made = snapshots.get(conn, sync.name, one.seq)
@@ -97,13 +99,18 @@ def _same(
     keys: frozenset[str] | None,
     services: Services,
 ) -> frozenset[str]:
-    """Which of these rows (None: all) a later snapshot has as `root` has them."""
+    """Which of these rows (None: all) a later snapshot has as `root` has them.
+
+    Not those of which another version went out in between: to these the source came back.
+    """
     here = _versions(conn, sync, snapshot, keys, services)
     try:
         there = set(_versions(conn, sync, root, keys, services))
     except SnapshotDamaged:
         there = {*here}
-    return frozenset(remembered_key(key) for key, _ in there.intersection(here) if key != NO_KEY)
+    same = {k: v for k, v in there.intersection(here) if k != NO_KEY}
+    over = _passed(conn, sync, root, {**same}, services, before=snapshot.seq)
+    return frozenset(remembered_key(key) for key in same if over.get(key) != GONE_BY)
 
 
 def _versions(
@@ -130,7 +137,8 @@ def _remember(
         parts = [*identities_of(conn, sync, root, services, keys)]
     except SnapshotDamaged:
         return
-    over = _passed(conn, sync, root, parts, services)
+    told = {k: v for part in parts for k, v in _pairs(part) if k != NO_KEY}
+    over = _passed(conn, sync, root, told, services)
     for part in parts:
         seqs = [over.get(key) for key in part["key"].to_pylist()]
         for by in {s for s in seqs if s != GONE_BY}:
@@ -139,40 +147,53 @@ def _remember(
 
 
 def _passed(
-    conn: Connection, sync: Sync, root: Snapshot, parts: Sequence[pa.Table], services: Services
+    conn: Connection,
+    sync: Sync,
+    root: Snapshot,
+    open_: dict[str, str],
+    services: Services,
+    before: int | None = None,
 ) -> dict[str, int]:
-    """By key (as remembered), the later extraction of everything that has another version of it.
+    """By key, the later extraction of everything (`before` a number) that has another version.
 
-    `GONE_BY` where that went out: what somebody settles of an older one is no more what the source
-    said last, and if it says that again, it is news. The newest one that has a row tells.
+    open_: the versions of `root` by key, both as remembered. `GONE_BY` where another one went out:
+    what somebody settles of an older one is no more what the source said last, and if it says that
+    again, it is news. Where the newest version that went out is the same, there is none.
     """
     if sync.cursor is not None:
         return {}
-    open_ = {k: v for p in parts for k, v in _pairs(p)}
-    open_.pop(NO_KEY, None)
     over: dict[str, int] = {}
-    for later in snapshots.extracted_since(conn, sync.name, root.seq):
+    for later in snapshots.extracted_since(conn, sync.name, root.seq, before):
         if not open_:
             break
+        went = [s for s in snapshots.of_rank(conn, sync.name, later.seq) if _parts(conn, s)]
+        if not went and over.keys() >= open_.keys():
+            continue
         with suppress(SnapshotDamaged):
             asked = frozenset(map(remembered_key, open_))
-            others = _versions(conn, sync, later, asked, services)
-            other = {k for k, version in others if open_.pop(k, version) != version}
-            out = _published(conn, sync, later, services) if other else frozenset()
-            over |= {k: GONE_BY if remembered_key(k) in out else later.seq for k in other}
+            told = {k: v for k, v in _versions(conn, sync, later, asked, services) if k in open_}
+            out = {k for s in went if told for k in _published(conn, sync, s, services)}
+            for key, version in told.items():
+                if remembered_key(key) in out:
+                    if open_.pop(key) != version:
+                        over[key] = GONE_BY
+                elif version != open_[key]:
+                    over.setdefault(key, later.seq)
     return over
+
+
+def _parts(conn: Connection, snapshot: Snapshot) -> set[str]:
+    return {p.part for p in publications_of(conn, snapshot.sync, snapshot.seq)}
 
 
 def _published(
     conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
-) -> frozenset[str]:
+) -> Iterator[str]:
     """The keys of those of its rows that went out."""
-    parts = {p.part for p in publications_of(conn, sync.name, snapshot.seq)}
-    if not parts:
-        return frozenset()
+    parts = _parts(conn, snapshot)
     rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, parts, services)
-    found = () if rows is None else rows.parts([sync.key])
-    return frozenset(k for part in found for k in keys_of(part[sync.key]))
+    for part in () if rows is None else rows.parts([sync.key]):
+        yield from keys_of(part[sync.key])
 
 
 def _keys(sync: Sync, snapshot: Snapshot, services: Services) -> Iterator[str]:

@@ -12,7 +12,7 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.staging.gathering import Gathered, Recall, identify
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import followed_by
-from wfops_pipelines.store.rows import remembered_as
+from wfops_pipelines.store.rows import remembered_as, remembered_key
 from wfops_pipelines.store.versions import spelled, versions
 from wfops_pipelines.sync import Sync
 
@@ -61,30 +61,36 @@ def _and_tombstones(
     if found is not None:
         gone = _typed_as(gone, found.rows.schema.field(sync.key).type)
     marks = rows.to_table([{sync.key: key, DELETED: True} for key in gone])
-    marks = _not_put_away(sync, marks, came)
+    marks, doubts = _not_put_away(sync, marks, came)
     if not marks.num_rows:
         return found
     version, cursor = versions(marks), np.full(marks.num_rows, "NaT", "datetime64[us]")
     if found is None or not found.rows.num_rows:
-        return Gathered(Rows.of(marks), version, cursor, 0)
+        return Gathered(Rows.of(marks), version, cursor, 0, doubted=doubts)
     both = followed_by(found.rows, marks)
     mixed = {n: np.append(k, np.zeros(marks.num_rows, k.dtype)) for n, k in found.mixed.items()}
     known, cursors = [found.version, version], [found.cursor, cursor]
     marked = np.concatenate(known), np.concatenate(cursors)
-    return replace(found, rows=both, version=marked[0], cursor=marked[1], mixed=mixed)
+    doubted = (*found.doubted, *doubts)
+    return replace(
+        found, rows=both, version=marked[0], cursor=marked[1], mixed=mixed, doubted=doubted
+    )
 
 
-def _not_put_away(sync: Sync, marks: pa.Table, came: Recall) -> pa.Table:
+def _not_put_away(
+    sync: Sync, marks: pa.Table, came: Recall
+) -> tuple[pa.Table, tuple[tuple[str, str], ...]]:
+    """Those that nobody put away, or that come again after the row was told; and which of them
+    are these, as Snapshot.doubted says it."""
     import pyarrow as pa
 
     known = identify(sync, marks, versions(marks))
     names, version = remembered_as(known["key"]), spelled(known["version"].to_numpy())
     there = came(len(known), lambda: pa.table({"key": [*names], "version": [*version]}))
-    fresh = [
-        n is None or there.versions.get(n) != v or (n, v) in there.passed
-        for n, v in zip(names, version, strict=True)
-    ]
-    return marks.filter(pa.array(fresh, pa.bool_()))
+    pairs = list(zip(names, version, strict=True))
+    fresh = [n is None or there.versions.get(n) != v or (n, v) in there.passed for n, v in pairs]
+    doubts = tuple((remembered_key(n), "") for n, v in pairs if n and (n, v) in there.passed)
+    return marks.filter(pa.array(fresh, pa.bool_())), doubts
 
 
 def _typed_as(keys: list[Any], kind: pa.DataType) -> list[Any]:

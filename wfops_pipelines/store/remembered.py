@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, delete
 
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.postgres.copying import copied
+from wfops_pipelines.postgres.locking import one_at_a_time
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.rows import keys_of, remembered_as
 from wfops_pipelines.store.versions import spelled
@@ -185,6 +186,7 @@ def recall(
     What was passed by before that snapshot is put away anew. passed_by: the number of a later one
     that has other versions of them.
     """
+    _alone(conn, sync)
     with copied(conn, rows) as staged:
         conn.exec_driver_sql(
             f"insert into {_ROWS} (sync, key, version, cursor, seq, passed_by) "
@@ -203,7 +205,8 @@ def remember(conn: Connection, sync: str, rows: pa.Table) -> None:
             f"insert into {_ROWS} (sync, key, version, cursor, seq) "
             "select distinct on (key, version) h.sync, key, version, x.cursor, h.seq "
             f"from {t.SCHEMA}.streams h, {staged} x where h.sync = %(sync)s "
-            "on conflict (sync, key, version) do update set seq = excluded.seq",
+            "on conflict (sync, key, version) do update "
+            "set seq = excluded.seq, cursor = excluded.cursor, passed_by = null",
             {"sync": sync},
         )
 
@@ -215,6 +218,7 @@ def pass_by(conn: Connection, sync: str, seq: int, rows: pa.Table) -> None:
     """
     if _nothing(conn, sync):
         return
+    _alone(conn, sync)
     with copied(conn, rows) as staged:
         conn.exec_driver_sql(
             f"update {_ROWS} s set passed_by = %(seq)s from {staged} x where s.sync = %(sync)s "
@@ -233,6 +237,7 @@ def forget_older(
     """
     if _nothing(conn, sync):
         return
+    _alone(conn, sync)
     for part in keys():
         with copied(conn, part) as staged:
             conn.exec_driver_sql(
@@ -240,6 +245,11 @@ def forget_older(
                 "and s.key = x.key and x.key <> %(none)s and coalesce(s.seq, 0) < %(seq)s",
                 {"sync": sync, "seq": seq, "none": NO_KEY},
             )
+
+
+def _alone(conn: Connection, sync: str) -> None:
+    """An extraction and a publication change the same rows in any order: they would deadlock."""
+    one_at_a_time(conn, f"wfops {sync} as it is remembered")
 
 
 def _nothing(conn: Connection, sync: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
@@ -13,6 +13,8 @@ from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.store import tables as t
 
 ALL = ""  # no key is empty
+LATE = timedelta(minutes=5)  # what was noted before may be seen only now: it waited for locks
+SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Settled:
 def lately(conn: Connection, sync: str) -> list[Settled]:
     """What people settled since the newest extraction began that staged anything."""
     began = _began(conn, sync)
-    return [] if began is None else _since(conn, sync, began)
+    return [] if began is None else _since(conn, sync, began - LATE)
 
 
 def ever(conn: Connection, sync: str) -> list[Settled]:
@@ -68,7 +70,7 @@ def unreadable(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool]
 def since(conn: Connection, snapshot: Snapshot) -> list[Settled]:
     """What people settled of older extractions since that of this snapshot began."""
     begun = (snapshot.asked and snapshot.asked[1]) or snapshot.staged_at
-    return [o for o in _since(conn, snapshot.sync, begun) if o.root < snapshot.seq]
+    return [o for o in _since(conn, snapshot.sync, begun - LATE) if o.root < snapshot.seq]
 
 
 def _began(conn: Connection, sync: str, below: int | None = None) -> datetime | None:
@@ -87,9 +89,11 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     """What was put away, taken back, asked about again or edited since then, oldest first.
 
     And what was decided about and is not carried out yet, as a whole: it goes by that decision.
+    Not what did not go because of one of these: nobody settled it as it came then.
     """
     q, r, s, o = t.quarantine.c, t.reviews.c, t.snapshots.c, t.outbox.c
     away = select(q.at, q.seq, q["keys"]).where(q.sync == sync, q.at >= moment)
+    away = away.where(~q.part.contains(SETTLED))
     held = r.kind.in_([k.value for k in HOLDS])
     again = select(r.opened_at, r.seq, r["keys"], r.kind)
     again = again.where(r.sync == sync, r.reopens.is_not(None), r.opened_at >= moment)

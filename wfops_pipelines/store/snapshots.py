@@ -166,10 +166,13 @@ def unnamed(conn: Connection, sync: str, key: str) -> frozenset[int]:
     )
 
 
-def extracted_since(conn: Connection, sync: str, seq: int) -> list[Snapshot]:
-    """The extractions after that number, newest first."""
+def extracted_since(
+    conn: Connection, sync: str, seq: int, before: int | None = None
+) -> list[Snapshot]:
+    """The extractions after that number (and `before` another one), newest first."""
     c = t.snapshots.c
     query = select(t.snapshots).where(c.sync == sync, c.seq > seq, c.origin.is_(None))
+    query = query if before is None else query.where(c.seq < before)
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
 
