@@ -240,8 +240,8 @@ def _came_back(life: Life, record: Record) -> Iterator[Fault]:
 
 def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:
     """Whether a person had put this row away before the snapshot `n` was begun."""
-    if record.fate.get((seq, key)) != "stay":
-        return False
+    if record.fate.get((seq, key)) != "stay" or not record.asked[seq]:
+        return False  # or it was put away for what was decided about another snapshot
     decided = record.asked[seq][-1].decided_at
     return bool(decided < (record.snapshots[n].asked_upto or record.snapshots[n].staged_at))
 
