@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -171,9 +171,14 @@ def _settled_since(record: Record, n: int, key: str, before: datetime | None = N
         times = [away, record.snapshots[m].staged_at if edited else None]
         settled = any(t and begun <= t and (before is None or t < before) for t in times)
         other = before is None and ((m, key) in taken or any(r.reopens for r in asked))
-        if told == row and (settled or other):
+        if _values(told) == _values(row) and (settled or other):
             return True
     return False
+
+
+def _values(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a row holds: a column of nulls may be in one of two snapshots alone."""
+    return {column: value for column, value in (row or {}).items() if value is not None}
 
 
 def _answered(record: Record, seq: int, key: str, review: Any) -> str:
@@ -240,7 +245,7 @@ def _came_back(life: Life, record: Record) -> Iterator[Fault]:
 
 def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:
     """Whether a person had put this row away before the snapshot `n` was begun."""
-    if record.fate.get((seq, key)) != "stay" or not record.asked[seq]:
+    if record.fate.get((seq, key)) != "stay" or not record.asked.get(seq):
         return False  # or it was put away for what was decided about another snapshot
     decided = record.asked[seq][-1].decided_at
     return bool(decided < (record.snapshots[n].asked_upto or record.snapshots[n].staged_at))
