@@ -170,10 +170,22 @@ def _settled_since(record: Record, n: int, key: str, before: datetime | None = N
         edited = any(k == key for k, *_ in record.snapshots[m].edits or ())
         times = [away, record.snapshots[m].staged_at if edited else None]
         settled = any(t and begun <= t and (before is None or t < before) for t in times)
-        other = before is None and ((m, key) in taken or any(r.reopens for r in asked))
+        other = before is None and (
+            (m, key) in taken
+            or any(r.reopens for r in asked)
+            or _goes_by_decision(record, m, key, begun)
+        )
         if _values(told) == _values(row) and (settled or other):
             return True
     return False
+
+
+def _goes_by_decision(record: Record, seq: int, key: str, begun: datetime) -> bool:
+    """Whether somebody let this row go since then, so that it is published as of this snapshot."""
+    if not _was_asked(record, seq, key) or record.asked[seq][-1].state != "approved":
+        return False
+    went = any((h.seq, h.key, h.act) == (seq, key, "publish") for h in record.handed)
+    return went and bool(record.asked[seq][-1].decided_at >= begun)
 
 
 def _values(row: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -245,9 +257,10 @@ def _came_back(life: Life, record: Record) -> Iterator[Fault]:
 
 def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:
     """Whether a person had put this row away before the snapshot `n` was begun."""
-    if record.fate.get((seq, key)) != "stay" or not record.asked.get(seq):
+    asked = record.asked.get(seq)
+    decided = asked[-1].decided_at if asked else None
+    if record.fate.get((seq, key)) != "stay" or decided is None:
         return False  # or it was put away for what was decided about another snapshot
-    decided = record.asked[seq][-1].decided_at
     return bool(decided < (record.snapshots[n].asked_upto or record.snapshots[n].staged_at))
 
 
