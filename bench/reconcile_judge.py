@@ -257,10 +257,9 @@ def _came_back(life: Life, record: Record) -> Iterator[Fault]:
 
 def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:
     """Whether a person had put this row away before the snapshot `n` was begun."""
-    asked = record.asked.get(seq)
-    decided = asked[-1].decided_at if asked else None
-    if record.fate.get((seq, key)) != "stay" or decided is None:
+    if record.fate.get((seq, key)) != "stay" or not _was_asked(record, seq, key):
         return False  # or it was put away for what was decided about another snapshot
+    decided = record.asked[seq][-1].decided_at
     return bool(decided < (record.snapshots[n].asked_upto or record.snapshots[n].staged_at))
 
 
