@@ -94,6 +94,11 @@ def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: froz
     return rows.filter(pa.concat_arrays([wanted(part) for part in rows.parts([key])]))
 
 
+def key_then(conn: Connection, sync: Sync, seq: int) -> str:
+    """The key that named a snapshot's rows when it was examined; that of now where it was not."""
+    return snapshots.named_by(conn, sync.name, seq) or sync.key
+
+
 def rows_named(
     conn: Connection,
     sync: Sync,
@@ -106,8 +111,7 @@ def rows_named(
 
     The project may name another one since, in which the same texts are other rows, or none.
     """
-    key = snapshots.named_by(conn, sync.name, snapshot.seq) or sync.key
-    return select_rows(rows, key, only, without)
+    return select_rows(rows, key_then(conn, sync, snapshot.seq), only, without)
 
 
 def published_rows(
@@ -120,7 +124,7 @@ def published_rows(
         return None
     held = snapshots.held_keys(conn, sync.name, seq)
     refused = _quarantined(conn, sync.name, seq)  # what a person refused never trains
-    key = snapshots.named_by(conn, sync.name, seq) or sync.key
+    key = key_then(conn, sync, seq)
     if held is None or parts == {CLEAN, HELD}:
         found = select_rows(rows, key, None, refused)
     elif parts == {CLEAN}:

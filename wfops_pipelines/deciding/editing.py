@@ -16,7 +16,7 @@ from wfops_pipelines.core.reviews import Actor, Decision, Review, ReviewKind
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.errors import BadDecision
 from wfops_pipelines.examining.history import settled_types
-from wfops_pipelines.ledger import rows_named
+from wfops_pipelines.ledger import key_then, rows_named
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, files, snapshots
 from wfops_pipelines.store.inferring import Types, typed
@@ -36,7 +36,7 @@ def held_rows(conn: Connection, sync: Sync, review: Review, services: Services) 
     if review.kind is ReviewKind.ROWS or review.seq is None:
         yield from review.keys
         return
-    key = snapshots.named_by(conn, sync.name, review.seq) or sync.key
+    key = key_then(conn, sync, review.seq)
     for part in _rows(conn, sync, review, services).parts([key]):
         yield from keys_of(part[key])
 

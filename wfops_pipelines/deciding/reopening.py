@@ -29,7 +29,7 @@ from wfops_pipelines.deciding.editing import enter_made, made_of
 from wfops_pipelines.deciding.overriding import NAMELESS
 from wfops_pipelines.deciding.steering import known_review
 from wfops_pipelines.errors import BadDecision
-from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, rows_named
+from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, key_then, rows_named
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, database, files, reviews, snapshots
@@ -160,7 +160,7 @@ def _staged_again(
         )
     parent = snapshots.get(conn, sync.name, old.seq)
     rows = services.rows(parent)
-    kinds = _kinds_of(rows, snapshots.named_by(conn, sync.name, old.seq) or sync.key, keys)
+    kinds = _kinds_of(rows, key_then(conn, sync, old.seq), keys)
     rows = rows_named(conn, sync, parent, rows, keys)
     folder = services.folder(sync.name)
     snapshot = replace(

@@ -21,6 +21,7 @@ from wfops_pipelines.staging.rereading import identities_of
 from wfops_pipelines.store import database, remembered, settled, snapshots
 from wfops_pipelines.store.remembered import NO_KEY
 from wfops_pipelines.store.rows import keys_of, remembered_key
+from wfops_pipelines.store.settled import Settled
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
@@ -40,25 +41,33 @@ def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
         unnamed = snapshots.unnamed(conn, sync.name, sync.key) if anew else frozenset()
     for one in (o for o in found if o.root not in unnamed):
         with database.transaction(services.engine) as conn:
-            snapshot, keys = snapshots.get(conn, sync.name, one.seq), one.keys
             root = snapshots.get(conn, sync.name, one.root)  # what the source had told
-            if keys is None and snapshot.seq != root.seq:
-                keys = frozenset(_keys(sync, snapshot, services))
-            elif keys is not None:
-                keys = _named_now(conn, sync, snapshot, keys, services)
+            keys = _keys_of(conn, sync, one, services)
+            if one.keys is not None:
+                keys = _named_now(conn, sync, one, one.keys, services)
             _remember(conn, sync, root, keys, services)
 
 
+def _keys_of(
+    conn: Connection, sync: Sync, one: Settled, services: Services
+) -> frozenset[str] | None:
+    """The keys of settled rows; None: all of the extraction that told them."""
+    if one.keys is not None or one.seq == one.root:
+        return one.keys
+    made = snapshots.get(conn, sync.name, one.seq)
+    return frozenset(_keys(sync, made, services))
+
+
 def _named_now(
-    conn: Connection, sync: Sync, snapshot: Snapshot, keys: frozenset[str], services: Services
+    conn: Connection, sync: Sync, one: Settled, keys: frozenset[str], services: Services
 ) -> frozenset[str]:
     """The same rows by the key of now, where people saw them by another one."""
-    before = snapshots.named_by(conn, sync.name, snapshot.seq)
+    before = snapshots.named_by(conn, sync.name, one.seq)
     if before in (None, sync.key):
         return keys
     found: set[str] = set()
     try:
-        rows = services.rows(snapshot)
+        rows = services.rows(snapshots.get(conn, sync.name, one.seq))
         names = [n for n in (before, sync.key) if n in rows.column_names]
         for part in rows.parts(names) if len(names) > 1 else ():
             both = zip(keys_of(part[before]), keys_of(part[sync.key]), strict=True)
@@ -82,10 +91,7 @@ def settled_since(
     since = settled.since(conn, snapshot)
     unnamed = snapshots.unnamed(conn, sync.name, sync.key) if since else frozenset()
     for one in (o for o in since if o.root not in unnamed):
-        keys = one.keys
-        if keys is None and one.seq != one.root:
-            made = snapshots.get(conn, sync.name, one.seq)
-            keys = frozenset(_keys(sync, made, services))
+        keys = _keys_of(conn, sync, one, services)
         same = _same(conn, sync, snapshots.get(conn, sync.name, one.root), snapshot, keys, services)
         found[one.root] = found.get(one.root, frozenset()) | same
     return {root: keys for root, keys in found.items() if keys}
@@ -166,13 +172,14 @@ def _passed(
     for later in snapshots.extracted_since(conn, sync.name, root.seq, before):
         if not open_:
             break
-        went = [s for s in snapshots.of_rank(conn, sync.name, later.seq) if _parts(conn, s)]
+        made = snapshots.of_rank(conn, sync.name, later.seq)
+        went = [(s, parts) for s in made if (parts := _parts(conn, s))]
         if not went and over.keys() >= open_.keys():
             continue
         with suppress(SnapshotDamaged):
             asked = frozenset(map(remembered_key, open_))
             told = {k: v for k, v in _versions(conn, sync, later, asked, services) if k in open_}
-            out = {k for s in went if told for k in _published(conn, sync, s, services)}
+            out = {k for s, p in went if told for k in _published(conn, sync, s, p, services)}
             for key, version in told.items():
                 if remembered_key(key) in out:
                     if open_.pop(key) != version:
@@ -187,10 +194,9 @@ def _parts(conn: Connection, snapshot: Snapshot) -> set[str]:
 
 
 def _published(
-    conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
+    conn: Connection, sync: Sync, snapshot: Snapshot, parts: set[str], services: Services
 ) -> Iterator[str]:
-    """The keys of those of its rows that went out."""
-    parts = _parts(conn, snapshot)
+    """The keys of those of its rows that went out, as these parts."""
     rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, parts, services)
     for part in () if rows is None else rows.parts([sync.key]):
         yield from keys_of(part[sync.key])
