@@ -38,6 +38,13 @@ def declared(bench, **changes):
     bench.project.syncs["things"] = replace(bench.sync, **changes)
 
 
+def let_go(bench, page):
+    """Run, and approve what waits since the sync is declared otherwise."""
+    (judged,) = bench.run(page).judged
+    assert "is declared otherwise" in judged.review.summary
+    bench.release(bench.decide(judged.review, Verb.APPROVE))
+
+
 def judged_no_more(bench):
     """Nothing but what was decided stands in a row's way from now on."""
     bench.project.suites["things"] = replace(bench.project.suites["things"], expectations=())
@@ -65,7 +72,7 @@ def test_a_hold_from_before_is_not_superseded_by_what_has_not_its_rows(make_benc
     review = bench.held(page)
     declared(bench, cursor=None)
     judged_no_more(bench)
-    bench.run([*page, row("4")])
+    let_go(bench, [*page, row("4")])
     assert bench.review(review.id).state is ReviewState.PENDING
     bench.release(bench.decide(review, Verb.APPROVE))
     assert there(bench) == ["1", "2", "3", "4"]
@@ -78,10 +85,12 @@ def test_without_the_cursor_what_was_put_away_long_ago_does_not_come_again(bench
     bench.run(page)
     judged_no_more(bench)
     declared(bench, cursor=None)
-    for amount in (11, 12):  # what changes nothing would be taken for a replay
-        page[0] = row("1", amount)
-        assert bench.run(page).judged[0].review is None
-        assert there(bench) == ["1", "2", "4"]
+    page[0] = row("1", 11)  # what changes nothing would be taken for a replay
+    let_go(bench, page)
+    assert there(bench) == ["1", "2", "4"]
+    page[0] = row("1", 12)
+    assert bench.run(page).judged[0].review is None
+    assert there(bench) == ["1", "2", "4"]
     page[2] = row("3", 11)
     bench.run(page)
     assert there(bench) == ["1", "2", "3", "4"]
@@ -94,7 +103,7 @@ def test_with_a_first_cursor_what_was_put_away_before_does_not_come_again(make_b
     bench.release(bench.decide(bench.held(page), Verb.APPROVE, exclude=("3",)))
     judged_no_more(bench)
     declared(bench, cursor="updated_at")
-    bench.run(page)
+    let_go(bench, page)
     assert there(bench) == ["1", "2"]
 
 
@@ -104,7 +113,7 @@ def test_another_cursor_is_read_from_its_beginning(bench):
     source = ByModified(windowed=True)
     declared(bench, cursor="modified", source=source)
     bench.source = source
-    bench.run([row("1", 99, changed=3), row("2", days=20)])
+    let_go(bench, [row("1", 99, changed=3), row("2", days=20)])
     assert there(bench, "amount") == [99, 10]
     assert bench.run([row("1", 99, changed=3), row("2", days=20)]).judged == ()
 
@@ -119,7 +128,7 @@ def test_under_another_key_what_was_put_away_does_not_come_again(make_bench):
     with bench.services.engine.begin() as conn:
         conn.exec_driver_sql("alter table shop.things drop constraint things_pkey")
         conn.exec_driver_sql("alter table shop.things add primary key (code)")
-    bench.run(page)
+    let_go(bench, page)
     assert there(bench) == ["1", "3"]
     bench.run([row("1"), row("2", 5), row("3")])
     assert there(bench) == ["1", "2", "3"]

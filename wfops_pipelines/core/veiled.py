@@ -14,7 +14,7 @@ _HARMLESS = re.compile(
 )
 _SILENT = (  # their words quote none
     "critical_changes", "versions", "schema", "policy", "edited", "asked_again", "put_away",
-    "unsendable", "overtaken", "undated",
+    "unsendable", "overtaken", "undated", "declared_anew",
 )  # fmt: skip
 _KINDS = {
     "numbers": "numbers",

@@ -79,6 +79,7 @@ _ABOUT_ALL = {
     "edited": "somebody else looks at all of what was edited",
     "put_away": "all rows of an older extraction were put away meanwhile",
     "asked_again": "somebody else looks at all of what was put away",
+    "declared_anew": "what the sync is now says of no row whether it was there before",
 }
 
 
@@ -112,6 +113,7 @@ JUDGEMENT = (
     "undated",
     "edited",
     "asked_again",
+    "declared_anew",
     "put_away",
     "drafted",
     "preparation",

@@ -15,6 +15,7 @@ from wfops_pipelines.core.snapshot import Diff, Evidence, Snapshot
 from wfops_pipelines.core.waivers import Waiver, set_aside
 from wfops_pipelines.destinations import Existing, Misfit
 from wfops_pipelines.examining.contradictions import contradicted_findings
+from wfops_pipelines.examining.declaration import Declared, declared_anew_findings
 from wfops_pipelines.examining.impact import (
     critical_changes,
     deletions,
@@ -48,7 +49,8 @@ class Past:
     of finding. model: the row model that still serves; published: the rows to fit another one on by
     where they came from, or only the newest where one serves. waivers: those that count now.
     drafts: what was proposed for the snapshot's rows. overtakes: whether a person has published one
-    before in which rows of one key overtook each other. settled: see `settled.meanwhile`.
+    before in which rows of one key overtook each other. declared: what the project had said of the
+    sync when rows went out last, where that differs from now. settled: see `settled.meanwhile`.
     """
 
     schema: pa.Schema | None = None
@@ -60,6 +62,7 @@ class Past:
     waivers: Sequence[Waiver] = ()
     drafts: Sequence[Drafted] = ()
     overtakes: bool = False
+    declared: Declared | None = None
     settled: frozenset[str] = frozenset()
 
 
@@ -169,6 +172,7 @@ def examine(
     run("undated", lambda: undated_findings(snapshot, rows, sync))
     run("edited", lambda: edited_findings(snapshot))
     run("asked_again", lambda: asked_again_findings(snapshot))
+    run("declared_anew", lambda: declared_anew_findings(known.declared, sync))
     run("put_away", lambda: put_away_findings(known.settled, rows, sync.key))
     run("drafted", lambda: _drafted(known.drafts, rows, sync.key))
     run("policy", lambda: policy_findings(alive, sync.policy))

@@ -14,7 +14,7 @@ from wfops_pipelines.core.policy import NewRow
 from wfops_pipelines.core.snapshot import DELETED, Diff, Snapshot
 from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, can_list
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.examining import overtaken
+from wfops_pipelines.examining import declaration, overtaken
 from wfops_pipelines.examining.examination import Past, There
 from wfops_pipelines.examining.impact import misfitting, unsendable
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
@@ -69,6 +69,7 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
         waivers=waivers.granted(conn, sync.name, services.clock()),
         drafts=drafts.of_snapshot(conn, sync.name, snapshot.rank),
         overtakes=overtaken.published_before(conn, snapshot),
+        declared=declaration.declared_otherwise(conn, sync, snapshot),
         settled=_settled(conn, sync, snapshot, services),
     )
 

@@ -28,7 +28,8 @@ def overtaken_findings(snapshot: Snapshot, rows: Rows, sync: Sync) -> list[Findi
     said = (
         f"{gone:,} of {total:,} rows that the source gave are not among these, because a newer "
         f"one has the same {key}. If {key} does not name one row alone, they are other rows, "
-        f"which would be missing: mend key= of the sync{meant}, reject these, and {_again(sync)}. "
+        f"which would be missing: mend key= of the sync{meant}, reject these, and {_again(sync)}, "
+        "where they wait once more for what was rejected by the other key. "
         "If they are older versions of the same rows, approve: from then on that is usual here"
     )
     return [Finding("overtaken", Severity.CRITICAL, said, key, gone, f"at most {SHARE:.0%}")]

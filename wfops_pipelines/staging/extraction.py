@@ -71,7 +71,20 @@ def stage(
             f"{sync.name} is partitioned by day. Say which one to run: a partition in the UI, or "
             f"`wfops run {sync.name} --day {sync.days_from}`."
         )
+    if sync.days_from is None:
+        _refuse_without_days(sync, services)
     return _stage(sync, services, actor, run_id, _stretch(sync, services, until, day))
+
+
+def _refuse_without_days(sync: Sync, services: Services) -> None:
+    """What was published of a day counts for newer than all that is of none."""
+    with services.engine.connect() as conn:
+        newest = snapshots.latest(conn, sync.name, 1)
+    if newest and newest[0].partition is not None:
+        raise SettingsError(
+            f"{sync.name} was partitioned by day, and what it published then would count for newer "
+            "than all that comes without: declare days_from again, or give the sync another name."
+        )
 
 
 def stage_again(
