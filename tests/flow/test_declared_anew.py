@@ -152,6 +152,17 @@ def test_without_its_days_a_sync_does_not_run(make_bench):
     assert bench.rows("id, amount") == [("1", 11)]
 
 
+def test_what_waits_by_another_name_does_not_go_out_beside_itself(make_bench, api):
+    bench = make_bench(WHOLE, CREATES, api.environ)
+    held = bench.held([row("1"), row("2", -5)])
+    declared(bench, key="code")
+    (judged,) = bench.run([row("1"), row("2", 5)]).judged
+    assert "named by code now" in asked(judged.review)
+    bench.release(bench.decide(held, Verb.REJECT))
+    bench.release(bench.decide(judged.review, Verb.APPROVE))
+    assert sorted(r["ref"] for r in api.records.values()) == ["1", "2"]
+
+
 def test_a_key_that_named_no_row_is_mended_without_asking(make_bench):
     """Nothing went out by it, and nothing that it named was put away."""
     bench = make_bench(ROWS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, func, or_, select
 
 from wfops_pipelines.core.findings import Finding, Severity
+from wfops_pipelines.core.reviews import HOLDS, ReviewState
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store import tables as t
@@ -28,7 +29,7 @@ class Declared:
 
 
 def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Declared | None:
-    """The newest extraction (of this day) that was declared otherwise, and settled by somebody.
+    """The newest extraction (of this day) that was declared otherwise, and was settled or waits.
 
     None where something that was extracted since was published: a person has let it go, then.
     """
@@ -39,8 +40,13 @@ def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Decl
     same_day = s.partition.is_not_distinct_from(snapshot.partition)
     of_before = (s.sync == sync.name) & (s.seq < snapshot.seq)
     went = exists().where(p.sync == s.sync, p.seq == s.seq)
-    q = t.quarantine.c
-    settled = went | exists().where(q.sync == s.sync, q.seq == s.seq)
+    q, r = t.quarantine.c, t.reviews.c
+    asked = (r.kind.in_([kind.value for kind in HOLDS])) & (r.state == ReviewState.PENDING.value)
+    settled = or_(
+        went,
+        exists().where(q.sync == s.sync, q.seq == s.seq),
+        exists().where(r.sync == s.sync, r.seq == s.seq, asked),
+    )
     # what was not noted is null, and is no other one
     otherwise = or_(e.named_by != sync.key, s.dated_by != (sync.cursor or ""), ~same_day)
     in_its_place = same_day if snapshot.partition is None else same_day | s.partition.is_(None)
@@ -79,7 +85,7 @@ def declared_anew_findings(before: Declared | None, sync: Sync) -> list[Finding]
         now.append("it is partitioned by day now, and was not (each day is read anew)")
     said = (
         f"{sync.name} is declared otherwise than it was up to #{before.seq}: {'; '.join(now)}. "
-        "Rows that were published, rejected or left out before may be among these. Approve if that "
-        "is meant: it is asked until some of them were published"
+        "Rows that were published, rejected or left out before, or that wait, may be among these. "
+        "Approve if that is meant: it is asked until some of them were published"
     )
     return [Finding("declared_anew", Severity.CRITICAL, said)]
