@@ -1,5 +1,6 @@
 """A source that knows a window but by the day answers again what it was not asked for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from wfops_pipelines import Policy
 from wfops_pipelines.core.reviews import Verb
 from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.staging import rereading
+from wfops_pipelines.store import snapshots
 
 pytestmark = pytest.mark.components
 
@@ -43,6 +45,18 @@ def test_what_was_rejected_is_not_news_once_it_is_forgotten(bench):
     assert [j.snapshot.rows for j in passed.judged] == [1]
     assert names(bench) == ["1", "4", "5"]
     assert reconcile(bench.sync, bench.services).missing == 0
+
+
+def test_where_the_file_is_lost_that_tells_what_was_rejected_such_rows_wait(bench):
+    """No rule stands in their way any more: nothing but what a person decided."""
+    suites = bench.project.suites
+    suites["things"] = replace(suites["things"], expectations=())
+    with bench.services.engine.connect() as conn:
+        digest = snapshots.get(conn, "things", 2).digest
+    (bench.folder / f"{digest}.parquet").unlink()
+    (judged,) = bench.run(rows(("1", 0, 1), *REJECTED, ("4", 600, 1), ("5", 620, 1))).judged
+    assert "put_away" in [f.check for f in judged.evidence.findings]
+    assert names(bench) == ["1", "4"]
 
 
 def test_a_late_row_from_before_the_window_comes_once_and_so_does_a_change(bench):

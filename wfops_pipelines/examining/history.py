@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
@@ -77,8 +78,11 @@ def _past(conn: Connection, sync: Sync, snapshot: Snapshot, services: Services) 
 def _settled(
     conn: Connection, sync: Sync, snapshot: Snapshot, services: Services
 ) -> frozenset[str]:
-    """Rows that a person may have put away as they are; with a cursor, such are staged only where
-    the source is read again from a date and a file is lost."""
+    """Rows that a person may have put away as they are.
+
+    With a cursor, such are staged only where a file is lost and the source tells what is from
+    before its window: it was asked to, from a date, or knows none but the day.
+    """
 
     def lost(seq: int) -> bool:
         of = snapshots.get(conn, sync.name, seq)
@@ -90,7 +94,23 @@ def _settled(
 
     if sync.cursor is None:
         return settled.meanwhile(conn, snapshot, lost)
-    return settled.unreadable(conn, snapshot, lost) if snapshot.reread_by else frozenset()
+    if snapshot.reread_by or _goes_back(sync, snapshot, services):
+        return settled.unreadable(conn, snapshot, lost)
+    return frozenset()
+
+
+def _goes_back(sync: Sync, snapshot: Snapshot, services: Services) -> bool:
+    """Whether it has a row that is dated before what the source was asked for."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if snapshot.cursor_from is None or sync.cursor is None:
+        return False
+    start = snapshot.cursor_from.astimezone(UTC).replace(tzinfo=None)
+    rows = services.rows(snapshot)
+    parts = rows.parts([sync.cursor]) if sync.cursor in rows.column_names else ()
+    moments = (part[sync.cursor].cast(pa.timestamp("us")) for part in parts)
+    return any(pc.any(pc.less(m, pa.scalar(start))).as_py() for m in moments)
 
 
 def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> There:
