@@ -20,7 +20,7 @@ from bench.reconcile_life import LIMIT, OVERLAP, Life
 from bench.reconcile_source import Version
 from bench.reconcile_world import ident
 from wfops_pipelines.core.snapshot import DELETED
-from wfops_pipelines.reconciling import fates, proving
+from wfops_pipelines.reconciling import fates, proving, stories
 
 KINDS = ("lost", "doubled", "stale", "leaked", "miscounted", "out of turn", "broken")
 
@@ -557,7 +557,7 @@ def _reconciled(life: Life, record: Record) -> Iterator[Fault]:
         if getattr(account, name) != number:
             yield Fault("miscounted", f"{name}: {getattr(account, name)}, truly {number}")
     for key in sorted({k for _, k in truth})[:2]:
-        for version in fates.versions_of(life.sync, key, life.services):
+        for version in stories.versions_of(life.sync, key, life.services):
             if version.told.fate is not truth[version.seq, key]:
                 said = f"{key} of #{version.seq} is {version.told.fate.value}"
                 yield Fault("miscounted", f"{said}, truly {truth[version.seq, key].value}")

@@ -39,6 +39,7 @@ from wfops_pipelines.ledger import (
 )
 from wfops_pipelines.masking import masking
 from wfops_pipelines.project import Project
+from wfops_pipelines.reconciling.latecomers import latecomers
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import tables as t
@@ -71,7 +72,8 @@ def ask(
         parts = revertible(conn, sync, seq, services.clock())
         if not parts:
             raise BadDecision(_why_not(conn, sync, seq))
-        review = _request(sync, seq, parts, why, actor, services)
+        late = latecomers(conn, sync, parts, services)
+        review = _request(sync, seq, parts, why, actor, services, late)
         if not reviews.open_review(conn, review, fingerprint=f"revert/{seq}"):
             raise BadDecision(
                 f"snapshot: reverting {name} #{seq} is asked for already. See /wfops."
@@ -223,6 +225,17 @@ def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
     )
 
 
+def _not_back(late: Mapping[str, int]) -> str:
+    """That a revert brings back what was there, and not what came too late."""
+    if not late:
+        return ""
+    numbers = ", ".join(f"#{seq}" for seq in sorted(set(late.values())))
+    return (
+        f"; of {counted_rows(len(late))} a version that was let go came too late to be written "
+        f"({numbers}), and does not come back"
+    )
+
+
 def _request(
     sync: Sync,
     seq: int,
@@ -230,6 +243,7 @@ def _request(
     reason: str,
     actor: Actor,
     services: Services,
+    late: Mapping[str, int],
 ) -> Review:
     rows = [[p.part, p.digest, p.rows, p.inserted, p.updated, p.deleted] for p in parts]
     inserted, updated = sum(p.inserted for p in parts), sum(p.updated for p in parts)
@@ -248,7 +262,7 @@ def _request(
         evidence_hash=digest(canonical(body)),
         summary=(
             f"{actor.name} asks to revert {sync.name} #{seq}: {added} deleted, {back}{changed} "
-            f"former values, newer ones stay: {reason}"
+            f"former values, newer ones stay{_not_back(late)}: {reason}"
         ),
         group=sync.policy.reviewers,
         opened_at=services.clock(),

@@ -7,8 +7,8 @@ import pytest
 from wfops_pipelines import Policy, flow, publishing, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.deciding import steering
-from wfops_pipelines.reconciling.fates import versions_of
 from wfops_pipelines.reconciling.proving import prove
+from wfops_pipelines.reconciling.stories import versions_of
 from wfops_pipelines.staging.extraction import stage
 from wfops_pipelines.store import snapshots
 

@@ -11,7 +11,8 @@ from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import DestinationRefused, SourceRefused
 from wfops_pipelines.failing import report_failure
 from wfops_pipelines.flow import Run
-from wfops_pipelines.reconciling import proving
+from wfops_pipelines.reconciling import proving, stories
+from wfops_pipelines.reconciling.fates import Fate
 from wfops_pipelines.store import audit, reviews
 
 pytestmark = pytest.mark.components
@@ -71,6 +72,41 @@ def test_reconcile_expects_what_the_ledger_says_was_sent_of_a_newer_snapshot(ben
     assert misfits(bench) == []
     api.records["c1"]["email"] = "else@x"  # what was sent is still compared
     assert misfits(bench) == [("1", "the destination holds other values of name")]
+
+
+def told(bench, key):
+    (version,) = [v for v in stories.versions_of(bench.sync, key, bench.services) if v.seq == 1]
+    return version.told.fate, version.words
+
+
+def counts(bench):
+    proof = proving.prove(bench.sync, bench.services)
+    account = proof.account
+    assert (proof.misfits, account.missing) == ((), 0)
+    assert proof.fates.get(Fate.PUBLISHED, 0) == account.published
+    assert proof.fates.get(Fate.HELD, 0) == account.held
+    return account.published, account.held, account.waiting
+
+
+def test_reconcile_tells_what_has_arrived_and_what_the_api_refused(bench, api):
+    assert attempt(bench, [row("1", "a@x"), row("2", "odd"), row("3", "c@x")]).error is not None
+    assert counts(bench) == (2, 1, 0)
+    said = [what.strip() for what, _ in proving.prove(bench.sync, bench.services).account.lines()]
+    assert {"of these before others", "of these sent"} <= set(said)
+    fate, words = told(bench, "1")
+    assert (fate, words) == (
+        Fate.PUBLISHED, "published: it has arrived; of its snapshot not all is done yet"
+    )  # fmt: skip
+    fate, words = told(bench, "2")
+    assert (fate, "refused by the API: it waits for a person" in words) == (Fate.HELD, True)
+
+
+def test_what_is_sent_again_still_waits_for_the_machine(bench, api):
+    bench.source.answer([row("1", "a@x"), row("2", "b@x")])
+    api.faults = [None, ("before", 403, {})]
+    assert attempt(bench).error is not None
+    assert counts(bench)[1:] == (0, 1)
+    assert "sending it is tried again" in told(bench, "2")[1]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from wfops_pipelines import Policy, cli, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.reconciling.fates import Fate, versions_of
+from wfops_pipelines.reconciling.fates import Fate
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.reconciling.stories import versions_of
 
 pytestmark = pytest.mark.components
 
@@ -47,7 +48,8 @@ def test_each_version_of_a_key_tells_where_it_was_staged_and_what_became_of_it(b
     bench.release(bench.decide(held, Verb.APPROVE))
     first, second = versions_of(bench.sync, "1", bench.services)
     assert (first.told.fate, first.overtaken) == (Fate.PUBLISHED, 2)
-    assert "stale: #2 was there" in first.words
+    assert first.words.startswith("let go by decision dc")
+    assert first.words.endswith(", but not written: #2 was there already, a newer one")
     assert (second.overtaken, second.cursor) == (None, START + timedelta(minutes=30))
 
 
@@ -81,8 +83,21 @@ def test_an_edit_supersedes_the_row_that_it_repairs(bench):
     review = bench.held([row("1", amount=-5), row("2"), row("3")])
     bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("1", {"amount": 5}),))
     assert told(bench, "1") == [(1, Fate.SUPERSEDED), (2, Fate.WAITING)]
-    assert versions_of(bench.sync, "1", bench.services)[1].by == "edited by ana"
+    first, second = versions_of(bench.sync, "1", bench.services)
+    assert first.words == "goes on as #2, its edit, which counts in its place"
+    assert second.by == "edited by ana"
+    assert reconcile(bench.sync, bench.services).superseded == 0
     assert misfits(bench) == []
+
+
+def test_of_a_row_that_was_beside_an_edited_one_nobody_says_that_it_was_edited(make_bench):
+    bench = make_bench(Policy(reviewers="team", scope="whole"))
+    review = bench.held([row("1", amount=-5), row("2"), row("3")])
+    bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("1", {"amount": 5}),))
+    assert [versions_of(bench.sync, key, bench.services)[1].by for key in ("1", "2")] == [
+        "edited by ana",
+        "as it was, beside what was edited by ana",
+    ]
 
 
 def test_a_reverted_row_says_so_and_the_destination_may_hold_what_was_before(bench):

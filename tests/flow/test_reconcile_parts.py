@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from wfops_pipelines import Policy
 from wfops_pipelines.core.reviews import Edit, Verb
 from wfops_pipelines.destinations import file_table, table
-from wfops_pipelines.reconciling.fates import Fate, versions_of
+from wfops_pipelines.reconciling.fates import Fate
 from wfops_pipelines.reconciling.proving import prove
+from wfops_pipelines.reconciling.stories import versions_of
 from wfops_pipelines.reconciling.walked import Walked
 
 pytestmark = pytest.mark.components

@@ -8,9 +8,10 @@ from wfops_pipelines import Policy
 from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, ReviewState, Verb
 from wfops_pipelines.deciding import reopening
 from wfops_pipelines.errors import BadDecision, NotAllowed, SnapshotDamaged
-from wfops_pipelines.reconciling.fates import Fate, versions_of
+from wfops_pipelines.reconciling.fates import Fate
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.reconciling.stories import versions_of
 
 pytestmark = pytest.mark.components
 

@@ -10,8 +10,8 @@ from wfops_pipelines import Policy, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations import Parcel
-from wfops_pipelines.reconciling.fates import versions_of
 from wfops_pipelines.reconciling.proving import prove
+from wfops_pipelines.reconciling.stories import versions_of
 from wfops_pipelines.store import audit
 from wfops_pipelines.store.rows import to_table
 

@@ -17,9 +17,9 @@ from wfops_pipelines.destinations import database_table, file_table
 from wfops_pipelines.destinations.table import TableDestination
 from wfops_pipelines.errors import AlreadyDecided, BadDecision, DestinationRefused, NotAllowed
 from wfops_pipelines.examining.history import published_tables
-from wfops_pipelines.reconciling.fates import versions_of
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
+from wfops_pipelines.reconciling.stories import versions_of
 from wfops_pipelines.store import audit, reviews, snapshots
 
 pytestmark = pytest.mark.components

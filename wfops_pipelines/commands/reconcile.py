@@ -11,8 +11,8 @@ from wfops_pipelines.commands.terminal import open_all
 from wfops_pipelines.core.findings import counted, counted_rows
 
 if TYPE_CHECKING:
-    from wfops_pipelines.reconciling.fates import Version
     from wfops_pipelines.reconciling.proving import Proof
+    from wfops_pipelines.reconciling.stories import Version
     from wfops_pipelines.sync import Sync
 
 
@@ -23,12 +23,12 @@ def reconcile(
     ] = None,
 ) -> None:
     """Account for every extracted row, by count and by key, against the destination."""
-    from wfops_pipelines.reconciling import fates, proving
+    from wfops_pipelines.reconciling import proving, stories
 
     _, project, services = open_all()
     sync = project.find(name)
     if key is not None:
-        for version in fates.versions_of(sync, key, services):
+        for version in stories.versions_of(sync, key, services):
             typer.echo(_story(version))
         return
     proof = proving.prove(sync, services)
@@ -39,7 +39,8 @@ def reconcile(
         said = f"{lost}, {wrong:,} {'does' if wrong == 1 else 'do'} not fit"
         typer.secho(said, fg="red", err=True)
         raise typer.Exit(1)
-    typer.echo(f"every row of {counted(proof.keys, 'key')} is accounted for")
+    said = f"every row of {counted(proof.keys, 'key')} is accounted for"
+    typer.echo(f"{said}{_but(len(proof.beaten))}")
 
 
 def _show(proof: Proof, sync: Sync) -> None:
@@ -47,9 +48,17 @@ def _show(proof: Proof, sync: Sync) -> None:
 
     for label, count in proof.account.lines():
         typer.echo(f"{label:24}{count:>12,}")
+    for row in proof.beaten:
+        typer.secho(f"! {named(sync, row.key)}: #{row.seq}: {row.words}", fg="yellow")
     for misfit in proof.misfits:
         where = f"#{misfit.seq}: " if misfit.seq else ""
         typer.secho(f"✗ {named(sync, misfit.key)}: {where}{misfit.words}", fg="red", err=True)
+
+
+def _but(beaten: int) -> str:
+    if not beaten:
+        return ""
+    return f"; of {beaten:,} the newest version that was let go is not at the destination"
 
 
 def _story(version: Version) -> str:

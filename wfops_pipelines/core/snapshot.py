@@ -102,6 +102,11 @@ class Snapshot:
         return (date.fromisoformat(self.partition).toordinal() << 32) | self.rank
 
 
+def number_in(version: int) -> int:
+    """The rank in a snapshot's version."""
+    return version & 0xFFFF_FFFF
+
+
 @dataclass(frozen=True, slots=True)
 class Diff:
     """What publishing would do to the destination, read from the destination itself.

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.snapshot import number_in
 from wfops_pipelines.errors import DestinationRefused
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Delivery:
     @property
     def number(self) -> int:
         """The snapshot's own number."""
-        return self.seq & 0xFFFF_FFFF
+        return number_in(self.seq)
 
 
 def idempotency_key(sync: str, seq: int, key: str, request: Sequence[Any]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -12,15 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, Verb
-from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
+from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
-from wfops_pipelines.errors import WfopsError
 from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED
-from wfops_pipelines.services import Services
-from wfops_pipelines.store import database, snapshots
+from wfops_pipelines.reconciling.standing import Turn
+from wfops_pipelines.store import snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.settled import SETTLED
-from wfops_pipelines.sync import Sync
 
 
 class Fate(Enum):
@@ -36,11 +34,24 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A row's fate, in words too, and since when it is so."""
+    """A row's fate, in words too, and since when it is so.
+
+    out: when it was published, also where it was to be taken back since; stayed: why that was not
+    done (see `Reverted`).
+    """
 
     fate: Fate
     words: str
     at: datetime | None = None
+    out: datetime | None = None
+    stayed: str | None = None
+
+    def turn(self, snapshot: Snapshot) -> Turn | None:
+        """What was done with the row of this snapshot at the destination; None: nothing."""
+        back = self.at if self.fate is Fate.QUARANTINED else None
+        if self.out is None:
+            return None
+        return Turn(snapshot.seq, snapshot.version, self.out, back, self.stayed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +123,23 @@ class Fates:
                 number = row.part.rpartition(AGAIN)[2]
                 return Told(Fate.SUPERSEDED, f"left in quarantine, then asked about as #{number}")
             if keys is None or key in keys:
-                return Told(Fate.QUARANTINED, _why_refused(row), row.at)
+                out, stayed = self._taken_back(row)
+                return Told(Fate.QUARANTINED, _why_refused(row), row.at, out, stayed)
         return None
+
+    def _taken_back(self, row: Row[Any]) -> tuple[datetime | None, str | None]:
+        """When it was published, of what was; and why it stays there."""
+        if not row.part.endswith(REVERTED):
+            return None, None
+        part, *why = row.part.removesuffix(REVERTED).split(" ")
+        out = next((p.published_at for p in self.handed if p.part == part), None)
+        return out, next(iter(why), None)
 
     def _handed(self, parts: Sequence[str]) -> Told | None:
         for p in self.handed:
             if p.part in parts and p.reverted_at is None:
                 by = f" by decision {p.decision}" if p.decision else ""
-                return Told(Fate.PUBLISHED, f"published{by}", p.published_at)
+                return Told(Fate.PUBLISHED, f"published{by}", p.published_at, p.published_at)
         return None
 
     def _reviewed(self, review: Row[Any]) -> Told:
@@ -130,8 +150,10 @@ class Fates:
             words = f"waiting: decision {self.errand} is not acted on yet"
             return Told(Fate.WAITING, words, review.decided_at)
         if review.state == ReviewState.SUPERSEDED.value:
-            by = "a newer snapshot" if self.edited is None else f"its edit #{self.edited}"
-            return Told(Fate.SUPERSEDED, f"superseded by {by}", review.decided_at)
+            by = "superseded by a newer snapshot"
+            if self.edited is not None:
+                by = f"goes on as #{self.edited}, its edit, which counts in its place"
+            return Told(Fate.SUPERSEDED, by, review.decided_at)
         # of a whole snapshot only the clean rows may have been approved
         parts = [HELD, CLEAN] if review.kind == ReviewKind.WHOLE.value else [HELD]
         return self._handed(parts) or Told(Fate.NOWHERE, f"review {review.id} is {review.state}")
@@ -208,77 +230,3 @@ def _by_seq(conn: Connection, query: Select[Any]) -> dict[int, list[Row[Any]]]:
 def _keys(row: Row[Any]) -> frozenset[str] | None:
     keys = row._mapping["keys"]
     return None if keys is None else frozenset(keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One staged row of a key: in which snapshot, when, and what became of it.
-
-    cursor: the source's time of it; None where there is none, or the column is masked.
-    by: who edited it or asked about it again. overtaken: the number of the snapshot whose newer
-    row the destination held already when this one was published. deletes: it says that the row is
-    gone.
-    """
-
-    seq: int
-    rank: int
-    staged_at: datetime
-    cursor: datetime | None
-    by: str
-    told: Told
-    overtaken: int | None = None
-    deletes: bool = False
-
-    @property
-    def words(self) -> str:
-        stale = f", and stale: #{self.overtaken} was there" if self.overtaken else ""
-        return f"{self.told.words}{stale}"
-
-
-def versions_of(sync: Sync, key: str, services: Services) -> list[Version]:
-    """Every staged row of a key, oldest first. Raises WfopsError where there is none."""
-    with database.still(services.engine) as conn:
-        written = read_written(conn, sync.name)
-        found = [
-            version
-            for seq in sorted(written.snapshots)
-            for version in _versions_in(sync, written.of(seq), key, services)
-        ]
-    if not found:
-        raise WfopsError(f"{sync.name}: no staged snapshot has a row with the key {key!r}.")
-    return [replace(v, overtaken=_overtaken(v, found)) for v in found]
-
-
-def _versions_in(sync: Sync, fates: Fates, key: str, services: Services) -> Iterator[Version]:
-    rows = services.rows(fates.snapshot)
-    if sync.key not in rows.column_names:
-        return
-    s, told = fates.snapshot, fates.tell(key)
-    shown = None if sync.cursor in sync.policy.masked else sync.cursor
-    names = [n for n in (sync.key, shown, DELETED) if n in rows.column_names]
-    for part in rows.parts([n for n in names if n]):
-        places = [i for i, value in enumerate(part[sync.key].to_pylist()) if str(value) == key]
-        for row in part.take(places).to_pylist() if places else ():
-            moment = row.get(shown) if shown else None
-            cursor = moment if isinstance(moment, datetime) else None
-            dead = bool(row.get(DELETED))
-            yield Version(s.seq, s.rank, s.staged_at, cursor, _by(s), told, deletes=dead)
-
-
-def _by(snapshot: Snapshot) -> str:
-    edited = f"edited by {snapshot.edited_by}" if snapshot.edited_by else ""
-    again = f"asked about again by {snapshot.reopened_by}" if snapshot.reopened_by else ""
-    return ", ".join(said for said in (edited, again) if said)
-
-
-def _overtaken(version: Version, all_: Sequence[Version]) -> int | None:
-    """The newest row that was published before this one, if it is newer."""
-    if version.told.fate is not Fate.PUBLISHED or version.told.at is None:
-        return None
-    newer = [
-        v.seq
-        for v in all_
-        if v.told.fate is Fate.PUBLISHED and v.rank > version.rank
-        and v.told.at is not None and v.told.at < version.told.at
-    ]  # fmt: skip
-    return max(newer, default=None)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.same import same
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import (
-    Existing,
     RestDestination,
     TableDestination,
     deliveries,
@@ -29,9 +27,12 @@ from wfops_pipelines.destinations.parcel import CHANGED
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import REVERTED, parcel_of
 from wfops_pipelines.masking import named
+from wfops_pipelines.reconciling.differing import differs, held_now
 from wfops_pipelines.reconciling.fates import Fate, Fates, read_written
 from wfops_pipelines.reconciling.reconciliation import Account, count
 from wfops_pipelines.reconciling.remembered import Cursors, orphans, remembered_keys
+from wfops_pipelines.reconciling.standing import keeps_all, standing, taken_since, too_late
+from wfops_pipelines.reconciling.underway import told_of_sent
 from wfops_pipelines.reconciling.walked import Walked
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
@@ -59,12 +60,17 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a sync's rows came to: by count, by key, and whatever does not fit."""
+    """What a sync's rows came to: by count, by key, and whatever does not fit.
+
+    beaten: the newest rows of their keys that were let go and are not at the destination, for a
+    newer one was there, which was reverted since.
+    """
 
     account: Account
     keys: int
     fates: Mapping[Fate, int]
     misfits: tuple[Misfit, ...]
+    beaten: tuple[Misfit, ...] = ()
 
 
 @dataclass(slots=True)
@@ -74,6 +80,8 @@ class _Pass:
     sent: what was sent to an API of the snapshot that is looked at, before it was published.
     unnamed: the snapshots that were held because the key before this one named none of their rows.
     stays: the keys of rows that somebody had changed over there when they were to be taken back.
+    taken: what was reverted of the snapshots so far, by number. arrived: how many rows the ledger
+    of what was sent says more of than that they wait.
     """
 
     sync: Sync
@@ -85,9 +93,18 @@ class _Pass:
     misfits: list[Misfit] = field(default_factory=list)
     unnamed: frozenset[int] = frozenset()
     stays: set[str] = field(default_factory=set)
+    taken: dict[int, Fates] = field(default_factory=dict)
+    beaten: list[Misfit] = field(default_factory=list)
+    arrived: Counter[Fate] = field(default_factory=Counter)
 
     def say(self, key: str, seq: int, words: str) -> None:
-        self.misfits.append(Misfit(key if key == "*" else named(self.sync, key), seq, words))
+        self.misfits.append(self._misfit(key, seq, words))
+
+    def say_beaten(self, key: str, seq: int, words: str) -> None:
+        self.beaten.append(self._misfit(key, seq, words))
+
+    def _misfit(self, key: str, seq: int, words: str) -> Misfit:
+        return Misfit(key if key == "*" else named(self.sync, key), seq, words)
 
 
 def prove(sync: Sync, services: Services) -> Proof:
@@ -137,8 +154,21 @@ def _prove(sync: Sync, services: Services) -> tuple[Proof, tuple[int, ...]]:
             walk.say(key, gone, "remembered as staged, but there is no such snapshot")
         account = count(conn, sync)
         _compare_counts(walk, account)
-        proof = Proof(account, len(walk.walked), dict(walk.fates), tuple(walk.misfits))
-        return proof, ledger
+        return _proof(walk, account), ledger
+
+
+def _proof(walk: _Pass, account: Account) -> Proof:
+    """What is known of rows that were sent is told of them, by count as by key."""
+    out, person = walk.arrived[Fate.PUBLISHED], walk.arrived[Fate.HELD]
+    fates = walk.fates + Counter({Fate.PUBLISHED: out, Fate.HELD: person})
+    fates -= Counter({Fate.WAITING: out + person})
+    account = replace(
+        account, published=account.published + out, held=account.held + person,
+        waiting=account.waiting - out - person, arrived=out, refused=person,
+        beaten=len(walk.beaten),
+    )  # fmt: skip
+    beaten = tuple(walk.beaten)
+    return Proof(account, len(walk.walked), dict(fates), tuple(walk.misfits), beaten)
 
 
 def _prove_one(walk: _Pass, fates: Fates, remembered: Cursors) -> None:
@@ -166,6 +196,7 @@ def _prove_rows(walk: _Pass, fates: Fates, rows: Rows, remembered: Cursors) -> N
         _compare(walk, fates, rows.filter(fresh))
     for row, refused in fates.refused:
         if row.part.endswith(REVERTED):
+            walk.taken[seq] = fates
             walk.walked.revert(refused)
             if f" {CHANGED}{REVERTED}" in row.part:
                 walk.stays.update(refused or ())
@@ -186,6 +217,12 @@ def _look(walk: _Pass, fates: Fates, rows: Rows) -> bool:
             version = fates.snapshot.version
             walk.sent = deliveries.of_snapshot(walk.conn, walk.sync.name, version)
         counted.update(one.fate for one in told)
+        if walk.sent:
+            better = [
+                told_of_sent(one, k, fates, walk.sent)
+                for k, one in zip(keys, told, strict=True) if one.fate is Fate.WAITING
+            ]  # fmt: skip
+            walk.arrived.update(one.fate for one in better if one.fate is not Fate.WAITING)
         lost += [(k, one) for k, one in zip(keys, told, strict=True) if one.fate is Fate.NOWHERE]
         out = [
             one.fate is Fate.PUBLISHED or (one.fate is Fate.WAITING and _went(walk, k))
@@ -249,34 +286,32 @@ def _compare(walk: _Pass, fates: Fates, rows: Rows) -> None:
             key = str(row[walk.sync.key])
             if key in walk.sent and walk.sent[key].state in OPEN:
                 continue  # nobody knows which version is there
-            words, excused = _differs(held, key, row, rank)
-            if words is None or key in walk.stays or (excused and walk.walked.reverted(key)):
+            words, excused = differs(held, key, row, rank)
+            if words is None or key in walk.stays:
                 continue
+            if walk.walked.reverted(key):
+                there = held.rows.get(key)
+                over = _beaten_by(walk, fates, key)
+                if over is not None and (excused or (there and SEQ not in there)):
+                    said = taken_since(over, held_now(there))
+                    walk.say_beaten(key, fates.snapshot.seq, f"let go, {too_late(over)}; {said}")
+                    continue
+                if excused:
+                    continue
             if not (_outside(walk.sync) and walk.walked.moving(key)):
                 walk.say(key, fates.snapshot.seq, words)
+
+
+def _beaten_by(walk: _Pass, fates: Fates, key: str) -> int | None:
+    """The snapshot for whose row this newest one was not written, and that was reverted since."""
+    mine = fates.tell(key).turn(fates.snapshot)
+    others = [other.tell(key).turn(other.snapshot) for other in walk.taken.values()]
+    if mine is None or keeps_all(walk.sync.destination):
+        return None
+    over = standing([mine, *(turn for turn in others if turn)]).beaten(mine)
+    return None if over is None else over.seq
 
 
 def _outside(sync: Sync) -> bool:
     """Whether rows are there before the ledger says so, all of a publication at once."""
     return not isinstance(sync.destination, TableDestination | RestDestination)
-
-
-def _differs(
-    held: Existing, key: str, row: Mapping[str, Any], rank: int
-) -> tuple[str | None, bool]:
-    """What is wrong with the destination's row, and whether it may be so after a revert.
-
-    Where something newer was reverted, the destination holds again what it held before that.
-    """
-    found = held.rows.get(key)
-    if row.get(DELETED):
-        return None if found is None else "deleted, but it lives at the destination", True
-    if found is None:
-        return "published, but the destination does not hold it", True
-    place = found.get(SEQ, rank)
-    if place < rank:
-        return f"the destination holds the older row of #{place}", True
-    if place > rank:
-        return f"the destination holds a row of #{place} that was not published", False
-    other = sorted(c for c in found if c in row and not same(found[c], row[c]))
-    return f"the destination holds other values of {', '.join(other)}" if other else None, False

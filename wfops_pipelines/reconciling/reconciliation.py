@@ -19,8 +19,10 @@ class Account:
     """Rows of one sync, by where they are. `missing` must be 0.
 
     published: handed to the destination, where they became current or, `stale` of them, were left
-    out because it held newer ones. left_out: quarantined because the destination had refused them.
-    superseded: held when a newer full extraction came.
+    out because it held newer ones, which of `beaten` rows were reverted since, so that it holds
+    older ones. arrived: published at an API before others of their snapshot. left_out: quarantined
+    because the destination had refused them. superseded: held when a newer full extraction came.
+    refused: held after they were sent to an API.
     """
 
     staged: int
@@ -31,6 +33,9 @@ class Account:
     held: int
     waiting: int
     left_out: int = 0
+    beaten: int = 0
+    arrived: int = 0
+    refused: int = 0
 
     @property
     def missing(self) -> int:
@@ -38,14 +43,20 @@ class Account:
         return self.staged - placed
 
     def lines(self) -> list[tuple[str, int]]:
+        arrived = [("  of these before others", self.arrived)] if self.arrived else []
+        beaten = [("    by what is reverted", self.beaten)] if self.beaten else []
+        refused = [("  of these sent", self.refused)] if self.refused else []
         return [
             ("staged", self.staged),
             ("published", self.published),
+            *arrived,
             ("  of these overtaken", self.stale),
+            *beaten,
             ("quarantined", self.quarantined),
             ("  of these left out", self.left_out),
             ("superseded", self.superseded),
             ("held for a person", self.held),
+            *refused,
             ("waiting for the machine", self.waiting),
             ("missing", self.missing),
         ]
