@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CLEAN, HELD = "clean", "held"
-REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 AGAIN = " asked again #"  # in the part of what a person asks about again, before its snapshot
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
 

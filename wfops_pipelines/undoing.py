@@ -29,7 +29,6 @@ from wfops_pipelines.destinations import Parcel, Reverted, no_undo
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import BadDecision, SnapshotDamaged
 from wfops_pipelines.ledger import (
-    REVERTED,
     Publication,
     one_at_a_time,
     parcel_of,
@@ -42,6 +41,7 @@ from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.settled import REVERTED
 from wfops_pipelines.sync import Sync
 
 

@@ -15,11 +15,11 @@ from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, 
 from wfops_pipelines.core.snapshot import DELETED, Snapshot, SnapshotState
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import WfopsError
-from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT, REVERTED
+from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.settled import SETTLED
+from wfops_pipelines.store.settled import REVERTED, SETTLED
 from wfops_pipelines.sync import Sync
 
 

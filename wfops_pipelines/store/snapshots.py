@@ -176,6 +176,13 @@ def extracted_since(
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
 
+def extracted_before(conn: Connection, sync: str, seq: int, limit: int) -> list[Snapshot]:
+    """The newest `limit` extractions before that number, newest first."""
+    c = t.snapshots.c
+    query = select(t.snapshots).where(c.sync == sync, c.seq < seq, c.origin.is_(None))
+    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()).limit(limit))]
+
+
 def digests(conn: Connection) -> list[tuple[str, int, str]]:
     """(sync, number, digest) of every snapshot."""
     c = t.snapshots.c
