@@ -52,9 +52,9 @@ class Undoable(Protocol):
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted: ...
 
 
-def can_undo(destination: object) -> bool:
-    """Whether what this destination holds can be taken back, as it is declared."""
-    return isinstance(destination, Undoable) and no_undo(destination) is None
+def can_undo(destination: object, key: str) -> bool:
+    """Whether what this destination holds can be taken back, as it and the sync's key are."""
+    return isinstance(destination, Undoable) and no_undo(destination, key) is None
 
 
 def ask(
@@ -86,7 +86,7 @@ def ask(
 def revertible(conn: Connection, sync: Sync, seq: int, now: datetime) -> tuple[Publication, ...]:
     """The publications of a snapshot that may still be reverted, all of them or none."""
     hours = sync.policy.undo_hours
-    if hours is None or not can_undo(sync.destination):
+    if hours is None or not can_undo(sync.destination, sync.key):
         return ()
     parts = [p for p in publications_of(conn, sync.name, seq) if p.reverted_at is None]
     late = any(p.published_at + timedelta(hours=hours) < now for p in parts)
@@ -206,8 +206,8 @@ def _instead(conn: Connection, sync: Sync, seq: int) -> str:
 
 
 def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
-    if not can_undo(sync.destination):
-        why = no_undo(sync.destination)
+    if not can_undo(sync.destination, sync.key):
+        why = no_undo(sync.destination, sync.key)
         because = f": {why}" if why else ""
         return f"snapshot: what went to the {sync.destination.words} cannot be taken back{because}."
     if sync.policy.undo_hours is None:
