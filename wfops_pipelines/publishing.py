@@ -278,6 +278,7 @@ def _publish(
         written.stale,
         services.clock(),
         deleted=written.deleted,
+        named_by=sync.key,
     )
     _forget_replaced(conn, sync, old)
     _enter(conn, done, decision, actor)
@@ -318,6 +319,7 @@ def _enter(conn: Connection, done: Publication, decision: str | None, actor: Act
             stale=done.stale,
             deleted=done.deleted,
             decision=decision,
+            named_by=done.named_by,
             published_at=at,
         )
     )
