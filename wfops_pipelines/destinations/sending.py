@@ -47,7 +47,7 @@ class Sending:
         self._to, self._parcel, self._ledger, self._caller = to, parcel, ledger, caller
         self._mine = deliveries.of_snapshot(ledger, parcel.sync, parcel.seq)
         self._others = deliveries.others(ledger, parcel.sync, parcel.seq, parcel.keys())
-        self._keeps = parcel.keep is not None and to.no_undo is None
+        self._keeps = parcel.keep is not None and to.no_undo(parcel.key) is None
         self._seen: dict[str, Any] = {}
         self._fresh: frozenset[str] = frozenset()
         self._refusals = Refusals(to.system, parcel.sync)
@@ -171,10 +171,10 @@ class Sending:
 
     def _is_as_sent(self, entry: Delivery, row: Row) -> bool:
         """Whether the record that was read just now is what would be sent, and no late answer."""
-        record = self._seen.get(entry.key)
-        if entry.act is not Act.UPDATE or record is None or self._to.differs(record, row):
+        record, late = self._seen.get(entry.key), entry.key in self._fresh
+        if entry.act is not Act.UPDATE or record is None or late:
             return False
-        return entry.key not in self._fresh
+        return not self._to.would_change(record, row, self._parcel.key)
 
     def _keep_image(self, entry: Delivery, row: Row) -> None:
         """What the record was before, unless this is a try that may have changed it already."""
@@ -216,27 +216,26 @@ class Sending:
     def _find_out(self, mine: Delivery, row: Row) -> None:
         """It may have arrived and must not be sent twice: ask the API, or leave it to a person."""
         if self._to.read is not None and self._readable(mine):
-            there = self._arrived(mine, row)
-            if there is not None:
-                self._count[mine.act.value] += 1
-                self._note(replace(mine, state=State.DELIVERED, remote=there or mine.remote))
-            else:
+            record = self._to.look(self._caller, row, mine)
+            if not self._is_done(mine, record, row):
                 self._deliver(mine, row)
-            return
+                return
+            if mine.act is not Act.UPDATE or not self._to.says_more(self._parcel.key):
+                self._count[mine.act.value] += 1
+                remote = remote_id(record) or mine.remote
+                self._note(replace(mine, state=State.DELIVERED, remote=remote))
+                return
         self._refusals.unknown.append(left_open(mine, self._note))
 
     def _readable(self, mine: Delivery) -> bool:
         assert self._to.read is not None
         return not self._to.needs_remote(self._to.read) or mine.remote is not None
 
-    def _arrived(self, mine: Delivery, row: Row) -> str | None:
-        """What the API calls the record if it is as it should be ("" without a name), or None."""
-        record = self._to.look(self._caller, row, mine)
+    def _is_done(self, mine: Delivery, record: Any, row: Row) -> bool:
+        """Whether the record is as it should be, so far as it can be read."""
         if mine.act is Act.DELETE:
-            return "" if record is None else None
-        if record is None or self._to.differs(record, row):
-            return None
-        return remote_id(record) or ""
+            return record is None
+        return record is not None and not self._to.differs(record, row)
 
     def _note(self, entry: Delivery) -> None:
         deliveries.note(self._ledger, self._parcel.sync, entry)

@@ -204,6 +204,7 @@ publications = Table(  # the ledger: each part of a snapshot at most once
     Column("stale", BigInteger, nullable=False),
     Column("deleted", BigInteger),
     Column("decision", Text),
+    Column("named_by", Text),  # the sync's key by then, which names its rows at the destination
     _time("published_at", nullable=False),
     _time("reverted_at"),
     Column("reverted_by", Text),  # the decision
