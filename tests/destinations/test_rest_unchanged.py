@@ -63,6 +63,30 @@ def test_an_api_that_answers_late_is_not_believed(engine, api):
     assert send(engine, api, {"a": "a@x"}, 5) == Written(updated=1)
 
 
+def test_what_was_sent_last_is_not_sent_again_however_soon(engine, api):
+    """A sync that runs each five minutes sent everything each time."""
+    send(engine, api, {"a": "a@x"})
+    for n in range(2, 6):
+        send(engine, api, {"a": "a2@x"}, n)
+    assert written(api) == [("POST", "/contacts"), ("PATCH", "/contacts/c1")]
+    assert send(engine, api, {"a": "a3@x"}, 6) == Written(updated=1)
+    assert send(engine, api, {"a": "a2@x"}, 7) == Written(updated=1)
+    assert held(api) == {"a": "a2@x"}
+
+
+def test_what_was_taken_back_lately_is_sent_though_it_was_sent_before(engine, api):
+    """The answer that has it may be of before it was taken back."""
+    send(engine, api, {"a": "a@x"})
+    send(engine, api, {"a": "a2@x"}, 2)
+    an_hour_later(engine)
+    api.records["c1"]["email"] = "by-hand@x"
+    send(engine, api, {"a": "a2@x"}, 3)
+    revert(engine, api, {"a": "a2@x"}, 3)
+    assert held(api) == {"a": "by-hand@x"}
+    api.records["c1"]["email"] = "a2@x"  # as a late answer would have it
+    assert send(engine, api, {"a": "a2@x"}, 4) == Written(updated=1)
+
+
 @pytest.mark.usefixtures("sent")
 def test_a_record_that_cannot_be_read_is_written(engine, api):
     assert send(engine, api, ROWS, 2, to=contacts(keys=True)) == Written(updated=2)
