@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Connection, exists, func, select, update
 
+from wfops_pipelines import owning
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Json, counted_rows
@@ -121,6 +122,7 @@ def revert(
     assert isinstance(destination, Undoable)
     parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
     one_at_a_time(conn, sync)
+    owning.refuse_strangers(conn, sync, services)
     total, away = Reverted(), list[tuple[str, frozenset[str]]]()
     for part in parts:
         rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)
