@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import Connection, delete, insert
 
-from wfops_pipelines import failing, mending, undoing
+from wfops_pipelines import failing, mending, owning, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json, findings_of
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
@@ -256,6 +256,7 @@ def _publish(
     decision: str | None = None,
 ) -> Publication:
     one_at_a_time(conn, sync)
+    owning.own(conn, sync, services)
     rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
     away = left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(rows, sync.key, None, away)

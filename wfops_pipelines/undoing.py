@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Connection, exists, func, select, update
 
+from wfops_pipelines import owning
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Json, counted_rows
@@ -154,6 +155,7 @@ def revert(
         raise DestinationRefused(why)
     assert isinstance(destination, Undoable)
     one_at_a_time(conn, sync)
+    owning.refuse_strangers(conn, sync, services)
     total, away = Reverted(), list[tuple[str, frozenset[str]]]()
     for part in parts:
         rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)

@@ -280,6 +280,13 @@ delivered_to = Table(  # the system in which the remote ids of a sync's deliveri
     Column("system", Text, nullable=False),
 )
 
+owners = Table(  # the sync that the numbers of snapshots in a destination's rows are of
+    "owners",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+)
+
 reversals = Table(  # one row for each row that was taken back from a SaaS destination
     "reversals",
     metadata,
