@@ -212,6 +212,11 @@ def unsettled_before(conn: Connection, sync: str, rank: int, partition: str | No
     return conn.execute(query.where(moving | asked).limit(1)).first() is not None
 
 
+def unsettled(conn: Connection, sync: str, partition: str) -> bool:
+    """As `unsettled_before`, of all rows of a partition."""
+    return unsettled_before(conn, sync, newest_of(conn, sync, partition) + 1, partition)
+
+
 def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:
     where = (t.snapshots.c.sync == sync) & (t.snapshots.c.seq == seq)
     conn.execute(update(t.snapshots).where(where).values(state=state.value))
