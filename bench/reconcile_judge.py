@@ -251,8 +251,25 @@ def _came_back(life: Life, record: Record) -> Iterator[Fault]:
             version = -1 if row.get(DELETED) else ident(n, row)
             before = told[key][-1] if told[key] else (0, 0)
             told[key].append((n, version))
-            if before[1] == version and _refused_by(record, before[0], key, n):
+            came = before[1] == version and _refused_by(record, before[0], key, n)
+            if came and not _stood(record, before[0], key):
                 yield Fault("leaked", f"{key} of #{n} came as it was put away in #{before[0]}")
+
+
+def _stood(record: Record, seq: int, key: str) -> bool:
+    """Whether a row that was rejected with all the others had gone out before just so.
+
+    Nothing comes of it where it comes again. Not where a finding names it.
+    """
+    review = record.asked[seq][-1]
+    if review.kind != "whole" or review.state == "approved" or key in record.flagged[seq]:
+        return False
+    taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
+    out = {(h.seq, h.key) for h in record.handed if h.act == "publish"} - taken
+    went = [m for m in record.rows if (m, key) in out and _rank(record, m) < seq]
+    last = max(went, key=lambda m: (_rank(record, m), m), default=None)
+    same = last is not None and _content(last, record.rows[last][key])
+    return same == _content(seq, record.rows[seq][key])
 
 
 def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:

@@ -68,8 +68,8 @@ def test_forms_and_archiving_are_declared_as_the_page_says():
     exec(blocks("python")[1], found)
     assert found["BILLING"].manners.form
     assert dict(found["WIKI"].delete_body) == {"archived": True}
-    assert can_undo(found["BILLING"])
-    assert can_undo(found["WIKI"])
+    assert can_undo(found["BILLING"], "id")
+    assert can_undo(found["WIKI"], "id")
 
 
 def test_the_view_of_the_page_shows_what_lives(publish):
@@ -93,7 +93,7 @@ def test_the_table_of_the_page_says_what_can_be_taken_back():
     assert len(header) == len(declared()) + 1
     (undo,) = [r for r in rows if r[0] == "| can be taken back"]
     order = [declared()[n] for n in ("WAREHOUSE", "ERP", "CRM", "LAKE")]
-    assert [c.strip(" |") == "yes" for c in undo[1:]] == [can_undo(d) for d in order]
+    assert [c.strip(" |") == "yes" for c in undo[1:]] == [can_undo(d, "id") for d in order]
 
 
 def test_every_name_of_the_page_is_there():

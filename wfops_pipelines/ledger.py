@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CLEAN, HELD = "clean", "held"
-REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 AGAIN = " asked again #"  # in the part of what a person asks about again, before its snapshot
 LEFT_OUT = " left out"  # in the part of what the destination refused, after that of the others
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Rows of one snapshot that became current. `part` is "clean" or "held"."""
+    """Rows of one snapshot that became current. `part` is "clean" or "held".
+
+    named_by: the sync's key by then; None where that was not noted.
+    """
 
     sync: str
     seq: int
@@ -51,6 +53,7 @@ class Publication:
     published_at: datetime
     reverted_at: datetime | None = None
     deleted: int = 0
+    named_by: str | None = None
 
     @property
     def words(self) -> str:
@@ -204,7 +207,7 @@ def _publications(conn: Connection, sync: str, which: ColumnElement[bool]) -> li
     query = select(t.publications).where(c.sync == sync, which).order_by(c.published_at, c.seq)
     names = (
         "sync", "seq", "part", "digest", "rows", "inserted", "updated", "stale",
-        "published_at", "reverted_at",
+        "published_at", "reverted_at", "named_by",
     )  # fmt: skip
     return [
         Publication(**{n: getattr(r, n) for n in names}, deleted=r.deleted or 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from functools import partial
 
 from sqlalchemy import Connection, delete, insert
 
-from wfops_pipelines import failing, mending, undoing
+from wfops_pipelines import failing, mending, owning, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json, findings_of
 from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import flagged
-from wfops_pipelines.deciding import leaving
+from wfops_pipelines.deciding import confident, leaving
 from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
@@ -79,27 +79,48 @@ def _publish_clean(sync: Sync, seq: int, services: Services, actor: Actor) -> Pu
             return None
         held = snapshots.held_keys(conn, sync.name, seq) or frozenset()
         one_at_a_time(conn, sync)  # whoever takes rows back now has done so
-        away = _settled_otherwise(conn, sync, snapshot, held, services)
+        away = _settled_otherwise(conn, sync, snapshot, services, without=held)
         without = held.union(*away.values())
         done = _publish(conn, sync, snapshot, services, actor, CLEAN, without=without)
-        for root, keys in away.items():  # last: it locks the audit trail
-            name = f"{CLEAN}{SETTLED}{root}"
-            quarantine(conn, snapshot, services, actor, name, "", keys)
+        _put_away(conn, snapshot, services, actor, CLEAN, away)
         snapshots.set_state(conn, sync.name, seq, SnapshotState.SETTLED)
         return done
 
 
 def _settled_otherwise(
-    conn: Connection, sync: Sync, snapshot: Snapshot, held: frozenset[str], services: Services
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    services: Services,
+    *,
+    only: frozenset[str] | None = None,
+    without: frozenset[str] = frozenset(),
 ) -> dict[int, frozenset[str]]:
-    """Rows that were let go, and that people put away or changed as they are before they went."""
-    found, seen = put_away.settled_since(conn, sync, snapshot, services), held
+    """Rows that a machine let go, and that people put away or changed as they are before they went.
+
+    By the number of the snapshot as of which; of those that `_publish` would take.
+    """
+    found, seen = put_away.settled_since(conn, sync, snapshot, services), without
     away = {}
     for root, keys in sorted(found.items(), reverse=True):
-        if keys - seen:
-            away[root] = keys - seen
+        mine = (keys if only is None else keys & only) - seen
+        if mine:
+            away[root] = mine
         seen |= keys
     return away
+
+
+def _put_away(
+    conn: Connection,
+    snapshot: Snapshot,
+    services: Services,
+    actor: Actor,
+    part: str,
+    away: Mapping[int, frozenset[str]],
+) -> None:
+    """Note what `_settled_otherwise` found. To be called last: it locks the audit trail."""
+    for root, keys in away.items():
+        quarantine(conn, snapshot, services, actor, f"{part}{SETTLED}{root}", "", keys)
 
 
 def _must_wait(conn: Connection, sync: Sync, snapshot: Snapshot) -> bool:
@@ -189,11 +210,15 @@ def _carry_out(
     held = frozenset(review.keys) if review.kind is ReviewKind.ROWS else None
     match errand.verb:
         case Verb.APPROVE:
-            excluded = reviews.excluded(conn, errand.decision)
+            excluded, away = reviews.excluded(conn, errand.decision), dict[int, frozenset[str]]()
+            if review.decided_by == str(confident.MACHINE):  # people may have said else since
+                one_at_a_time(conn, sync)
+                away = _settled_otherwise(conn, sync, snapshot, services, only=held)
             done = _publish(
-                conn, sync, snapshot, services, actor, HELD, only=held, without=excluded,
-                decision=errand.decision,
+                conn, sync, snapshot, services, actor, HELD, only=held,
+                without=excluded.union(*away.values()), decision=errand.decision,
             )  # fmt: skip
+            _put_away(conn, snapshot, services, actor, HELD, away)
             if excluded:
                 quarantine(conn, snapshot, services, actor, HELD, errand.decision, excluded)
             return done
@@ -231,6 +256,7 @@ def _publish(
     decision: str | None = None,
 ) -> Publication:
     one_at_a_time(conn, sync)
+    owning.own(conn, sync, services)
     rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
     away = left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(rows, sync.key, None, away)
@@ -253,6 +279,7 @@ def _publish(
         written.stale,
         services.clock(),
         deleted=written.deleted,
+        named_by=sync.key,
     )
     _forget_replaced(conn, sync, old)
     _enter(conn, done, decision, actor)
@@ -293,6 +320,7 @@ def _enter(conn: Connection, done: Publication, decision: str | None, actor: Act
             stale=done.stale,
             deleted=done.deleted,
             decision=decision,
+            named_by=done.named_by,
             published_at=at,
         )
     )

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Connection, exists, func, select, update
 
+from wfops_pipelines import owning
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import Json, counted_rows
@@ -27,9 +28,8 @@ from wfops_pipelines.core.reviews import (
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.destinations import Parcel, Reverted, no_undo
 from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
-from wfops_pipelines.errors import BadDecision, SnapshotDamaged
+from wfops_pipelines.errors import BadDecision, DestinationRefused, SnapshotDamaged
 from wfops_pipelines.ledger import (
-    REVERTED,
     Publication,
     one_at_a_time,
     parcel_of,
@@ -43,6 +43,7 @@ from wfops_pipelines.reconciling.latecomers import latecomers
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import audit, reviews, snapshots
 from wfops_pipelines.store import tables as t
+from wfops_pipelines.store.settled import REVERTED
 from wfops_pipelines.sync import Sync
 
 
@@ -53,9 +54,9 @@ class Undoable(Protocol):
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted: ...
 
 
-def can_undo(destination: object) -> bool:
-    """Whether what this destination holds can be taken back, as it is declared."""
-    return isinstance(destination, Undoable) and no_undo(destination) is None
+def can_undo(destination: object, key: str) -> bool:
+    """Whether what this destination holds can be taken back, as it and the sync's key are."""
+    return isinstance(destination, Undoable) and no_undo(destination, key) is None
 
 
 def ask(
@@ -88,11 +89,39 @@ def ask(
 def revertible(conn: Connection, sync: Sync, seq: int, now: datetime) -> tuple[Publication, ...]:
     """The publications of a snapshot that may still be reverted, all of them or none."""
     hours = sync.policy.undo_hours
-    if hours is None or not can_undo(sync.destination):
+    if hours is None:
         return ()
     parts = [p for p in publications_of(conn, sync.name, seq) if p.reverted_at is None]
     late = any(p.published_at + timedelta(hours=hours) < now for p in parts)
-    return () if late else tuple(parts)
+    return () if late or hindrance(conn, sync, parts) else tuple(parts)
+
+
+def hindrance(conn: Connection, sync: Sync, parts: Sequence[Publication]) -> str:
+    """Why publications cannot be taken back as the sync is declared now; "" where they can."""
+    return _no_way(sync) or next(filter(None, (_renamed(conn, sync, p) for p in parts)), "")
+
+
+def _renamed(conn: Connection, sync: Sync, part: Publication) -> str:
+    """Why a publication cannot be taken back by the key of now; "" where it can.
+
+    Its rows are named by the key with which they were examined, what the destination keeps of them
+    by that with which they were published. By another one, the same texts are other rows, or none.
+    """
+    examined = snapshots.named_by(conn, sync.name, part.seq) or sync.key
+    sent = part.named_by or examined
+    if examined == sent == sync.key:
+        return ""
+    words = f"{sync.name} #{part.seq} was published with the key {sent!r}"
+    if examined != sent:
+        return (
+            f"{words}, and examined with {examined!r}, by which its rows have other names: nothing "
+            "is taken back. Change them at the source."
+        )
+    return (
+        f"{words}, and the sync's key is {sync.key!r} now, by which rows have other names: nothing "
+        f"is taken back. Declare key={sent!r} again and take it back then, or change the rows at "
+        "the source."
+    )
 
 
 def needless_before(conn: Connection, sync: Sync, now: datetime) -> datetime:
@@ -118,11 +147,17 @@ def revert(
     services: Services,
     actor: Actor,
 ) -> Reverted:
-    """Do what an approved request asked for, in the caller's transaction."""
+    """Do what an approved request asked for, in the caller's transaction.
+
+    Raises DestinationRefused where it cannot be done as the sync is declared by now.
+    """
     destination = sync.destination
-    assert isinstance(destination, Undoable)
     parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
+    if why := hindrance(conn, sync, parts):
+        raise DestinationRefused(why)
+    assert isinstance(destination, Undoable)
     one_at_a_time(conn, sync)
+    owning.refuse_strangers(conn, sync, services)
     total, away = Reverted(), list[tuple[str, frozenset[str]]]()
     for part in parts:
         rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, {part.part}, services)
@@ -208,10 +243,8 @@ def _instead(conn: Connection, sync: Sync, seq: int) -> str:
 
 
 def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
-    if not can_undo(sync.destination):
-        why = no_undo(sync.destination)
-        because = f": {why}" if why else ""
-        return f"snapshot: what went to the {sync.destination.words} cannot be taken back{because}."
+    if why := _no_way(sync):
+        return f"snapshot: {why}"
     if sync.policy.undo_hours is None:
         return f"snapshot: the policy of {sync.name} keeps nothing to revert to (undo_hours)."
     parts = publications_of(conn, sync.name, seq)
@@ -219,6 +252,8 @@ def _why_not(conn: Connection, sync: Sync, seq: int) -> str:
         return f"snapshot: nothing of {sync.name} #{seq} was published.{_instead(conn, sync, seq)}"
     if all(p.reverted_at for p in parts):
         return f"snapshot: {sync.name} #{seq} was reverted already."
+    if why := hindrance(conn, sync, parts):
+        return f"snapshot: {why}"
     return (
         f"snapshot: {sync.name} #{seq} was published more than {sync.policy.undo_hours:g} hours "
         "ago, and the policy keeps what it replaced no longer (undo_hours)."
@@ -234,6 +269,15 @@ def _not_back(late: Mapping[str, int]) -> str:
         f"; of {counted_rows(len(late))} a version that was let go came too late to be written "
         f"({numbers}), and does not come back"
     )
+
+
+def _no_way(sync: Sync) -> str:
+    """Why nothing can be taken back from where the sync goes; "" where it can."""
+    if can_undo(sync.destination, sync.key):
+        return ""
+    why = no_undo(sync.destination, sync.key)
+    because = f": {why}" if why else ""
+    return f"what went to the {sync.destination.words} cannot be taken back{because}."
 
 
 def _request(

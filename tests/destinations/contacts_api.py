@@ -4,7 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote
 
 TOKEN = "s3cr3t-crm-token"
 
@@ -20,6 +20,7 @@ class Contacts:
     until `ended` has them.
     `wrapped`: bodies come as {"contact": {…}}, as Zendesk, Shopify and Rails want them.
     `spell`: how it answers a value that it holds; HubSpot answers each as a text.
+    A write takes fields in its query too, as Trello does.
     """
 
     spell = None
@@ -54,6 +55,9 @@ class Contacts:
             if self.keys and key and key in self.answered:
                 return self.answered[key]
             sent = (body or {}).get("contact") if self.wrapped and method != "GET" else body
+            if method != "GET":
+                path, _, query = path.partition("?")
+                sent = {**(sent or {}), **dict(parse_qsl(query))}
             answer = self.done(method, path.strip("/").split("/"), sent)
             if self.spell:
                 answer = answer[0], spelled(answer[1], self.spell)
@@ -73,7 +77,7 @@ class Contacts:
             return 200, {"contacts": page, "next": at + 3 if at + 3 < len(self.records) else None}
         if parts[0].startswith("contacts?ids="):
             return self.batch(unquote(parts[0]).partition("=")[2].split(","))
-        if method == "POST":
+        if method == "POST" and len(parts) == 1:
             if not str((body or {}).get("email", "")).count("@"):
                 return 422, {"error": f"no e-mail: {(body or {}).get('email')}", "token": TOKEN}
             self.made += 1
@@ -87,7 +91,7 @@ class Contacts:
             return 400, {"error": f"{id} is archived and cannot be edited"}
         if method == "DELETE":
             return 204, self.records.pop(id) and None
-        if method in ("PATCH", "PUT"):
+        if method in ("PATCH", "PUT", "POST"):
             self.records[id].update(body)
         return 200, {"contact": self.records[id]}
 

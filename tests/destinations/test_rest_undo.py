@@ -207,15 +207,19 @@ def test_a_try_that_was_refused_keeps_what_was_there_when_it_is_sent(engine, api
         ({"update": None}, "as a message is"),
         ({"read": None}, r"no read="),
         ({"delete": None}, r"no delete="),
+        ({"update": "PATCH /c/{remote_id}?name={name}"}, "beside its body"),
+        ({"update": "PATCH /lists/{list}/c/{remote_id}"}, "beside its body"),
+        ({"body": None}, "beside its body"),
+        ({"update": "PATCH /c/{id}?by=id"}, None),
         ({}, None),
     ],
 )
 def test_what_cannot_be_taken_back_says_why(changes, why):
     declared = {
         "update": "PATCH /c/{remote_id}", "delete": "DELETE /c/{remote_id}",
-        "read": "GET /c/{remote_id}",
+        "read": "GET /c/{remote_id}", "body": {"email": "{email}"},
     }  # fmt: skip
-    said = no_undo(rest_destination("crm", "POST /c", **(declared | changes)))
+    said = no_undo(rest_destination("crm", "POST /c", **(declared | changes)), "id")
     assert said is None if why is None else why in said
 
 

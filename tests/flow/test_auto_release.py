@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from wfops_pipelines import Above, Policy, publishing
+from wfops_pipelines import Above, Policy, publishing, undoing
 from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import Actor, ReviewState, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.deciding.confident import FEWEST, further
+from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.reconciling.reconciliation import reconcile
 from wfops_pipelines.store import audit, learning, reviews
 
@@ -133,3 +136,55 @@ def test_another_finding_behind_the_known_ones_is_another_cause(make_bench):
     bench.project = replace(bench.project, suites={"things": replace(suite, expectations=soft)})
     nameless = [{**page(FEWEST, -5)[0], "name": None}]
     assert state(bench, bench.held(nameless)) is ReviewState.PENDING
+
+
+def everything_each_time(bench: Any) -> Any:
+    """A bench that taught, whose sync has no cursor: each run tells the same row again."""
+    bench.project.syncs["things"] = replace(bench.sync, cursor=None)
+    bench = taught(bench)
+    return drawn(bench, spot_check=True)
+
+
+def drawn(bench: Any, *, spot_check: bool) -> Any:
+    first = b"\x00" if spot_check else b"\xff"
+    bench.services = replace(bench.services, entropy=lambda k: first + os.urandom(k - 1))
+    return bench
+
+
+def released_late(bench: Any, review: Any) -> list[Any]:
+    """What of it is there once the machine's decision is carried out."""
+    assert state(bench, review) is ReviewState.APPROVED
+    with bench.services.engine.connect() as conn:
+        (errand,) = reviews.errands_of(conn, review.id)
+    publishing.release(bench.sync, errand, bench.services, Actor("gate", "machine"))
+    assert prove(bench.sync, bench.services).misfits == ()
+    assert reconcile(bench.sync, bench.services).missing == 0
+    return [row for row in bench.rows() if row[0] >= FEWEST]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", ["whole", "rows"])
+def test_what_people_take_back_while_a_release_waits_does_not_come_back_by_it(make_bench, scope):
+    ana, bob = Actor("ana", verified=True), Actor("bob", verified=True)
+    policy = replace(ON, scope=scope, hold_rows_up_to=1)
+    bench = everything_each_time(lenient(make_bench(policy)))
+    looked = bench.held(page(FEWEST, -5))
+    bench.release(bench.decide(looked, Verb.APPROVE))
+    asked = undoing.ask("things", looked.seq, "wrong", ana, bench.project, bench.services)
+    steering.pause("things", "wait", ana, bench.project, bench.services)
+    waits = drawn(bench, spot_check=False).held(page(FEWEST, -5))
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=bob))
+    steering.resume("things", "go on", ana, bench.project, bench.services)
+    assert released_late(bench, waits) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", [Verb.REJECT, Verb.APPROVE])
+def test_what_people_decide_of_the_same_rows_before_it_goes_before_the_machine(make_bench, verb):
+    policy = replace(ON, scope="rows", hold_rows_up_to=1, while_held="queue")
+    bench = everything_each_time(lenient(make_bench(policy)))
+    looked = bench.held(page(FEWEST, -5))
+    waits = drawn(bench, spot_check=False).held(page(FEWEST, -5))
+    bench.release(bench.decide(looked, verb))
+    there = [] if verb is Verb.REJECT else [(FEWEST, "n", -5)]
+    assert released_late(bench, waits) == there

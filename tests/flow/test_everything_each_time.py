@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.conftest import MACHINE
 from wfops_pipelines import Policy, flow, publishing, undoing
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.deciding import steering
@@ -105,6 +106,57 @@ def test_what_was_put_away_as_the_destination_holds_it_is_nothing_to_ask_about(w
         bench.release(bench.decide(bench.held(wrong), Verb.REJECT))
     review = bench.held([row("1", 20), *good])
     assert review.keys == ("1",)
+    settled(bench)
+
+
+FIVE = [row(f"g{n}") for n in range(5)]
+
+
+def staged(bench, page):
+    return [j.snapshot.rows for j in bench.run(page).judged]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_rows_that_had_gone_out_stay_when_a_whole_snapshot_is_rejected(whole, edited):
+    """The rest would be judged as if it were all that the source has."""
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    review = bench.held([row("1", -5), row("new", 7), *FIVE])
+    if edited:
+        bench.decide(review, Verb.APPROVE, actor=ANA, edits=(Edit("1", {"amount": 5}),))
+        judged = flow.judge_staged(bench.project, bench.sync, bench.services, MACHINE)
+        (review,) = (j.review for j in judged)
+    bench.release(bench.decide(review, Verb.REJECT, actor=BOB))
+    assert staged(bench, [row("1", 11), row("new", 7), *FIVE]) == [6]
+    assert [r[0] for r in bench.rows()] == ["1", *(r["id"] for r in FIVE)]
+    assert bench.rows("amount")[0] == (11,)
+    settled(bench)
+
+
+def test_rows_that_a_finding_names_are_put_away_though_they_had_gone_out(whole):
+    bench = whole()
+    things = bench.project.suites["things"]
+    bench.project.suites["things"] = replace(things, expectations=())
+    bench.run([row("1", -5), row("2", 1), *FIVE])
+    bench.project.suites["things"] = things
+    bench.release(bench.decide(bench.held([row("1", -5), row("2", 2), *FIVE]), Verb.REJECT))
+    assert staged(bench, [row("1", -5), row("2", 3), *FIVE]) == [6]
+    settled(bench)
+
+
+def test_rows_that_had_gone_out_before_stay_when_what_came_after_is_taken_back(whole):
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    bench.run([row("1", 11), *FIVE])
+    bench.release(
+        bench.decide(
+            undoing.ask("things", 2, "wrong", ANA, bench.project, bench.services),
+            Verb.APPROVE,
+            actor=BOB,
+        )
+    )
+    assert staged(bench, [row("1", 11), row("g0", 9), *FIVE[1:]]) == [5]
+    assert bench.rows("id, amount")[:2] == [("1", 10), ("g0", 9)]
     settled(bench)
 
 

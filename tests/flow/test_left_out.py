@@ -351,7 +351,9 @@ def test_where_a_newer_version_waits_behind_the_refused_one_the_shell_says_so(be
         "snapshots wait for it; `leave_out` leaves out that version only, and the newer one goes "
         "next"
     )
-    assert shell("run", "things").endswith("it is a newer version: leave_out this one. And 1 more.")
+    assert shell("run", "things").endswith(
+        "as a newer version, and leave_out this one. And 1 more."
+    )
     assert said in shell("reviews")
     assert said in shell("deliveries", "things")
     shell("decide", review.id, "leave_out", "--reason", "mended at the source")

@@ -14,6 +14,7 @@ from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.deciding.steering import pause, resume
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable, SourceRefused
 from wfops_pipelines.failing import report_failure
+from wfops_pipelines.masking import veil
 from wfops_pipelines.store import reviews
 
 pytestmark = pytest.mark.components
@@ -123,6 +124,48 @@ def test_what_waits_says_the_command_that_decides_it_and_where_its_page_is(shell
     assert f"https://gate.example/wfops/r/{review}\n" in said
 
 
+def test_where_the_address_is_not_known_the_page_is_named_all_the_same(shell):
+    said = shell("run", "things", pages=[[row("1"), row("2", amount=-1)]])
+    review = re.search(r"wfops decide (rv-\w+) approve", said)[1]
+    assert f"look at it: /wfops/r/{review} at the address of the UI\n" in said
+    shell.bench.source.error = SourceRefused("the token is wrong")
+    shell("run", "things")
+    assert shell("reviews").count("look at it: /wfops/r/rv-") == 2
+
+
+@pytest.mark.parametrize("masked", [(), ("amount",), ("id", "name")])
+def test_who_approves_an_edit_in_the_shell_sees_its_cells(shell, masked):
+    bench = shell.bench
+    bench.project.syncs["things"] = replace(
+        bench.sync, policy=replace(bench.sync.policy, masked=masked)
+    )
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    shell("run", "things", pages=[[row("1"), row("2", amount=-1, name="two\x1b[2J")]])
+    (held,) = [line.split()[0] for line in shell("reviews").splitlines() if " pending " in line]
+    edits = ("--set", "2.amount=7", "--set", "2.name=two")
+    shell("decide", held, "approve", *edits, "--reason", "a slip")
+    edit = re.findall(r"^(rv-\w+)  pending", shell("reviews"), re.M)[0]
+    said = shell("reviews", edit)
+    key = "2" if "id" not in masked else veil("2")
+    amount = "(masked) → (masked)" if "amount" in masked else "'-1' → '7'"
+    name = "(masked) → (masked)" if "name" in masked else r"'two\x1b[2J' → 'two'"
+    assert f"      {key}: amount {amount}\n" in said
+    assert f"      {key}: name {name}\n" in said
+
+
+def test_of_an_edit_of_many_cells_the_shell_shows_the_first(shell):
+    shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    rows = [row(f"{n:02}", amount=-1) for n in range(23)]
+    shell("run", "things", pages=[rows])
+    (held,) = re.findall(r"^(rv-\w+)  pending", shell("reviews"), re.M)
+    edits = [word for r in rows for word in ("--set", f"{r['id']}.amount=7")]
+    shell("decide", held, "approve", *edits, "--reason", "a slip")
+    (edit,) = re.findall(r"^(rv-\w+)  pending", shell("reviews"), re.M)
+    said = shell("reviews", edit)
+    assert said.count("'-1' → '7'") == 20
+    assert "and 3 cells more" in said
+
+
 def test_a_revert_is_approved_by_whom_and_as_it_says(shell):
     environ = shell.bench.services.environ
     environ["WFOPS_DEVELOPER"] = "ana"
@@ -131,7 +174,7 @@ def test_a_revert_is_approved_by_whom_and_as_it_says(shell):
     said = shell("revert", "things", "2", "--reason", "wrong")
     command = re.search(r"  bob or cyd approves it: wfops (decide rv-\w+ approve --reason) …", said)
     words = command[1].split()
-    assert "wfops/r" not in said  # nobody said where the pages are
+    assert "look at it: /wfops/r/rv-" in said  # nobody said at which address
     assert "recorded" not in shell(*words, "ok")  # who asked may not
     environ["WFOPS_DEVELOPER"] = "bob"
     assert shell(*words, "ok").splitlines()[-1] == "reverted: 1 of 1 restored"

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from wfops_pipelines import workbench
-from wfops_pipelines.core.reviews import Edit, ReviewKind, Verb
+from wfops_pipelines.core.reviews import Actor, Edit, ReviewKind, Verb
+from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import DestinationRefused, SourceRefused
 from wfops_pipelines.orchestration import approval_gate_requests
 from wfops_pipelines.orchestration.assemble import assemble
@@ -44,9 +45,21 @@ def row(id, day, amount=10):
     }  # fmt: skip
 
 
-def materialize(bench, instance, day):
+def materialize(bench, instance, day, **tags):
     job = assemble(bench.project).resolve_job_def("things")
-    return job.execute_in_process(instance=instance, partition_key=day, raise_on_error=False)
+    return job.execute_in_process(
+        instance=instance, partition_key=day, raise_on_error=False, tags=tags
+    )
+
+
+def backfill(bench, instance, day):
+    """As a backfill runs it; the assets that it materialized."""
+    done = materialize(bench, instance, day, **{"dagster/backfill": "b1"})
+    assert done.success
+    return {
+        event.asset_key.path[-1]: {k: m.value for k, m in event.materialization.metadata.items()}
+        for event in done.get_asset_materialization_events()
+    }
 
 
 def partitions(instance, *path):
@@ -60,6 +73,36 @@ def test_each_partition_is_its_own_and_a_held_one_is_not_published(bench, instan
     assert partitions(instance, "things", "staged") == {"2026-05-01", "2026-05-02"}
     assert partitions(instance, "things", "published") == {"2026-05-01"}
     assert bench.rows("id") == [("1",)]
+
+
+def test_a_backfilled_day_without_news_is_up_to_date_and_says_so(bench, instance):
+    bench.source.answer([row("1", 1)])
+    assert backfill(bench, instance, "2026-05-01")["published"]["dagster/row_count"] == 1
+    for day, number in (("2026-05-01", "#1"), ("2026-05-02", None)):
+        done = backfill(bench, instance, day)
+        assert done["staged"]["verdict"] == f"nothing new of {day}"
+        assert done["staged"].get("snapshot") == number
+        assert done["published"]["published"] == f"nothing new of {day}"
+        assert [m["dagster/row_count"] for m in done.values()] == [0, 0]
+
+
+def test_a_day_under_way_is_not_published_by_a_backfill_without_news(bench, instance):
+    bench.source.answer([row("1", 1, amount=-1)])
+    assert set(backfill(bench, instance, "2026-05-01")) == {"staged"}
+    assert set(backfill(bench, instance, "2026-05-01")) == {"staged"}
+    (held,) = pending(bench)
+    bench.decide(held, Verb.APPROVE)  # and nobody has carried it out yet
+    assert set(backfill(bench, instance, "2026-05-01")) == {"staged"}
+    ana = Actor("ana", verified=True)
+    steering.pause("things", "wrong currency", ana, bench.project, bench.services)
+    bench.source.answer([row("2", 2)])
+    assert set(backfill(bench, instance, "2026-05-02")) == {"staged"}
+
+
+def test_a_schedule_tells_of_a_day_without_news_once(bench, instance):
+    for expected in (2, 0, 0):
+        done = materialize(bench, instance, "2026-05-02")
+        assert len(done.get_asset_materialization_events()) == expected
 
 
 def test_a_release_materializes_the_partition_that_was_held(bench, instance):
@@ -171,9 +214,10 @@ def test_an_edit_of_a_held_day_is_released_as_that_day(bench, instance, gate):
     assert pending(bench) == []  # it is not this day's to examine
     assert materialize(bench, instance, "2026-05-02").success
     bench.decide(pending(bench)[0], Verb.APPROVE, "bob")
+    before = partitions(instance, "things", "published")
     (request,) = gate()
     assert carried_out(bench, instance, request).success
-    assert partitions(instance, "things", "published") == {"2026-05-02"}
+    assert partitions(instance, "things", "published") - before == {"2026-05-02"}
 
 
 def test_what_queued_behind_a_held_day_goes_with_its_release(bench, instance, gate):

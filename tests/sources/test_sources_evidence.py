@@ -56,7 +56,7 @@ CASES = [
     (as_json({"error": "no"}, {"Retry-After": "0"}, 403), FailureKind.RATE_LIMIT, "retry later"),
     (as_json({}, {"X-RateLimit-Remaining": "0"}, 403), FailureKind.RATE_LIMIT, "retry later"),
     (as_json({"error": "slow"}, status=429), FailureKind.RATE_LIMIT, "higher limit"),
-    (as_json({"error": "oh"}, status=500), FailureKind.NETWORK, "status page"),
+    (as_json({"error": "oh"}, status=503), FailureKind.NETWORK, "Repair: retry later; if it stays"),
     (as_json({"error": "late"}, status=408), FailureKind.NETWORK, "status page"),
     (as_json({"error": "gone"}, status=404), FailureKind.BAD_DATA, "correct the path"),
     (as_json({"error": "what?"}, status=400), FailureKind.BAD_DATA, "documentation"),

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from wfops_pipelines.services import Services
     from wfops_pipelines.sync import Sync
 
+MOST_SHOWN = 20  # edited cells
+LONGEST = 200  # characters of a cell
+_MASKED = "(masked)"
 _DOES = "the approval gate of a running Dagster carries it out, or `wfops run {sync}`"
 
 
@@ -42,7 +45,7 @@ def carry_out(sync: Sync, taken: Taken, services: Services) -> None:
 
 def tell_hold(review: Review, sync: Sync | None, services: Services) -> None:
     """Say of a hold that waits how it is decided, and where approving is an override or fails."""
-    from wfops_pipelines.commands.terminal import who_decides
+    from wfops_pipelines.commands.terminal import tell_page, who_decides
     from wfops_pipelines.core.answers import offered
     from wfops_pipelines.core.reviews import Verb
     from wfops_pipelines.deciding.weighing import weigh
@@ -57,6 +60,7 @@ def tell_hold(review: Review, sync: Sync | None, services: Services) -> None:
         typer.echo(f"    {weighed.repaired}")
     verbs = " | ".join(verb.value for verb in offered(review, weighed))
     typer.echo(f"    {who_decides(review, services)}: wfops decide {review.id} {verbs} --reason …")
+    tell_page(review, services)
 
 
 def request(id: str, services: Services) -> Review:
@@ -85,6 +89,30 @@ def tell_findings(review: Review, sync: Sync | None, services: Services) -> None
     for found in in_order(Evidence.from_json(stored[1])) if stored else ():
         said = said_of(found, sync.policy) if sync else veiled(found)
         typer.echo(f"    {found.severity.value:8}  {said}")
+    _tell_edits(review, sync, services)
+
+
+def _tell_edits(review: Review, sync: Sync | None, services: Services) -> None:
+    """Print the cells that somebody edited: who approves them sees what goes out."""
+    from wfops_pipelines import masking
+    from wfops_pipelines.store import snapshots
+
+    if sync is None or review.seq is None:
+        return
+    with services.engine.connect() as conn:
+        edits = snapshots.get(conn, sync.name, review.seq).edits
+    for key, column, old, new in edits[:MOST_SHOWN]:
+        was, now = (_MASKED, _MASKED) if column in sync.policy.masked else map(_cell, (old, new))
+        typer.echo(f"      {masking.named(sync, key)}: {column} {was} → {now}")
+    if len(edits) > MOST_SHOWN:
+        typer.echo(f"      and {len(edits) - MOST_SHOWN:,} cells more: its page shows them all")
+
+
+def _cell(value: str | None) -> str:
+    """As one line that a terminal obeys in nothing."""
+    if value is None:
+        return "(empty)"
+    return repr(value[:LONGEST]) + ("…" if len(value) > LONGEST else "")
 
 
 def tell_votes(review: Review, sync: Sync | None, services: Services) -> None:

@@ -23,6 +23,7 @@ MOST_SHOWN = 20  # rows, each with what was said of it
 
 def show_choices(review: Review, sync: Sync | None, services: Services) -> None:
     """Print the refused rows of a failure, with what was said of each, and a command a choice."""
+    from wfops_pipelines.commands.terminal import tell_page
     from wfops_pipelines.core.answers import Weighed, answers, others
     from wfops_pipelines.core.reviews import Verb
     from wfops_pipelines.deciding.leaving import newer_of
@@ -42,6 +43,7 @@ def show_choices(review: Review, sync: Sync | None, services: Services) -> None:
         typer.echo(f"    {review.requested_by} had a hand in these rows; {who} may leave them out")
     for answer in answers(review, Weighed()):
         typer.echo(f"  {answer.command}  # {answer.does}")
+    tell_page(review, services)
 
 
 def act(

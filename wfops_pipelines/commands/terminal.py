@@ -55,11 +55,10 @@ def progress_told() -> AbstractContextManager[None]:
 
 
 def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
-    """Print the commands that decide a review request, and its page where the address is known."""
+    """Print the commands that decide a review request, and where its page is."""
     import typer
 
     from wfops_pipelines.core.answers import answers
-    from wfops_pipelines.core.links import review_page
     from wfops_pipelines.deciding.weighing import weigh
 
     with services.engine.connect() as conn:
@@ -71,8 +70,18 @@ def tell_waiting(review: Review, sync: Sync | None, services: Services) -> None:
     typer.echo(f"    which {first.does}{'; or' if others else ''}")
     for other in others:
         typer.echo(f"    {other.command}  # {other.does}")
-    if base := services.environ.get("WFOPS_PUBLIC_URL"):
-        typer.echo(f"  look at it: {base.rstrip('/')}{review_page(review.id)}")
+    tell_page(review, services)
+
+
+def tell_page(review: Review, services: Services) -> None:
+    """Print where the page of a review request is, as far as the address is known."""
+    import typer
+
+    from wfops_pipelines.core.links import review_page
+
+    base, page = services.environ.get("WFOPS_PUBLIC_URL"), review_page(review.id)
+    where = f"{base.rstrip('/')}{page}" if base else f"{page} at the address of the UI"
+    typer.echo(f"  look at it: {where}")
 
 
 def who_decides(review: Review, services: Services) -> str:

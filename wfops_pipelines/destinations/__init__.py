@@ -5,6 +5,7 @@ from wfops_pipelines.destinations.declaring import rest_destination
 from wfops_pipelines.destinations.files import FileTable, file_table
 from wfops_pipelines.destinations.foreseeing import Exacting, Foreseen, Misfit
 from wfops_pipelines.destinations.looking import Many, many
+from wfops_pipelines.destinations.numbers import Numbered
 from wfops_pipelines.destinations.parcel import (
     Choosy,
     Existing,
@@ -32,6 +33,7 @@ __all__ = [
     "Listing",
     "Many",
     "Misfit",
+    "Numbered",
     "Parcel",
     "RestDestination",
     "Reverted",

@@ -15,6 +15,7 @@ from wfops_pipelines.core.snapshot import Diff
 from wfops_pipelines.destinations.connection import setting
 from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless, respelled
 from wfops_pipelines.destinations.names import DELETED_AT
+from wfops_pipelines.destinations.numbers import Numbers, numbers_in
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.saying import of_any
 from wfops_pipelines.destinations.staging import left_out
@@ -123,6 +124,10 @@ class DatabaseTable:
     ) -> list[Any]:
         with self._open(environ) as there:
             return self._keys(there, key, keys.to_pylist())
+
+    def numbers(self, _: Connection, environ: Mapping[str, str], new: str, /) -> Numbers | None:
+        with self._open(environ) as there:
+            return numbers_in(there, self.name, self.schema, new)
 
     def _keys(self, there: Connection, key: str, only: list[Any] | None) -> list[Any]:
         """The keys of the living rows, or of those that are one of a few for the database."""

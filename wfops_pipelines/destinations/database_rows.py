@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from wfops_pipelines.destinations.comparing import Met
 from wfops_pipelines.destinations.database_types import Key, Moment, sql_type, written
-from wfops_pipelines.destinations.names import DELETED_AT, SEQ
+from wfops_pipelines.destinations.names import DELETED_AT, NOTES, SEQ
 from wfops_pipelines.destinations.parcel import Parcel
 from wfops_pipelines.postgres.copying import settled
 
@@ -54,7 +54,7 @@ class Tables:
         self.target = Table(name, meta, *columns)
         self.key = self.target.c[parcel.key]
         self.ledger = Table(  # one row for each parcel that has arrived
-            "wfops_ledger", meta,
+            NOTES[0], meta,
             Column("sync", Key, primary_key=True),
             Column("seq", BigInteger, primary_key=True, autoincrement=False),
             Column("parcel", Key, primary_key=True),
@@ -62,7 +62,7 @@ class Tables:
             Column("counts", Text, nullable=False),
         )  # fmt: skip
         self.replaced = Table(  # what a publication replaced, until nobody may revert it
-            "wfops_replaced", meta,
+            NOTES[1], meta,
             Column("sync", Key, primary_key=True),
             Column("seq", BigInteger, primary_key=True, autoincrement=False),
             Column("key", Key, primary_key=True),

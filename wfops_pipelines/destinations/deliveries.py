@@ -50,7 +50,7 @@ class Act(Enum):
 DELIVERIES, REVERSALS = "wfops.deliveries", "wfops.reversals"
 OPEN = (State.SENDING, State.UNKNOWN)
 AS_IT_WAS = "the API had it already"  # of a delivery that sent nothing
-_COLUMNS = "seq, key, state, act, remote_id, error, at"
+_COLUMNS = "seq, key, state, act, remote_id, error, at, idempotency_key"
 _NOTE = """
 insert into {ledger} as was (sync, seq, key, idempotency_key, state, act, remote_id, error, at)
 values (%(sync)s, %(seq)s, %(key)s, %(idem)s, %(state)s, %(act)s, %(remote)s, %(error)s, %(at)s)
@@ -65,6 +65,7 @@ returning idempotency_key
 class Delivery:
     """One row of one snapshot on its way; `remote` is what the API calls it.
 
+    `idem` is the idempotency key of what was asked for it, or would have been ("" where neither).
     `seq` is the snapshot's version, which has its day in front where the sync has days.
     """
 
@@ -75,6 +76,7 @@ class Delivery:
     remote: str | None = None
     error: str | None = None
     at: datetime | None = None
+    idem: str = ""
 
     @property
     def doubtful(self) -> bool:
@@ -164,12 +166,13 @@ def others(
     return found
 
 
-def written(conn: Connection, sync: str, keys: Iterable[str], since: datetime) -> frozenset[str]:
-    """Those of these rows for which something was sent since then, or taken back."""
-    query = " union ".join(
+def written(
+    conn: Connection, sync: str, keys: Iterable[str], since: datetime, ledger: str = DELIVERIES
+) -> frozenset[str]:
+    """Those of these rows for which something was sent since then; or taken back."""
+    query = (
         f"select key from {ledger} where sync = %(sync)s and key = any(%(keys)s) "
         "and at >= %(since)s and error is distinct from %(nothing)s"
-        for ledger in (DELIVERIES, REVERSALS)
     )
     values = {"sync": sync, "keys": list(keys), "since": since, "nothing": AS_IT_WAS}
     return frozenset(conn.exec_driver_sql(query, values).scalars())
@@ -239,4 +242,5 @@ def _read(
     found = conn.exec_driver_sql(f"select {_COLUMNS} from {ledger} where {where}", values)
     for row in found:
         state, act = State(row.state), Act(row.act or Act.CREATE.value)
-        yield Delivery(row.seq, row.key, state, act, row.remote_id, row.error, row.at)
+        told = row.remote_id, row.error, row.at, row.idempotency_key
+        yield Delivery(row.seq, row.key, state, act, *told)

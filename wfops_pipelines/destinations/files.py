@@ -17,6 +17,7 @@ from wfops_pipelines.destinations.folder import Folder, NoBucket, refuse_long
 from wfops_pipelines.destinations.held import Held
 from wfops_pipelines.destinations.meeting import Meeting, shown
 from wfops_pipelines.destinations.names import SEQ
+from wfops_pipelines.destinations.numbers import Numbers
 from wfops_pipelines.destinations.parcel import NEWER, Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable
 
@@ -92,6 +93,15 @@ class FileTable:
         text = pa.schema([(key, pa.string())])  # CSV has no types: "007" is no number
         with self._open(Parcel(sync, 0, key, text.empty_table(), environ)) as folder:
             return Held.of(folder, text, key).living(key)
+
+    def numbers(self, _: Connection, environ: Mapping[str, str], _new: str, /) -> Numbers | None:
+        import pyarrow as pa
+
+        with self._open(Parcel("", 0, "", pa.table({}), environ)) as folder:
+            names = folder.names()
+        if not names:
+            return None
+        return Numbers(int(names[-1][:19]), "move its files away")
 
     def _name(self, parcel: Parcel) -> str:
         return f"{parcel.seq:019d}-{parcel.digest}.{self.format}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
@@ -244,10 +244,13 @@ class Choosy(Protocol):
         ...
 
 
-def no_undo(destination: object) -> str | None:
-    """Why a destination that can revert cannot, as it is declared; None where it can."""
-    said: str | None = getattr(destination, "no_undo", None)
-    return said
+def no_undo(destination: object, key: str) -> str | None:
+    """Why a destination that can revert cannot, as it is declared; None where it can.
+
+    key: the sync's.
+    """
+    why: Callable[[str], str | None] | None = getattr(destination, "no_undo", None)
+    return why(key) if why else None
 
 
 def can_list(destination: object) -> TypeGuard[Listing]:

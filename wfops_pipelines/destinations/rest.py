@@ -120,9 +120,8 @@ class RestDestination:
         text = repr(self.body)
         return [c for c in columns if c not in alone and f"{{{c}}}" in text]
 
-    @property
-    def no_undo(self) -> str | None:
-        """Why what was sent cannot be taken back, in words; None where it can."""
+    def no_undo(self, key: str) -> str | None:
+        """Why what was sent cannot be taken back, in words; None where it can. `key`: the sync's"""
         if self.messages:
             return "each row is sent as something new, as a message is, and what is said is said"
         lacking = {
@@ -132,7 +131,19 @@ class RestDestination:
         words = [
             f"{said} (no {name}=)" for name, said in lacking.items() if not getattr(self, name)
         ]
+        if self.says_more(key):
+            words.append(f"nothing keeps what {self.update} says beside its body")
         return " and ".join(words) or None
+
+    def says_more(self, key: str) -> bool:
+        """Whether an update says more of a row than its body does, which alone is read back.
+
+        Its path may name columns beside the sync's `key`; without a body it says what it says by
+        being sent.
+        """
+        if self.update is None:
+            return False
+        return not self.body or not {*columns_in(self.update.path)} <= {REMOTE, key}
 
     def revert(self, conn: Connection, parcel: Parcel) -> Reverted:
         """Undo at the API what publishing this parcel did; the ledger is committed row by row.
@@ -212,6 +223,10 @@ class RestDestination:
             return True
         meant = {name: fill(value, row, meant=True) for name, value in self.body}
         return differs(record, meant, self.manners.form)
+
+    def would_change(self, record: Any, row: Row, key: str) -> bool:
+        """Whether an update may change the record: also where not all that it says is read back."""
+        return self.says_more(key) or self.differs(record, row)
 
     def held(self, record: Any, row: Row, column: str, place: tuple[str, ...]) -> Any:
         """A column as the record has it; as the row writes it where that is the same to the API."""

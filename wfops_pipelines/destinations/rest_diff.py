@@ -46,7 +46,7 @@ def diff(
             deleted += record is not None and not late
         elif record is None and not late:
             inserted += 1
-        elif late or not to.differs(record, row):
+        elif late or not to.would_change(record, row, parcel.key):
             unchanged += 1
         else:
             updated += 1

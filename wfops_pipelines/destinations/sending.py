@@ -47,9 +47,10 @@ class Sending:
         self._to, self._parcel, self._ledger, self._caller = to, parcel, ledger, caller
         self._mine = deliveries.of_snapshot(ledger, parcel.sync, parcel.seq)
         self._others = deliveries.others(ledger, parcel.sync, parcel.seq, parcel.keys())
-        self._keeps = parcel.keep is not None and to.no_undo is None
+        self._keeps = parcel.keep is not None and to.no_undo(parcel.key) is None
         self._seen: dict[str, Any] = {}
-        self._fresh: frozenset[str] = frozenset()
+        self._sent: frozenset[str] = frozenset()
+        self._taken: frozenset[str] = frozenset()
         self._refusals = Refusals(to.system, parcel.sync)
         self._progress = Progress(parcel.sync, "sent", parcel.content.num_rows)
         self._count = {"stale": 0, "create": 0, "update": 0, "delete": 0}
@@ -77,7 +78,9 @@ class Sending:
         wanted = [(key, row) for row in rows if self._needs_look(key := self._key(row), row)]
         known = {key: one for key, _ in wanted if (one := self._last(key))}
         since = datetime.now(UTC) - READABLE
-        self._fresh = deliveries.written(self._ledger, self._parcel.sync, known, since)
+        lately = self._ledger, self._parcel.sync, known, since
+        self._sent = deliveries.written(*lately)
+        self._taken = deliveries.written(*lately, deliveries.REVERSALS)
         try:
             self._seen = self._to.look_all(self._caller, wanted, known, sure=True)
         except DestinationRefused as error:
@@ -154,10 +157,12 @@ class Sending:
             path = call.filled(values)
             body = self._to.body_of(entry, row)
             self._keep_image(entry, row)
-            if self._is_as_sent(entry, row):
-                self._note(replace(entry, state=State.DELIVERED, error=deliveries.AS_IT_WAS))
+            asked = entry.act.value, path, body
+            if self._is_as_sent(entry, row, asked):
+                done = replace(entry, state=State.DELIVERED, error=deliveries.AS_IT_WAS)
+                self._note(done, self._idem(entry.seq, entry.key, asked))
                 return
-            idem = self._under_way(replace(entry, state=State.SENDING, error=None), path, body)
+            idem = self._under_way(replace(entry, state=State.SENDING, error=None), asked)
             answer = self._send(call, path, body, entry, idem)
         self._count[entry.act.value] += answer.gone is None
         remote = remote_id(answer.body) or entry.remote
@@ -169,12 +174,17 @@ class Sending:
         unnamed = self._to.needs_remote(call) and entry.remote is None
         return unnamed or self._seen.get(entry.key, entry) is None
 
-    def _is_as_sent(self, entry: Delivery, row: Row) -> bool:
-        """Whether the record that was read just now is what would be sent, and no late answer."""
-        record = self._seen.get(entry.key)
-        if entry.act is not Act.UPDATE or record is None or self._to.differs(record, row):
+    def _is_as_sent(self, entry: Delivery, row: Row, asked: Sequence[Any]) -> bool:
+        """Whether the record that was read just now is what would be sent, and no late answer.
+
+        Late or not, where what was sent for it lately is the same.
+        """
+        record, last = self._seen.get(entry.key), self._last(entry.key)
+        same = last is not None and last.idem == self._idem(last.seq, last.key, asked)
+        late = entry.key in self._taken or (entry.key in self._sent and not same)
+        if entry.act is not Act.UPDATE or record is None or late:
             return False
-        return entry.key not in self._fresh
+        return not self._to.would_change(record, row, self._parcel.key)
 
     def _keep_image(self, entry: Delivery, row: Row) -> None:
         """What the record was before, unless this is a try that may have changed it already."""
@@ -199,11 +209,13 @@ class Sending:
             image = {"seq": last.seq, "gone": True}
             images.store(self._ledger, keep, self._parcel.sync, key, image)
 
-    def _under_way(self, entry: Delivery, path: str, body: Any) -> str:
+    def _under_way(self, entry: Delivery, asked: Sequence[Any]) -> str:
         """Written down before it is sent, with the idempotency key that every try has."""
-        sync, asked = self._parcel.sync, (entry.act.value, path, body)
-        fresh = deliveries.idempotency_key(sync, entry.seq, entry.key, asked)
-        return deliveries.note(self._ledger, sync, entry, idem=fresh)
+        fresh = self._idem(entry.seq, entry.key, asked)
+        return deliveries.note(self._ledger, self._parcel.sync, entry, idem=fresh)
+
+    def _idem(self, seq: int, key: str, asked: Sequence[Any]) -> str:
+        return deliveries.idempotency_key(self._parcel.sync, seq, key, asked)
 
     def _send(self, call: Call, path: str, body: Any, entry: Delivery, idem: str) -> Answer:
         answer = self._caller.send(call, path, body, idem)
@@ -216,29 +228,28 @@ class Sending:
     def _find_out(self, mine: Delivery, row: Row) -> None:
         """It may have arrived and must not be sent twice: ask the API, or leave it to a person."""
         if self._to.read is not None and self._readable(mine):
-            there = self._arrived(mine, row)
-            if there is not None:
-                self._count[mine.act.value] += 1
-                self._note(replace(mine, state=State.DELIVERED, remote=there or mine.remote))
-            else:
+            record = self._to.look(self._caller, row, mine)
+            if not self._is_done(mine, record, row):
                 self._deliver(mine, row)
-            return
+                return
+            if mine.act is not Act.UPDATE or not self._to.says_more(self._parcel.key):
+                self._count[mine.act.value] += 1
+                remote = remote_id(record) or mine.remote
+                self._note(replace(mine, state=State.DELIVERED, remote=remote))
+                return
         self._refusals.unknown.append(left_open(mine, self._note))
 
     def _readable(self, mine: Delivery) -> bool:
         assert self._to.read is not None
         return not self._to.needs_remote(self._to.read) or mine.remote is not None
 
-    def _arrived(self, mine: Delivery, row: Row) -> str | None:
-        """What the API calls the record if it is as it should be ("" without a name), or None."""
-        record = self._to.look(self._caller, row, mine)
+    def _is_done(self, mine: Delivery, record: Any, row: Row) -> bool:
+        """Whether the record is as it should be, so far as it can be read."""
         if mine.act is Act.DELETE:
-            return "" if record is None else None
-        if record is None or self._to.differs(record, row):
-            return None
-        return remote_id(record) or ""
+            return record is None
+        return record is not None and not self._to.differs(record, row)
 
-    def _note(self, entry: Delivery) -> None:
-        deliveries.note(self._ledger, self._parcel.sync, entry)
+    def _note(self, entry: Delivery, idem: str = "") -> None:
+        deliveries.note(self._ledger, self._parcel.sync, entry, idem=idem)
         if entry.state is State.DELIVERED:
             self._refusals.arrived()

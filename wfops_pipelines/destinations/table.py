@@ -12,6 +12,7 @@ from wfops_pipelines.core.snapshot import DELETED, Diff
 from wfops_pipelines.destinations.foreseeing import Foreseen, Misfit, keyless
 from wfops_pipelines.destinations.misfits import catalogue, misfits, unburied
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING
+from wfops_pipelines.destinations.numbers import Numbers, numbers_in
 from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.destinations.saying import of_postgresql
 from wfops_pipelines.destinations.single import refuse_doubles
@@ -180,6 +181,9 @@ class TableDestination:
         paired = stage_beside(conn, _alone(key, keys), held, key)
         joined = f"{STAGING} s join {self.quoted} t on {paired.on} where {alive(key, held)}"
         return [*run(conn, f"select {_named(key, held)} from {joined}").scalars()]
+
+    def numbers(self, conn: Connection, *_: object) -> Numbers | None:
+        return numbers_in(conn, self.name, self.schema)
 
     def _count(
         self, conn: Connection, parcel: Parcel, held: Mapping[str, str], paired: Pairing

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 QUOTED = 300  # characters of an answer that a message quotes
 REPAIR = (
-    "Mend it over there, then retry; mended at the source it is a newer version: "
-    "leave_out this one."
+    "If the cause can be mended over there, do that and retry. If the row is wrong, mend it at the "
+    "source, from where it comes as a newer version, and leave_out this one."
 )
 ABOUT_ROW = (400, 404, 409, 410, 412, 413, 414, 422, 451)  # asked again, it says the same
 

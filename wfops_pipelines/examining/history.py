@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
+from wfops_pipelines import owning
 from wfops_pipelines.anomaly import ROWS_VERSION
 from wfops_pipelines.core.findings import Finding, findings_of
 from wfops_pipelines.core.parts import Rows
@@ -114,13 +115,17 @@ def _goes_back(sync: Sync, snapshot: Snapshot, services: Services) -> bool:
 
 
 def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> There:
-    """What the destination says about a snapshot; nothing where a row has no key."""
+    """What the destination says about a snapshot; nothing where a row has no key.
+
+    Raises DestinationRefused where its rows are another sync's, as no comparison would be true.
+    """
     usable = sync.key in rows.column_names and not any(
         part[sync.key].null_count for part in rows.parts([sync.key])
     )
     parcel = parcel_of(sync, snapshot, rows, services)
     wants_existing = usable and any(isinstance(r, NewRow) for r in sync.policy.high_impact)
     with services.engine.connect() as conn:
+        owning.refuse_strangers(conn, sync, services)
         existing = sync.destination.existing(conn, parcel, []) if wants_existing else Existing({})
         seen = _foreseen(conn, sync, parcel) if usable else None
         diff, unfit = (seen.diff, seen.misfits) if seen else (None, ())

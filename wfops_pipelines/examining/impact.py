@@ -169,12 +169,10 @@ def _impact(
 ) -> Finding:
     match rule:
         case Above(column, limit, words):
-            said = words or f"{column} is above {limit:,.0f}"
+            said = words or f"{column} is above {limit:,.10g}"
             what = {"empty": empty, "no number": none}
-            told = [f"{how} in {len(some):,} of them" for how, some in what.items() if some]
-            unknown = f" ({column} is {' and '.join(told)})" if told else ""
             named = "" if hidden else f": {_few(keys)}"
-            sentence = f"{said}, in {counted_rows(len(keys))}{unknown}{named}"
+            sentence = f"{_large(said, rule, len(keys), what)}{named}"
             reasons: dict[str, Json] = {
                 k: [[column, 1.0, f"{said}? {column} is {how}"]]
                 for how, some in what.items()
@@ -184,6 +182,17 @@ def _impact(
         case NewRow(words) | Always(words):
             return _approval(words, f"{words}: {counted_rows(len(keys))}", keys, None, None)
     raise AssertionError(f"unknown rule {rule!r}")
+
+
+def _large(said: str, rule: Above, rows: int, what: Mapping[str, list[str]]) -> str:
+    """In how many rows the rule is met, and in how many nobody knows."""
+    unknown = {how: len(some) for how, some in what.items() if some}
+    met = rows - sum(unknown.values())
+    if not unknown:
+        return f"{said}, in {counted_rows(met)}"
+    where = " and ".join(f"{how} in {counted_rows(n)}" for how, n in unknown.items())
+    nobody = f"{rule.column} is {where}, so nobody knows whether it is above {rule.limit:,.10g}"
+    return f"{said}, in {counted_rows(met)}; {nobody}" if met else f"{said}? {nobody}"
 
 
 def _approval(

@@ -19,6 +19,7 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import reviews, snapshots
 from wfops_pipelines.sync import Sync
 
+BACKFILL_TAG = "dagster/backfill"
 INLINE = 900  # characters of Markdown that Dagster shows without a dialog
 EXAMINERS = ("anomaly", "critical_changes", "high_impact")
 
@@ -57,6 +58,39 @@ def staged_apart(sync: Sync, judged: Judged) -> Iterator[Any]:
             yield dg.AssetMaterialization(
                 event.asset_key, metadata=event.metadata, partition=judged.snapshot.partition
             )
+
+
+def staged_before(
+    context: dg.AssetExecutionContext, sync: Sync, services: Services
+) -> Iterator[Any]:
+    """Of a day of which nothing new came: that `staged` is up to date, where that must be said."""
+    key = dg.AssetKey([sync.name, "staged"])
+    if not _asked_for_day(context, key):
+        return
+    day = context.partition_key
+    with services.engine.connect() as conn:
+        newest = snapshots.newest_of(conn, sync.name, day)
+        before = snapshots.get(conn, sync.name, newest) if newest else None
+    known = {"snapshot": f"#{newest}", "digest": before.digest} if before else {}
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata={"verdict": f"nothing new of {day}", "dagster/row_count": 0, **known},
+        data_version=dg.DataVersion(before.digest if before else "nothing"),
+    )
+
+
+def _asked_for_day(context: dg.AssetExecutionContext, key: dg.AssetKey) -> bool:
+    """Whether Dagster would show a day without news as failed, or as never looked at.
+
+    A backfill calls failed what its own run did not materialize. A schedule asks again and again:
+    what goes by new materializations downstream would run for nothing.
+    """
+    if not context.has_partition_key:
+        return False
+    if BACKFILL_TAG in context.run.tags:
+        return True
+    mine = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[context.partition_key])
+    return not context.instance.fetch_materializations(mine, limit=1).records
 
 
 def verdict_words(judged: Judged) -> str:
@@ -108,14 +142,21 @@ def check_results(
 def published_events(
     context: dg.AssetExecutionContext, sync: Sync, services: Services, done: Sequence[Publication]
 ) -> Iterator[Any]:
-    """The materialization of `published` where rows went, and where the gate stands."""
+    """The materialization of `published` where rows went, and where the gate stands.
+
+    A day of which nothing is under way any more is up to date without news, too.
+    """
     published = dg.AssetKey([sync.name, "published"])
     day = context.partition_key if context.has_partition_key else None
     with services.engine.connect() as conn:
         pending = reviews.holding(conn, sync.name)
         mine = of_day(conn, pending, day)
+        moving = day is not None and snapshots.unsettled(conn, sync.name, day)
     if done:
         yield dg.MaterializeResult(asset_key=published, metadata=publication_metadata(done, mine))
+    elif not moving and _asked_for_day(context, published):
+        said = {**gate_metadata([]), "published": f"nothing new of {day}", "dagster/row_count": 0}
+        yield dg.MaterializeResult(asset_key=published, metadata=said)
     elif mine:
         seen = dg.AssetObservation(published, metadata=gate_metadata(mine), partition=day)
         context.log_event(seen)

@@ -47,7 +47,8 @@ def published_key(sync: str) -> dg.AssetKey:
 def sync_assets(sync: Sync, suite: Suite) -> dg.AssetsDefinition:
     """`<sync>/staged` and `<sync>/published` with their checks.
 
-    `published` is not materialized by a run whose snapshot is held: such a run succeeds.
+    `published` is not materialized by a run whose snapshot is held: such a run succeeds. Of a
+    partitioned sync, a day without news is materialized for a backfill, and for the first time.
     """
 
     @dg.multi_asset(
@@ -133,6 +134,8 @@ def _run(context: dg.AssetExecutionContext, sync: Sync) -> Iterator[Any]:
     _acknowledge_retry(context, sync)
     if staged_key(sync.name) in context.selected_asset_keys:
         judged = _guarded(context, sync, "extraction", lambda: _judge(context, project, sync))
+        if not judged:
+            yield from reporting.staged_before(context, sync, services)
         for one in judged:
             if one is judged[-1]:
                 yield from reporting.staged_events(sync, one)

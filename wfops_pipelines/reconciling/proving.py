@@ -25,7 +25,7 @@ from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.destinations.parcel import CHANGED
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.ledger import REVERTED, parcel_of
+from wfops_pipelines.ledger import parcel_of
 from wfops_pipelines.masking import named
 from wfops_pipelines.reconciling.differing import differs, held_now
 from wfops_pipelines.reconciling.fates import Fate, Fates, read_written
@@ -38,6 +38,7 @@ from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.settled import REVERTED
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:

@@ -95,8 +95,10 @@ class Asked:
             )
         if status in (401, 403):
             return self.refused(said)
-        if status >= 500 or status in _PASSING:
-            return self.unreachable(said)
+        if status >= 500 or status in _PASSING:  # it is there: the address is right
+            return self.unreachable(
+                said, "retry later; if it stays so, look at the vendor's status page"
+            )
         if status in _MISSING:
             return self.malformed(
                 said, "correct the path in the sync, or let the token see it; then retry"

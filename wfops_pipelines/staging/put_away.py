@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import publications_of, published_rows
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GONE_BY = 0  # no snapshot's number
+LOOK_BACK = 10  # extractions, for what had gone out before
 
 
 def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
@@ -45,7 +47,8 @@ def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
             keys = _keys_of(conn, sync, one, services)
             if one.keys is not None:
                 keys = _named_now(conn, sync, one, one.keys, services)
-            _remember(conn, sync, root, keys, services)
+            spared = one if one.as_one and not anew else None
+            _remember(conn, sync, root, keys, services, spared)
 
 
 def _keys_of(
@@ -135,8 +138,14 @@ def _pairs(part: pa.Table) -> Iterator[tuple[str, str]]:
 
 
 def _remember(
-    conn: Connection, sync: Sync, root: Snapshot, keys: frozenset[str] | None, services: Services
+    conn: Connection,
+    sync: Sync,
+    root: Snapshot,
+    keys: frozenset[str] | None,
+    services: Services,
+    as_one: Settled | None,
 ) -> None:
+    """Remember rows of `root` as it has them; of those put away `as_one`, what stood is not."""
     import pyarrow as pa
 
     try:
@@ -144,12 +153,49 @@ def _remember(
     except SnapshotDamaged:
         return
     told = {k: v for part in parts for k, v in _pairs(part) if k != NO_KEY}
+    if as_one is not None and (stood := _stood(conn, sync, root, as_one, told, services)):
+        told = {k: v for k, v in told.items() if k not in stood}
+        stay = [[k not in stood for k in part["key"].to_pylist()] for part in parts]
+        masks = (pa.array(kept, pa.bool_()) for kept in stay)
+        parts = [part.filter(mask) for part, mask in zip(parts, masks, strict=True)]
     over = _passed(conn, sync, root, told, services)
     for part in parts:
         seqs = [over.get(key) for key in part["key"].to_pylist()]
         for by in {s for s in seqs if s != GONE_BY}:
             some = pa.array([s == by for s in seqs], pa.bool_())
             remembered.recall(conn, sync.name, root.seq, part.filter(some), passed_by=by)
+
+
+def _stood(
+    conn: Connection,
+    sync: Sync,
+    root: Snapshot,
+    as_one: Settled,
+    told: dict[str, str],
+    services: Services,
+) -> set[str]:
+    """Of these rows of `root`, those that had gone out before just so, and that no finding names.
+
+    Nothing would come of them, and without them the rest would be judged as if it were all.
+    """
+    evidence = snapshots.evidence(conn, sync.name, as_one.seq)
+    named = {k for f in findings_of(evidence[1]) for k in f.keys} if evidence else set()
+    left = {k: v for k, v in told.items() if remembered_key(k) not in named}
+    found: set[str] = set()
+    before = snapshots.extracted_before(conn, sync.name, root.seq, LOOK_BACK)
+    for made in (m for b in before for m in reversed(snapshots.of_rank(conn, sync.name, b.seq))):
+        parts = _parts(conn, made, current=True) if left else set()
+        if not parts:
+            continue
+        try:
+            out = set(_published(conn, sync, made, parts, services))
+            asked = frozenset(map(remembered_key, left))
+            for key, version in _versions(conn, sync, made, asked, services):
+                if remembered_key(key) in out and left.pop(key, None) == version:
+                    found.add(key)
+        except SnapshotDamaged:
+            break  # of what went out last, nobody knows what it was
+    return found
 
 
 def _passed(
@@ -189,8 +235,10 @@ def _passed(
     return over
 
 
-def _parts(conn: Connection, snapshot: Snapshot) -> set[str]:
-    return {p.part for p in publications_of(conn, snapshot.sync, snapshot.seq)}
+def _parts(conn: Connection, snapshot: Snapshot, *, current: bool = False) -> set[str]:
+    """The parts of it that went out; `current`: and were not taken back."""
+    found = publications_of(conn, snapshot.sync, snapshot.seq)
+    return {p.part for p in found if not current or p.reverted_at is None}
 
 
 def _published(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select
@@ -14,6 +14,7 @@ from wfops_pipelines.store import tables as t
 
 ALL = ""  # no key is empty
 LATE = timedelta(minutes=5)  # what was noted before may be seen only now: it waited for locks
+REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
 SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
@@ -22,12 +23,14 @@ class Settled:
     """Rows of the snapshot `seq`, by their keys (None: all), and when somebody settled them.
 
     `root` is the extraction that told them: `seq`, or that of which an edit or a question was made.
+    `as_one`: they were rejected or taken back all together, not each for itself.
     """
 
     at: datetime
     seq: int
     keys: frozenset[str] | None
     root: int
+    as_one: bool = False
 
 
 def lately(conn: Connection, sync: str) -> list[Settled]:
@@ -92,7 +95,7 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     Not what did not go because of one of these: nobody settled it as it came then.
     """
     q, r, s, o = t.quarantine.c, t.reviews.c, t.snapshots.c, t.outbox.c
-    away = select(q.at, q.seq, q["keys"]).where(q.sync == sync, q.at >= moment)
+    away = select(q.at, q.seq, q["keys"], q.part).where(q.sync == sync, q.at >= moment)
     away = away.where(~q.part.contains(SETTLED))
     held = r.kind.in_([k.value for k in HOLDS])
     again = select(r.opened_at, r.seq, r["keys"], r.kind)
@@ -102,14 +105,20 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     decided = decided.where(o.sync == sync, o.done_at.is_(None), o.created_at >= moment, held)
     edited = select(s.staged_at, s.origin, s.edits)
     edited = edited.where(s.sync == sync, s.edits.is_not(None), s.staged_at >= moment)
-    found = [(row[0], row[1], _set(row[2])) for row in conn.execute(away)]
+    found: list[Settled] = []
+    for row in conn.execute(away):
+        part, back, _ = row.part.partition(REVERTED)
+        as_one = row[2] is None or bool(back and " " not in part)  # else it stays, and it says why
+        found.append(Settled(row[0], row[1], _set(row[2]), row[1], as_one))
     for row in conn.execute(again.union_all(decided)):
-        found.append((row[0], row[1], _set(row[2]) if row.kind == "rows" else None))
+        keys = _set(row[2]) if row.kind == "rows" else None
+        found.append(Settled(row[0], row[1], keys, row[1]))
     for row in conn.execute(edited):
-        found.append((row[0], row[1], frozenset(cell[0] for cell in row.edits)))
-    roots = _roots(conn, sync, {seq for _, seq, _ in found})
-    in_order = sorted(found, key=lambda one: one[:2])
-    return [Settled(at, seq, keys, roots.get(seq) or seq) for at, seq, keys in in_order]
+        keys = frozenset(cell[0] for cell in row.edits)
+        found.append(Settled(row[0], row[1], keys, row[1]))
+    roots = _roots(conn, sync, {one.seq for one in found})
+    in_order = sorted(found, key=lambda one: (one.at, one.seq))
+    return [replace(one, root=roots.get(one.seq, one.seq)) for one in in_order]
 
 
 def _roots(conn: Connection, sync: str, seqs: Collection[int]) -> dict[int, int]:

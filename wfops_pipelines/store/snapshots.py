@@ -176,6 +176,13 @@ def extracted_since(
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
 
+def extracted_before(conn: Connection, sync: str, seq: int, limit: int) -> list[Snapshot]:
+    """The newest `limit` extractions before that number, newest first."""
+    c = t.snapshots.c
+    query = select(t.snapshots).where(c.sync == sync, c.seq < seq, c.origin.is_(None))
+    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()).limit(limit))]
+
+
 def digests(conn: Connection) -> list[tuple[str, int, str]]:
     """(sync, number, digest) of every snapshot."""
     c = t.snapshots.c
@@ -203,6 +210,11 @@ def unsettled_before(conn: Connection, sync: str, rank: int, partition: str | No
         s.partition.is_not_distinct_from(partition),
     )
     return conn.execute(query.where(moving | asked).limit(1)).first() is not None
+
+
+def unsettled(conn: Connection, sync: str, partition: str) -> bool:
+    """As `unsettled_before`, of all rows of a partition."""
+    return unsettled_before(conn, sync, newest_of(conn, sync, partition) + 1, partition)
 
 
 def set_state(conn: Connection, sync: str, seq: int, state: SnapshotState) -> None:

@@ -204,6 +204,7 @@ publications = Table(  # the ledger: each part of a snapshot at most once
     Column("stale", BigInteger, nullable=False),
     Column("deleted", BigInteger),
     Column("decision", Text),
+    Column("named_by", Text),  # the sync's key by then, which names its rows at the destination
     _time("published_at", nullable=False),
     _time("reverted_at"),
     Column("reverted_by", Text),  # the decision
@@ -277,6 +278,13 @@ delivered_to = Table(  # the system in which the remote ids of a sync's deliveri
     metadata,
     Column("sync", Text, primary_key=True),
     Column("system", Text, nullable=False),
+)
+
+owners = Table(  # the sync that the numbers of snapshots in a destination's rows are of
+    "owners",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
 )
 
 reversals = Table(  # one row for each row that was taken back from a SaaS destination

@@ -22,6 +22,7 @@ from wfops_pipelines.masking import named
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import replaced
 from wfops_pipelines.sync import Sync
+from wfops_pipelines.undoing import hindrance
 from wfops_pipelines.web.held_rows import MASK, ROWS_SHOWN
 
 ELSEWHERE = "What each row was before is kept at the destination, which this page does not ask."
@@ -46,6 +47,8 @@ def reverting(
     if sync is None or review.kind is not ReviewKind.REVERT:
         return None
     parts = [p for p in publications_of(conn, sync.name, snapshot.seq) if p.reverted_at is None]
+    if why := hindrance(conn, sync, parts):
+        return {"rows": [], "more": 0, "note": why}
     names = {p.part for p in parts}
     rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, names, services)
     if not parts or rows is None:
