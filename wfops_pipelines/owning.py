@@ -40,17 +40,19 @@ def refuse_strangers(conn: Connection, sync: Sync, services: Services) -> None:
     )
 
 
-def own(conn: Connection, sync: Sync, services: Services) -> None:
+def own(sync: Sync, services: Services) -> None:
     """Note whose rows the destination holds from now on. Raises as `refuse_strangers`.
 
-    At once: what is written over there stays where the caller's transaction breaks off.
+    Before anything is written over there, which may stay where its transaction breaks off.
     """
-    refuse_strangers(conn, sync, services)
-    if not isinstance(sync.destination, Numbered) or _owner(conn, sync) == sync.name:
+    if not isinstance(sync.destination, Numbered):
         return
-    mine = insert(t.owners).values(destination=sync.destination.words, sync=sync.name)
-    with services.engine.begin() as aside:
-        aside.execute(
+    with services.engine.begin() as conn:
+        refuse_strangers(conn, sync, services)
+        if _owner(conn, sync) == sync.name:
+            return
+        mine = insert(t.owners).values(destination=sync.destination.words, sync=sync.name)
+        conn.execute(
             mine.on_conflict_do_update(index_elements=["destination"], set_={"sync": sync.name})
         )
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert
 from wfops_pipelines import failing, mending, owning, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json, findings_of
-from wfops_pipelines.core.reviews import Actor, Review, ReviewKind, Verb
+from wfops_pipelines.core.reviews import HOLDS, Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.deciding import confident, leaving
@@ -65,6 +65,8 @@ def publish_cleared(
         if controls.paused(conn, sync.name):
             return ()
         cleared = snapshots.in_state(conn, sync.name, SnapshotState.CLEARED, partition=name)
+    if cleared:
+        owning.own(sync, services)
     done = [_publish_clean(sync, s.seq, services, actor) for s in cleared]
     mending.close(sync, "publishing", services, name)
     return tuple(p for p in done if p is not None)
@@ -139,7 +141,10 @@ def release(sync: Sync, decision: str, services: Services, actor: Actor) -> Publ
         errand = reviews.errand(conn, decision)
         if errand is None or errand.seq is None:
             return None
+        review = reviews.get(conn, errand.review)
         day = snapshots.get(conn, sync.name, errand.seq).partition
+    if review and review.kind in HOLDS and errand.verb in (Verb.APPROVE, Verb.APPROVE_CLEAN):
+        owning.own(sync, services)
     done = _release(sync, decision, services, actor)
     mending.close(sync, "release", services, day)
     return done
@@ -256,7 +261,6 @@ def _publish(
     decision: str | None = None,
 ) -> Publication:
     one_at_a_time(conn, sync)
-    owning.own(conn, sync, services)
     rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
     away = left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(rows, sync.key, None, away)
