@@ -17,11 +17,13 @@ from wfops_pipelines.core.reviews import HOLDS, Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.deciding import confident, leaving
+from wfops_pipelines.destinations import RestDestination, deliveries
 from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
     Publication,
+    key_then,
     left_out,
     one_at_a_time,
     parcel_of,
@@ -248,6 +250,19 @@ def _flagged(conn: Connection, sync: Sync, snapshot: Snapshot) -> frozenset[str]
     return flagged(findings_of(found[1]), sync.policy)
 
 
+def _refuse_renamed(conn: Connection, sync: Sync, snapshot: Snapshot) -> None:
+    """What an API was sent is known by the key of then: by another one it would be sent again."""
+    then = key_then(conn, sync, snapshot.seq)
+    if then == sync.key or not isinstance(sync.destination, RestDestination):
+        return
+    if deliveries.any_sent(conn, sync.name):
+        raise DestinationRefused(
+            f"{snapshot.name} was examined with the key {then!r}, and the sync's key is "
+            f"{sync.key!r} now, by which the API would be sent again what it has. Declare "
+            f"key={then!r} again and retry; change it when nothing is under way any more."
+        )
+
+
 def _publish(
     conn: Connection,
     sync: Sync,
@@ -261,6 +276,7 @@ def _publish(
     decision: str | None = None,
 ) -> Publication:
     one_at_a_time(conn, sync)
+    _refuse_renamed(conn, sync, snapshot)
     rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
     away = left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(rows, sync.key, None, away)

@@ -59,6 +59,16 @@ def test_where_the_file_is_lost_that_tells_what_was_rejected_such_rows_wait(benc
     assert names(bench) == ["1", "4"]
 
 
+def test_a_file_that_is_lost_holds_nothing_that_it_cannot_have_told(bench):
+    with bench.services.engine.connect() as conn:
+        digest = snapshots.get(conn, "things", 2).digest
+    (bench.folder / f"{digest}.parquet").unlink()
+    days = 14400
+    bench.run(rows(("5", days, 1)))
+    (judged,) = bench.run(rows(("5", days, 1), ("6", days - 300, 1), ("7", days + 10, 1))).judged
+    assert judged.review is None
+
+
 def test_a_late_row_from_before_the_window_comes_once_and_so_does_a_change(bench):
     late, mended = ("6", 2, 1), ("3", 3, 7)
     assert bench.run(rows(late, mended)).judged[0].snapshot.rows == 2

@@ -9,9 +9,10 @@ from tests.conftest import MACHINE
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_another_cursor import ByModified
 from tests.flow.test_reading_since import Timely
-from wfops_pipelines import Policy, flow, rest_destination
-from wfops_pipelines.core.reviews import Verb
-from wfops_pipelines.errors import SettingsError
+from wfops_pipelines import Policy, flow, publishing, rest_destination
+from wfops_pipelines.core.reviews import Actor, Verb
+from wfops_pipelines.deciding import steering
+from wfops_pipelines.errors import DestinationRefused, SettingsError
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.sync import day_named
@@ -22,6 +23,11 @@ START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 WHOLE = Policy(reviewers="team", scope="whole", overlap_minutes=60)
 ROWS = Policy(reviewers="team", hold_rows_up_to=0.9, overlap_minutes=60)
 ONE, TWO = day_named("2026-05-01"), day_named("2026-05-02")
+UPDATES = rest_destination(
+    "crm", "POST /contacts", update="PATCH /contacts/{remote_id}",
+    delete="DELETE /contacts/{remote_id}", read="GET /contacts/{remote_id}",
+    record="contact", body={"email": "{name}", "ref": "{id}"},
+)  # fmt: skip
 CREATES = rest_destination("crm", "POST /contacts", body={"email": "{name}", "ref": "{id}"})
 
 
@@ -137,6 +143,41 @@ def test_the_first_run_of_each_day_waits_where_a_sync_is_partitioned_now(make_be
     assert of_day(bench, [row("1", 12)], ONE) is None
     assert "partitioned by day now" in asked(of_day(bench, [row("3", days=1)], TWO))
     accounted(bench)
+
+
+def test_a_day_that_begins_later_has_nothing_of_before(make_bench):
+    bench = make_bench(ROWS)
+    bench.run([row("1"), row("2")])
+    declared(bench, days_from=START.date())
+    bench.clock.advance(minutes=2 * 1440)
+    today = bench.clock()
+    late = {**row("3"), "updated_at": today}
+    assert of_day(bench, [late], day_named(f"{today.date()}")) is None
+
+
+def under_way(bench):
+    """Rows that were let go by one key, and wait while the sync is paused."""
+    steering.pause(bench.name, "wait", Actor("ana", verified=True), bench.project, bench.services)
+    bench.run([row("1", 11), row("2"), row("3", days=1)])
+    steering.resume(bench.name, "go", Actor("ana", verified=True), bench.project, bench.services)
+
+
+@pytest.mark.parametrize("cursor", ["updated_at", None])
+def test_what_was_let_go_by_another_key_is_not_sent_to_an_api_by_this_one(make_bench, cursor):
+    with contacts_api() as api:
+        bench = make_bench(ROWS, UPDATES, api.environ)
+        declared(bench, cursor=cursor)
+        bench.run([row("1"), row("2")])
+        under_way(bench)
+        declared(bench, key="code")
+        with pytest.raises(DestinationRefused, match=r"key 'id'.*Declare key='id' again"):
+            publishing.publish_cleared(bench.sync, bench.services, MACHINE.actor)
+        assert api.made == 2
+        (judged,) = flow.stage_and_judge(bench.project, bench.sync, bench.services, MACHINE)
+        assert "named by code now" in asked(judged.review)
+        declared(bench, key="id")
+        publishing.publish_cleared(bench.sync, bench.services, MACHINE.actor)
+        assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "3"]
 
 
 def test_without_its_days_a_sync_does_not_run(make_bench):

@@ -160,6 +160,46 @@ def test_rows_that_had_gone_out_before_stay_when_what_came_after_is_taken_back(w
     settled(bench)
 
 
+def by_hand(bench, id, amount):
+    with bench.services.engine.begin() as conn:
+        table = bench.sync.destination.quoted
+        conn.exec_driver_sql(f"update {table} set amount = {amount} where id = '{id}'")
+
+
+def test_what_somebody_changed_by_hand_is_not_overwritten_after_a_rejection(whole):
+    """It had gone out as it is again, and the destination holds something else."""
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    by_hand(bench, "1", 99)
+    review = bench.held([row("1"), row("g0", -5), *FIVE[1:]])
+    bench.release(bench.decide(review, Verb.REJECT, actor=BOB))
+    assert staged(bench, [row("1"), row("g0", 12), *FIVE[1:]]) == [5]
+    assert bench.rows("id, amount")[:2] == [("1", 99), ("g0", 12)]
+
+
+def test_what_a_revert_brought_back_that_was_changed_by_hand_stays(whole):
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    by_hand(bench, "1", 99)
+    second = [row("1"), row("g0", 11), *FIVE[1:]]
+    bench.run(second)
+    asked = undoing.ask("things", 2, "overwrote 99", ANA, bench.project, bench.services)
+    bench.release(bench.decide(asked, Verb.APPROVE, actor=BOB))
+    bench.run(second)
+    bench.run([row("1"), row("g0", 12), *FIVE[1:]])
+    assert bench.rows("id, amount")[:2] == [("1", 99), ("g0", 12)]
+
+
+def test_what_had_gone_somewhere_else_is_put_away_with_the_rest(whole):
+    bench = whole(missing="keep")
+    bench.run([row("1"), *FIVE])
+    to = replace(bench.sync.destination, name="elsewhere")
+    bench.project.syncs["things"] = replace(bench.sync, destination=to)
+    review = bench.held([row("1", -5), *FIVE])
+    bench.release(bench.decide(review, Verb.REJECT, actor=BOB))
+    assert staged(bench, [row("1", 5), *FIVE]) == [1]
+
+
 def test_what_was_put_away_is_news_again_once_something_newer_was_published(whole):
     bench = whole(missing="keep")
     bench.run([row("1"), row("2")])

@@ -152,6 +152,15 @@ def rename(conn: Connection, sync: str, key: str, seq: int, new: str) -> None:
     )
 
 
+def any_sent(conn: Connection, sync: str) -> bool:
+    """Whether anything of a sync has arrived, or may have."""
+    query = (
+        "select exists (select from wfops.deliveries where sync = %(sync)s "
+        "and state in ('delivered', 'sending', 'unknown'))"
+    )
+    return bool(conn.exec_driver_sql(query, {"sync": sync}).scalar())
+
+
 def others(
     conn: Connection, sync: str, seq: int, keys: Iterable[str]
 ) -> Mapping[str, list[Delivery]]:

@@ -78,7 +78,7 @@ class Sending:
         wanted = [(key, row) for row in rows if self._needs_look(key := self._key(row), row)]
         known = {key: one for key, _ in wanted if (one := self._last(key))}
         since = datetime.now(UTC) - READABLE
-        lately = self._ledger, self._parcel.sync, known, since
+        lately = self._ledger, self._parcel.sync, [key for key, _ in wanted], since
         self._sent = deliveries.written(*lately)
         self._taken = deliveries.written(*lately, deliveries.REVERSALS)
         try:

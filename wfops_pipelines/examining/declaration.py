@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Connection, exists, func, or_, select
 
 from wfops_pipelines.core.findings import Finding, Severity
 from wfops_pipelines.core.reviews import HOLDS, ReviewState
-from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.sync import Sync
+from wfops_pipelines.sync import Day, Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Declared:
 
 
 def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Declared | None:
-    """The newest extraction (of this day) that was declared otherwise, and was settled or waits.
+    """The newest extraction (of this day) that was declared otherwise, and is settled or let go.
+
+    Or it waits for a person.
 
     None where something that was extracted since was published: a person has let it go, then.
     """
@@ -41,15 +44,20 @@ def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Decl
     of_before = (s.sync == sync.name) & (s.seq < snapshot.seq)
     went = exists().where(p.sync == s.sync, p.seq == s.seq)
     q, r = t.quarantine.c, t.reviews.c
-    asked = (r.kind.in_([kind.value for kind in HOLDS])) & (r.state == ReviewState.PENDING.value)
+    open_ = [ReviewState.PENDING.value, ReviewState.APPROVED.value]  # approved, it may be under way
+    asked = r.kind.in_([kind.value for kind in HOLDS]) & r.state.in_(open_)
     settled = or_(
         went,
+        s.state == SnapshotState.CLEARED.value,
         exists().where(q.sync == s.sync, q.seq == s.seq),
         exists().where(r.sync == s.sync, r.seq == s.seq, asked),
     )
     # what was not noted is null, and is no other one
     otherwise = or_(e.named_by != sync.key, s.dated_by != (sync.cursor or ""), ~same_day)
-    in_its_place = same_day if snapshot.partition is None else same_day | s.partition.is_(None)
+    in_its_place = same_day
+    if snapshot.partition is not None:  # what was extracted before it began has none of its rows
+        began = Day(date.fromisoformat(snapshot.partition)).start
+        in_its_place |= s.partition.is_(None) & (func.coalesce(s.asked_upto, s.staged_at) > began)
     with_evidence = t.snapshots.join(t.evidence, (e.sync == s.sync) & (e.seq == s.seq))
     wrong = snapshots.unnamed(conn, sync.name, sync.key)
     query = (

@@ -95,23 +95,33 @@ def _settled(
 
     if sync.cursor is None:
         return settled.meanwhile(conn, snapshot, lost)
-    if snapshot.reread_by or _goes_back(sync, snapshot, services):
-        return settled.unreadable(conn, snapshot, lost)
-    return frozenset()
+    if snapshot.cursor_from is None:
+        return frozenset()
+    since = _first_time(sync, snapshot, services)
+    if since is None or (since >= snapshot.cursor_from and not snapshot.reread_by):
+        return frozenset()
+    upto = snapshot.asked[1] if snapshot.reread_by and snapshot.asked else snapshot.cursor_from
+    told = snapshots.reaching(conn, sync.name, since)
+    may = {s.seq for s in told if _reaches(s, since, upto or snapshot.staged_at)}
+    return settled.unreadable(conn, snapshot, lost, may)
 
 
-def _goes_back(sync: Sync, snapshot: Snapshot, services: Services) -> bool:
-    """Whether it has a row that is dated before what the source was asked for."""
+def _reaches(snapshot: Snapshot, since: datetime, upto: datetime) -> bool:
+    """Whether it may hold rows of that stretch: one that was dated ahead moved no cursor."""
+    reached = snapshot.cursor_to is not None and snapshot.cursor_to >= since
+    return reached or snapshot.staged_at < upto
+
+
+def _first_time(sync: Sync, snapshot: Snapshot, services: Services) -> datetime | None:
+    """The first time of its rows; None where none has one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if snapshot.cursor_from is None or sync.cursor is None:
-        return False
-    start = snapshot.cursor_from.astimezone(UTC).replace(tzinfo=None)
     rows = services.rows(snapshot)
     parts = rows.parts([sync.cursor]) if sync.cursor in rows.column_names else ()
-    moments = (part[sync.cursor].cast(pa.timestamp("us")) for part in parts)
-    return any(pc.any(pc.less(m, pa.scalar(start))).as_py() for m in moments)
+    first = [pc.min(part[sync.cursor].cast(pa.timestamp("us"))).as_py() for part in parts]
+    known = [moment.replace(tzinfo=UTC) for moment in first if moment is not None]
+    return min(known, default=None)
 
 
 def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -> There:
@@ -131,11 +141,11 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
         diff, unfit = (seen.diff, seen.misfits) if seen else (None, ())
         certain = diff.deleted if diff and isinstance(sync.destination, Exacting) else None
         again = [key for key, before in snapshot.doubted if not before] if usable else []
-        same = _same(conn, sync, snapshot, rows, services, again)
+        same = held_just_so(conn, sync, snapshot, rows, services, again)
         return There(existing, diff, _living(conn, sync, rows, services), unfit, certain, same)
 
 
-def _same(
+def held_just_so(
     conn: Connection,
     sync: Sync,
     snapshot: Snapshot,

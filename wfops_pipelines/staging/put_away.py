@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
+from wfops_pipelines.examining.history import held_just_so
 from wfops_pipelines.ledger import publications_of, published_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.rereading import identities_of
@@ -174,10 +175,30 @@ def _stood(
     told: dict[str, str],
     services: Services,
 ) -> set[str]:
-    """Of these rows of `root`, those that had gone out before just so, and that no finding names.
+    """Of these rows of `root`, those that had gone out before, and that the destination holds so.
 
-    Nothing would come of them, and without them the rest would be judged as if it were all.
+    Nothing would come of them, and without them the rest would be judged as if it were all. None
+    that a finding names is among them, and none where the destination cannot say.
     """
+    gone = _gone_before(conn, sync, root, as_one, told, services)
+    names = [remembered_key(key) for key in gone]
+    try:
+        with services.engine.connect() as aside:
+            here = held_just_so(aside, sync, root, services.rows(root), services, names)
+    except Exception:  # whatever it is, they stay put away
+        return set()
+    return {key for key in gone if remembered_key(key) in here}
+
+
+def _gone_before(
+    conn: Connection,
+    sync: Sync,
+    root: Snapshot,
+    as_one: Settled,
+    told: dict[str, str],
+    services: Services,
+) -> set[str]:
+    """Of these rows, those whose newest version that went out before is the same."""
     evidence = snapshots.evidence(conn, sync.name, as_one.seq)
     named = {k for f in findings_of(evidence[1]) for k in f.keys} if evidence else set()
     left = {k: v for k, v in told.items() if remembered_key(k) not in named}

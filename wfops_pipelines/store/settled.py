@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -59,12 +59,15 @@ def meanwhile(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool])
     return frozenset(key for o in risky for key in ({ALL} if o.keys is None else o.keys))
 
 
-def unreadable(conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool]) -> frozenset[str]:
-    """The keys of rows that may be in what was read again from a date as people settled otherwise.
+def unreadable(
+    conn: Connection, snapshot: Snapshot, lost: Callable[[int], bool], may: Container[int]
+) -> frozenset[str]:
+    """The keys of rows that may be in what was read again as people settled otherwise.
 
-    What is staged twice is told by the files, and one is `lost`. As of `meanwhile`, `ALL` is any.
+    What is staged twice is told by the files, and one is `lost`, of the extractions that `may` hold
+    such rows. As of `meanwhile`, `ALL` is any.
     """
-    found = [o for o in ever(conn, snapshot.sync) if o.root < snapshot.seq]
+    found = [o for o in ever(conn, snapshot.sync) if o.root < snapshot.seq and o.root in may]
     gone = {seq for seq in {o.seq for o in found} if lost(seq)}
     risky = (o for o in found if o.seq in gone)
     return frozenset(key for o in risky for key in ({ALL} if o.keys is None else o.keys))
