@@ -166,6 +166,7 @@ def _settled_since(record: Record, n: int, key: str, before: datetime | None = N
         told = record.rows[_rank(record, m)].get(key)
         asked = record.asked.get(m, [])
         stays = record.fate[m, key] == "stay" and asked  # else it was put away like this itself
+        stays = stays and not (before and _stood(record, m, key))
         away = asked[-1].decided_at if stays else None
         edited = any(k == key for k, *_ in record.snapshots[m].edits or ())
         times = [away, record.snapshots[m].staged_at if edited else None]

@@ -133,6 +133,19 @@ def test_rows_that_had_gone_out_stay_when_a_whole_snapshot_is_rejected(whole, ed
     settled(bench)
 
 
+def test_so_they_do_where_the_next_run_comes_at_once(whole):
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    review = bench.held([row("1", -5), *FIVE])
+    bench.release(bench.decide(review, Verb.REJECT))
+    bench.source.answer([row("1", 11), row("g0", 11), *FIVE[1:]])
+    bench.clock.advance(minutes=1)
+    done = flow.run_sync(bench.project, bench.sync, bench.services, MACHINE)
+    assert [p.rows for p in done.publications] == [6]
+    assert bench.rows("id, amount")[:2] == [("1", 11), ("g0", 11)]
+    settled(bench)
+
+
 def test_rows_that_a_finding_names_are_put_away_though_they_had_gone_out(whole):
     bench = whole()
     things = bench.project.suites["things"]

@@ -96,7 +96,7 @@ def settled_since(
     unnamed = snapshots.unnamed(conn, sync.name, sync.key) if since else frozenset()
     for one in (o for o in since if o.root not in unnamed):
         keys = _keys_of(conn, sync, one, services)
-        same = _same(conn, sync, snapshots.get(conn, sync.name, one.root), snapshot, keys, services)
+        same = _same(conn, sync, one, snapshot, keys, services)
         found[one.root] = found.get(one.root, frozenset()) | same
     return {root: keys for root, keys in found.items() if keys}
 
@@ -104,21 +104,25 @@ def settled_since(
 def _same(
     conn: Connection,
     sync: Sync,
-    root: Snapshot,
+    one: Settled,
     snapshot: Snapshot,
     keys: frozenset[str] | None,
     services: Services,
 ) -> frozenset[str]:
-    """Which of these rows (None: all) a later snapshot has as `root` has them.
+    """Which of these rows (None: all) a later snapshot has as they were when they were settled.
 
-    Not those of which another version went out in between: to these the source came back.
+    Not those of which another version went out in between: to these the source came back. Nor those
+    that stood while the others were put away.
     """
+    root = snapshots.get(conn, sync.name, one.root)
     here = _versions(conn, sync, snapshot, keys, services)
     try:
         there = set(_versions(conn, sync, root, keys, services))
     except SnapshotDamaged:
         there = {*here}
     same = {k: v for k, v in there.intersection(here) if k != NO_KEY}
+    for key in _stood(conn, sync, root, one, same, services) if one.as_one else ():
+        del same[key]
     over = _passed(conn, sync, root, {**same}, services, before=snapshot.seq)
     return frozenset(remembered_key(key) for key in same if over.get(key) != GONE_BY)
 
