@@ -9,15 +9,13 @@ from __future__ import annotations
 from sqlalchemy import Connection, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from wfops_pipelines.core.snapshot import SnapshotState
+from wfops_pipelines.core.snapshot import SnapshotState, number_in
 from wfops_pipelines.destinations import Numbered
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store import tables as t
 from wfops_pipelines.sync import Sync
-
-_NUMBER = 0xFFFF_FFFF  # of a version, the snapshot's own number; its day stands in front
 
 
 def refuse_strangers(conn: Connection, sync: Sync, services: Services) -> None:
@@ -33,7 +31,7 @@ def refuse_strangers(conn: Connection, sync: Sync, services: Services) -> None:
         return  # none would pass for newer: as in its own table under another name
     whose = f"the sync {owner}" if owner else "another sync or installation"
     raise DestinationRefused(
-        f"{to.words} holds rows of {whose}, up to #{found.highest & _NUMBER}, beside which those "
+        f"{to.words} holds rows of {whose}, up to #{number_in(found.highest)}, beside which those "
         f"of {sync.name} would pass for older. Where nothing else writes there, {found.repair}; "
         f"else give {sync.name} a destination of its own. Then retry.",
         {"destination": to.words},

@@ -179,12 +179,16 @@ class Sending:
 
         Late or not, where what was sent for it lately is the same.
         """
-        record, last = self._seen.get(entry.key), self._last(entry.key)
-        same = last is not None and last.idem == self._idem(last.seq, last.key, asked)
-        late = entry.key in self._taken or (entry.key in self._sent and not same)
-        if entry.act is not Act.UPDATE or record is None or late:
+        record = self._seen.get(entry.key)
+        if entry.act is not Act.UPDATE or record is None or entry.key in self._taken:
+            return False
+        if entry.key in self._sent and not self._was_asked_last(entry.key, asked):
             return False
         return not self._to.would_change(record, row, self._parcel.key)
+
+    def _was_asked_last(self, key: str, asked: Sequence[Any]) -> bool:
+        last = self._last(key)
+        return last is not None and last.idem == self._idem(last.seq, key, asked)
 
     def _keep_image(self, entry: Delivery, row: Row) -> None:
         """What the record was before, unless this is a try that may have changed it already."""

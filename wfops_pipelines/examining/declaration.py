@@ -30,9 +30,7 @@ class Declared:
 
 
 def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Declared | None:
-    """The newest extraction (of this day) that was declared otherwise, and is settled or let go.
-
-    Or it waits for a person.
+    """The newest extraction (of its day) declared otherwise that went, waits or is settled.
 
     None where something that was extracted since was published: a person has let it go, then.
     """

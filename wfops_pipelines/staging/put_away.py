@@ -185,6 +185,8 @@ def _stood(
     that a finding names is among them, and none where the destination cannot say.
     """
     gone = _gone_before(conn, sync, root, as_one, told, services)
+    if not gone:
+        return set()
     names = [remembered_key(key) for key in gone]
     try:
         with services.engine.connect() as aside:
@@ -207,10 +209,11 @@ def _gone_before(
     named = {k for f in findings_of(evidence[1]) for k in f.keys} if evidence else set()
     left = {k: v for k, v in told.items() if remembered_key(k) not in named}
     found: set[str] = set()
-    before = snapshots.extracted_before(conn, sync.name, root.seq, LOOK_BACK)
+    before = snapshots.extracted_since(conn, sync.name, 0, root.seq, LOOK_BACK)
     for made in (m for b in before for m in reversed(snapshots.of_rank(conn, sync.name, b.seq))):
-        parts = _parts(conn, made, current=True) if left else set()
-        if not parts:
+        if not left:
+            break
+        if not (parts := _parts(conn, made, current=True)):
             continue
         try:
             out = set(_published(conn, sync, made, parts, services))

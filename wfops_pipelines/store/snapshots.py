@@ -167,19 +167,12 @@ def unnamed(conn: Connection, sync: str, key: str) -> frozenset[int]:
 
 
 def extracted_since(
-    conn: Connection, sync: str, seq: int, before: int | None = None
+    conn: Connection, sync: str, seq: int, before: int | None = None, limit: int | None = None
 ) -> list[Snapshot]:
-    """The extractions after that number (and `before` another one), newest first."""
+    """The newest `limit` extractions after that number (and `before` another one), newest first."""
     c = t.snapshots.c
     query = select(t.snapshots).where(c.sync == sync, c.seq > seq, c.origin.is_(None))
     query = query if before is None else query.where(c.seq < before)
-    return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
-
-
-def extracted_before(conn: Connection, sync: str, seq: int, limit: int) -> list[Snapshot]:
-    """The newest `limit` extractions before that number, newest first."""
-    c = t.snapshots.c
-    query = select(t.snapshots).where(c.sync == sync, c.seq < seq, c.origin.is_(None))
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()).limit(limit))]
 
 
