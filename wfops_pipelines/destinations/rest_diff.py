@@ -44,6 +44,8 @@ def diff(
         late = key in known and known[key].seq > parcel.seq
         if row.get(DELETED):
             deleted += record is not None and not late
+        elif to.messages:  # sent whatever is there, once
+            inserted, unchanged = inserted + (key not in known), unchanged + (key in known)
         elif record is None and not late:
             inserted += 1
         elif late or not to.would_change(record, row, parcel.key):

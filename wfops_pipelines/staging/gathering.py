@@ -13,6 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
+from wfops_pipelines.examining.identities import identify
 from wfops_pipelines.staging.narrowing import as_held
 from wfops_pipelines.staging.newest import Chosen, Marks
 from wfops_pipelines.staging.reading import told_in_parts
@@ -232,19 +233,6 @@ def _refuse_bytes(sync: Sync, schema: pa.Schema) -> None:
         raise SchemaRefused(
             f"{sync.name}: the key {sync.key} holds bytes. Return a text for it, as value.hex()."
         )
-
-
-def identify(sync: Sync, table: pa.Table, version: npt.NDArray[np.uint64]) -> pd.DataFrame:
-    """Key, version and cursor of each row; the index says where it stands."""
-    import pandas as pd
-
-    keyed = sync.key in table.column_names
-    keys = texts(table[sync.key]) if keyed else [None] * table.num_rows
-    timed = sync.cursor is not None and sync.cursor in table.column_names
-    cursor: Any = table[sync.cursor].to_numpy() if timed else [None] * table.num_rows
-    moments = pd.Series(cursor, dtype="datetime64[us]").dt.tz_localize("UTC")
-    found = {"key": pd.Series(keys, dtype=object), "version": version, "cursor": moments}
-    return pd.DataFrame(found)
 
 
 def _inside(marks: pd.DataFrame, only: Between | None) -> pd.DataFrame:

@@ -16,10 +16,16 @@ from sqlalchemy import Connection
 from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.examining.history import held_just_so
-from wfops_pipelines.ledger import publications_of, published_rows
+from wfops_pipelines.examining.identities import identities_of
+from wfops_pipelines.examining.unchanged import (
+    gone_before,
+    held_just_so,
+    keys_out,
+    pairs_of,
+    parts_out,
+    versions_in,
+)
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.rereading import identities_of
 from wfops_pipelines.store import database, remembered, settled, snapshots
 from wfops_pipelines.store.remembered import NO_KEY
 from wfops_pipelines.store.rows import keys_of, remembered_key
@@ -27,10 +33,9 @@ from wfops_pipelines.store.settled import Settled
 from wfops_pipelines.sync import Sync
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 GONE_BY = 0  # no snapshot's number
-LOOK_BACK = 10  # extractions, for what had gone out before
 
 
 def learn(sync: Sync, services: Services, *, anew: bool = False) -> None:
@@ -115,9 +120,9 @@ def _same(
     that stood while the others were put away.
     """
     root = snapshots.get(conn, sync.name, one.root)
-    here = _versions(conn, sync, snapshot, keys, services)
+    here = versions_in(conn, sync, snapshot, keys, services)
     try:
-        there = set(_versions(conn, sync, root, keys, services))
+        there = set(versions_in(conn, sync, root, keys, services))
     except SnapshotDamaged:
         there = {*here}
     same = {k: v for k, v in there.intersection(here) if k != NO_KEY}
@@ -125,21 +130,6 @@ def _same(
         del same[key]
     over = _passed(conn, sync, root, {**same}, services, before=snapshot.seq)
     return frozenset(remembered_key(key) for key in same if over.get(key) != GONE_BY)
-
-
-def _versions(
-    conn: Connection,
-    sync: Sync,
-    snapshot: Snapshot,
-    keys: frozenset[str] | None,
-    services: Services,
-) -> list[tuple[str, str]]:
-    parts = identities_of(conn, sync, snapshot, services, keys)
-    return [pair for part in parts for pair in _pairs(part)]
-
-
-def _pairs(part: pa.Table) -> Iterator[tuple[str, str]]:
-    return zip(part["key"].to_pylist(), part["version"].to_pylist(), strict=True)
 
 
 def _remember(
@@ -157,7 +147,7 @@ def _remember(
         parts = [*identities_of(conn, sync, root, services, keys)]
     except SnapshotDamaged:
         return
-    told = {k: v for part in parts for k, v in _pairs(part) if k != NO_KEY}
+    told = {k: v for part in parts for k, v in pairs_of(part) if k != NO_KEY}
     if as_one is not None and (stood := _stood(conn, sync, root, as_one, told, services)):
         told = {k: v for k, v in told.items() if k not in stood}
         stay = [[k not in stood for k in part["key"].to_pylist()] for part in parts]
@@ -184,7 +174,10 @@ def _stood(
     Nothing would come of them, and without them the rest would be judged as if it were all. None
     that a finding names is among them, and none where the destination cannot say.
     """
-    gone = _gone_before(conn, sync, root, as_one, told, services)
+    evidence = snapshots.evidence(conn, sync.name, as_one.seq)
+    named = {k for f in findings_of(evidence[1]) for k in f.keys} if evidence else set()
+    left = {k: v for k, v in told.items() if remembered_key(k) not in named}
+    gone = gone_before(conn, sync, root, left, services)
     if not gone:
         return set()
     names = [remembered_key(key) for key in gone]
@@ -194,36 +187,6 @@ def _stood(
     except Exception:  # whatever it is, they stay put away
         return set()
     return {key for key in gone if remembered_key(key) in here}
-
-
-def _gone_before(
-    conn: Connection,
-    sync: Sync,
-    root: Snapshot,
-    as_one: Settled,
-    told: dict[str, str],
-    services: Services,
-) -> set[str]:
-    """Of these rows, those whose newest version that went out before is the same."""
-    evidence = snapshots.evidence(conn, sync.name, as_one.seq)
-    named = {k for f in findings_of(evidence[1]) for k in f.keys} if evidence else set()
-    left = {k: v for k, v in told.items() if remembered_key(k) not in named}
-    found: set[str] = set()
-    before = snapshots.extracted_since(conn, sync.name, 0, root.seq, LOOK_BACK)
-    for made in (m for b in before for m in reversed(snapshots.of_rank(conn, sync.name, b.seq))):
-        if not left:
-            break
-        if not (parts := _parts(conn, made, current=True)):
-            continue
-        try:
-            out = set(_published(conn, sync, made, parts, services))
-            asked = frozenset(map(remembered_key, left))
-            for key, version in _versions(conn, sync, made, asked, services):
-                if remembered_key(key) in out and left.pop(key, None) == version:
-                    found.add(key)
-        except SnapshotDamaged:
-            break  # of what went out last, nobody knows what it was
-    return found
 
 
 def _passed(
@@ -247,13 +210,13 @@ def _passed(
         if not open_:
             break
         made = snapshots.of_rank(conn, sync.name, later.seq)
-        went = [(s, parts) for s in made if (parts := _parts(conn, s))]
+        went = [(s, parts) for s in made if (parts := parts_out(conn, s))]
         if not went and over.keys() >= open_.keys():
             continue
         with suppress(SnapshotDamaged):
             asked = frozenset(map(remembered_key, open_))
-            told = {k: v for k, v in _versions(conn, sync, later, asked, services) if k in open_}
-            out = {k for s, p in went if told for k in _published(conn, sync, s, p, services)}
+            told = {k: v for k, v in versions_in(conn, sync, later, asked, services) if k in open_}
+            out = {k for s, p in went if told for k in keys_out(conn, sync, s, p, services)}
             for key, version in told.items():
                 if remembered_key(key) in out:
                     if open_.pop(key) != version:
@@ -261,21 +224,6 @@ def _passed(
                 elif version != open_[key]:
                     over.setdefault(key, later.seq)
     return over
-
-
-def _parts(conn: Connection, snapshot: Snapshot, *, current: bool = False) -> set[str]:
-    """The parts of it that went out; `current`: and were not taken back."""
-    found = publications_of(conn, snapshot.sync, snapshot.seq)
-    return {p.part for p in found if not current or p.reverted_at is None}
-
-
-def _published(
-    conn: Connection, sync: Sync, snapshot: Snapshot, parts: set[str], services: Services
-) -> Iterator[str]:
-    """The keys of those of its rows that went out, as these parts."""
-    rows = published_rows(conn, sync, snapshot.seq, snapshot.digest, parts, services)
-    for part in () if rows is None else rows.parts([sync.key]):
-        yield from keys_of(part[sync.key])
 
 
 def _keys(sync: Sync, snapshot: Snapshot, services: Services) -> Iterator[str]:

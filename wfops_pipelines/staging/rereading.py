@@ -6,31 +6,16 @@ known again first, from the snapshots themselves: only what is new or was change
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import Connection
-
-from wfops_pipelines.assist.declared import Classify, Drafting, Tidy
 from wfops_pipelines.core.audit import Action, AuditEvent
-from wfops_pipelines.core.drafts import DraftKind
 from wfops_pipelines.core.reviews import Actor
-from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged
+from wfops_pipelines.examining.identities import identities_of
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.gathering import identify
-from wfops_pipelines.store import audit, database, drafts, remembered, snapshots
-from wfops_pipelines.store.mixed import Mixed, read_note, sliced
-from wfops_pipelines.store.rows import keys_of
-from wfops_pipelines.store.versions import versions
+from wfops_pipelines.store import audit, database, remembered, snapshots
 from wfops_pipelines.sync import Sync
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_Cells: TypeAlias = "dict[tuple[str, str | None], str]"
 
 
 def read_since(sync: Sync, text: str, services: Services) -> datetime | None:
@@ -94,69 +79,6 @@ def recall(sync: Sync, since: datetime, services: Services) -> None:
         with suppress(SnapshotDamaged), database.transaction(services.engine) as conn:
             for part in identities_of(conn, sync, snapshot, services, since=since):
                 remembered.recall(conn, sync.name, snapshot.seq, part)
-
-
-def identities_of(
-    conn: Connection,
-    sync: Sync,
-    snapshot: Snapshot,
-    services: Services,
-    keys: Collection[str] | None = None,
-    since: datetime | None = None,
-) -> Iterator[pa.Table]:
-    """Key, version and cursor of a snapshot's rows as the source told them, as remembered.
-
-    Only those of `keys`, and not dated before `since`. Raises SnapshotDamaged.
-    """
-    staged = services.rows(snapshot)
-    tidied, mixed, at = _tidied(conn, sync, snapshot.seq), read_note(staged.schema), 0
-    for part in staged.parts():
-        told, kinds = _as_told(part, sync.key, tidied), sliced(mixed, at, part.num_rows)
-        yield _identities(sync, told, kinds, keys, since)
-        at += part.num_rows
-
-
-def _tidied(conn: Connection, sync: Sync, seq: int) -> dict[str, _Cells]:
-    """By column, what standing rules wrote into a row's cell and what had been there."""
-    columns = {a.column for a in sync.assist if isinstance(a, Tidy) and a.standing}
-    found: dict[str, _Cells] = {}
-    for one in drafts.of_snapshot(conn, sync.name, seq) if columns else ():
-        if one.draft.kind is DraftKind.REPAIR and one.draft.column in columns and one.draft.sources:
-            cells = found.setdefault(one.draft.column, {})
-            cells[one.key, one.draft.value] = one.draft.sources[0][1]
-    return found
-
-
-def _as_told(part: pa.Table, key: str, tidied: Mapping[str, _Cells]) -> pa.Table:
-    """Rows as the source told them."""
-    import pyarrow as pa
-
-    for column, cells in tidied.items():
-        if key in part.column_names and column in part.column_names:
-            place, field = part.column_names.index(column), part.schema.field(column)
-            here = zip(keys_of(part[key]), part[column].to_pylist(), strict=True)
-            values = [cells.get(cell, cell[1]) for cell in here]
-            part = part.set_column(place, field, pa.array(values, field.type))
-    return part
-
-
-def _identities(
-    sync: Sync,
-    part: pa.Table,
-    mixed: Mixed,
-    keys: Collection[str] | None,
-    since: datetime | None,
-) -> pa.Table:
-    """As extraction saw the rows: without what assistants wrote into columns of their own."""
-    drafted = {a.column for a in sync.assist if isinstance(a, Classify | Drafting)}
-    told = part.drop_columns([c for c in part.column_names if c in drafted])
-    marks = identify(sync, told, versions(told, mixed))
-    if since is not None:
-        marks = marks[~(marks["cursor"] < since)]
-    if keys is not None:
-        marks = marks[marks["key"].map(str).isin(keys)]
-    cursor = marks["cursor"].dt.tz_localize(None).to_numpy()
-    return remembered.identities([*marks["key"]], marks["version"].to_numpy(), cursor)
 
 
 def moment(text: str) -> datetime:
