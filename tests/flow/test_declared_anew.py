@@ -9,7 +9,7 @@ from tests.conftest import MACHINE
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_another_cursor import ByModified
 from tests.flow.test_reading_since import Timely
-from wfops_pipelines import Policy, flow, publishing, rest_destination
+from wfops_pipelines import Policy, flow, publishing, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.deciding import steering
 from wfops_pipelines.errors import DestinationRefused, SettingsError
@@ -80,6 +80,21 @@ def test_under_another_key_nothing_is_created_again_unasked(make_bench, api):
     assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "3"]
     (after,) = bench.run([row("1", 12), row("2"), row("3")]).judged
     assert after.review is None
+
+
+def test_it_is_asked_again_once_what_was_let_go_is_taken_back(make_bench, api):
+    """Whoever saw records twice and took them back has not let the next ones go."""
+    bench = make_bench(ROWS, UPDATES, api.environ)
+    bench.run([row("1"), row("2")])
+    declared(bench, key="code")
+    (judged,) = bench.run([row("1"), row("2"), row("3")]).judged
+    bench.release(bench.decide(judged.review, Verb.APPROVE))
+    ana, bob = Actor("ana", verified=True), Actor("bob", verified=True)
+    back = undoing.ask("things", 2, "twice", ana, bench.project, bench.services)
+    bench.release(bench.decide(back, Verb.APPROVE, actor=bob))
+    (after,) = bench.run([row("1", 12, days=1), row("2"), row("3")]).judged
+    assert "named by code now, and were by id" in asked(after.review)
+    assert sorted(r["ref"] for r in api.records.values()) == ["1", "2"]
 
 
 def test_under_another_cursor_nothing_is_created_again_unasked(make_bench, api):
