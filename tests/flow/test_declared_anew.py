@@ -12,7 +12,7 @@ from tests.flow.test_reading_since import Timely
 from wfops_pipelines import Policy, flow, publishing, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.deciding import steering
-from wfops_pipelines.errors import DestinationRefused, SettingsError
+from wfops_pipelines.errors import BadDecision, DestinationRefused, SettingsError
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.sync import day_named
@@ -193,6 +193,23 @@ def test_what_was_let_go_by_another_key_is_not_sent_to_an_api_by_this_one(make_b
         declared(bench, key="id")
         publishing.publish_cleared(bench.sync, bench.services, MACHINE.actor)
         assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("verb", [Verb.APPROVE, Verb.APPROVE_CLEAN])
+def test_what_waits_by_another_key_is_not_approved_for_an_api_and_can_be_rejected(
+    make_bench, api, verb
+):
+    """An approval that cannot be carried out would stay in the way of all that comes after it."""
+    bench = make_bench(replace(WHOLE, while_held="queue"), UPDATES, api.environ)
+    bench.run([row("1"), row("2")])
+    held = bench.held([row("3", -5), row("2", 20, days=1)])
+    declared(bench, key="code")
+    with pytest.raises(BadDecision, match=r"key 'id'.*Reject it, or declare key='id' again"):
+        bench.decide(held, verb)
+    bench.release(bench.decide(held, Verb.REJECT))
+    (judged,) = bench.run([row("1"), row("2", 20, days=1), row("4", days=2)]).judged
+    bench.release(bench.decide(judged.review, Verb.APPROVE, exclude=("c1",)))
+    assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "4"]
 
 
 def test_without_its_days_a_sync_does_not_run(make_bench):
