@@ -14,7 +14,7 @@ from wfops_pipelines.core.findings import Finding, Json, counted_rows, findings_
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.core.snapshot import Snapshot
-from wfops_pipelines.destinations import Keep, Parcel
+from wfops_pipelines.destinations import Keep, Parcel, RestDestination, deliveries
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.postgres import locking
 from wfops_pipelines.services import Services
@@ -100,6 +100,20 @@ def select_rows(rows: Rows, key: str, only: frozenset[str] | None, without: froz
 def key_then(conn: Connection, sync: Sync, seq: int) -> str:
     """The key that named a snapshot's rows when it was examined; that of now where it was not."""
     return snapshots.named_by(conn, sync.name, seq) or sync.key
+
+
+def renamed(conn: Connection, sync: Sync, seq: int) -> str:
+    """Why rows of a snapshot cannot go to an API by the key of now, in words; "" where they can.
+
+    What it was sent is known by the key of then: by another one it would be sent again.
+    """
+    then, to_api = key_then(conn, sync, seq), isinstance(sync.destination, RestDestination)
+    if then == sync.key or not to_api or not deliveries.any_sent(conn, sync.name):
+        return ""
+    return (
+        f"{sync.name} #{seq} was examined with the key {then!r}, and the sync's key is "
+        f"{sync.key!r} now, by which the API would be sent again what it has"
+    )
 
 
 def rows_named(

@@ -17,7 +17,6 @@ from wfops_pipelines.core.reviews import HOLDS, Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.deciding import confident, leaving
-from wfops_pipelines.destinations import RestDestination, deliveries
 from wfops_pipelines.errors import DestinationRefused, WfopsError
 from wfops_pipelines.ledger import (
     CLEAN,
@@ -28,6 +27,7 @@ from wfops_pipelines.ledger import (
     one_at_a_time,
     parcel_of,
     quarantine,
+    renamed,
     rows_named,
     select_rows,
 )
@@ -251,15 +251,10 @@ def _flagged(conn: Connection, sync: Sync, snapshot: Snapshot) -> frozenset[str]
 
 
 def _refuse_renamed(conn: Connection, sync: Sync, snapshot: Snapshot) -> None:
-    """What an API was sent is known by the key of then: by another one it would be sent again."""
-    then = key_then(conn, sync, snapshot.seq)
-    if then == sync.key or not isinstance(sync.destination, RestDestination):
-        return
-    if deliveries.any_sent(conn, sync.name):
+    if why := renamed(conn, sync, snapshot.seq):
         raise DestinationRefused(
-            f"{snapshot.name} was examined with the key {then!r}, and the sync's key is "
-            f"{sync.key!r} now, by which the API would be sent again what it has. Declare "
-            f"key={then!r} again and retry; change it when nothing is under way any more."
+            f"{why}. Declare key={key_then(conn, sync, snapshot.seq)!r} again and retry; change it "
+            "when nothing is under way any more."
         )
 
 

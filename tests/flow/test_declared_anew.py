@@ -9,10 +9,10 @@ from tests.conftest import MACHINE
 from tests.destinations.contacts_api import contacts_api
 from tests.flow.test_another_cursor import ByModified
 from tests.flow.test_reading_since import Timely
-from wfops_pipelines import Policy, flow, publishing, rest_destination
+from wfops_pipelines import Policy, flow, publishing, rest_destination, undoing
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.deciding import steering
-from wfops_pipelines.errors import DestinationRefused, SettingsError
+from wfops_pipelines.errors import BadDecision, DestinationRefused, SettingsError
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.sync import day_named
@@ -80,6 +80,21 @@ def test_under_another_key_nothing_is_created_again_unasked(make_bench, api):
     assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "3"]
     (after,) = bench.run([row("1", 12), row("2"), row("3")]).judged
     assert after.review is None
+
+
+def test_it_is_asked_again_once_what_was_let_go_is_taken_back(make_bench, api):
+    """Whoever saw records twice and took them back has not let the next ones go."""
+    bench = make_bench(ROWS, UPDATES, api.environ)
+    bench.run([row("1"), row("2")])
+    declared(bench, key="code")
+    (judged,) = bench.run([row("1"), row("2"), row("3")]).judged
+    bench.release(bench.decide(judged.review, Verb.APPROVE))
+    ana, bob = Actor("ana", verified=True), Actor("bob", verified=True)
+    back = undoing.ask("things", 2, "twice", ana, bench.project, bench.services)
+    bench.release(bench.decide(back, Verb.APPROVE, actor=bob))
+    (after,) = bench.run([row("1", 12, days=1), row("2"), row("3")]).judged
+    assert "named by code now, and were by id" in asked(after.review)
+    assert sorted(r["ref"] for r in api.records.values()) == ["1", "2"]
 
 
 def test_under_another_cursor_nothing_is_created_again_unasked(make_bench, api):
@@ -178,6 +193,23 @@ def test_what_was_let_go_by_another_key_is_not_sent_to_an_api_by_this_one(make_b
         declared(bench, key="id")
         publishing.publish_cleared(bench.sync, bench.services, MACHINE.actor)
         assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("verb", [Verb.APPROVE, Verb.APPROVE_CLEAN])
+def test_what_waits_by_another_key_is_not_approved_for_an_api_and_can_be_rejected(
+    make_bench, api, verb
+):
+    """An approval that cannot be carried out would stay in the way of all that comes after it."""
+    bench = make_bench(replace(WHOLE, while_held="queue"), UPDATES, api.environ)
+    bench.run([row("1"), row("2")])
+    held = bench.held([row("3", -5), row("2", 20, days=1)])
+    declared(bench, key="code")
+    with pytest.raises(BadDecision, match=r"key 'id'.*Reject it, or declare key='id' again"):
+        bench.decide(held, verb)
+    bench.release(bench.decide(held, Verb.REJECT))
+    (judged,) = bench.run([row("1"), row("2", 20, days=1), row("4", days=2)]).judged
+    bench.release(bench.decide(judged.review, Verb.APPROVE, exclude=("c1",)))
+    assert sorted(r["ref"] for r in api.records.values()) == ["1", "2", "4"]
 
 
 def test_without_its_days_a_sync_does_not_run(make_bench):

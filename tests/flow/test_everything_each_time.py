@@ -133,6 +133,38 @@ def test_rows_that_had_gone_out_stay_when_a_whole_snapshot_is_rejected(whole, ed
     settled(bench)
 
 
+def test_so_they_do_while_a_rejection_waits_to_be_carried_out(whole):
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    review = bench.held([row("1", -5), row("new", 7), *FIVE])
+    steering.pause("things", "wait", ANA, bench.project, bench.services)
+    taken = bench.decide(review, Verb.REJECT, actor=BOB)
+    second = [row("1", 11), row("new", 7), *FIVE]
+    assert staged(bench, second) == [6]
+    steering.resume("things", "go", ANA, bench.project, bench.services)
+    bench.release(taken)
+    assert staged(bench, [row("1", 12), *second[1:]]) == [6]
+    assert [r[0] for r in bench.rows()] == ["1", *(r["id"] for r in FIVE)]
+    settled(bench)
+
+
+@pytest.mark.parametrize("verb", [Verb.REJECT, Verb.APPROVE, None])
+def test_so_they_do_where_somebody_asks_about_the_rejection_again(whole, verb):
+    bench = whole()
+    bench.run([row("1"), *FIVE])
+    review = bench.held([row("1", -5), row("new", 7), *FIVE])
+    bench.release(bench.decide(review, Verb.REJECT, actor=BOB))
+    again = bench.reopen(review, ANA)
+    if verb is Verb.REJECT:
+        bench.release(bench.decide(again, verb, actor=BOB))
+    assert staged(bench, [row("1", 11), row("new", 7), *FIVE]) == [6]
+    if verb is Verb.APPROVE:
+        bench.release(bench.decide(again, verb, actor=BOB))
+    assert bench.rows("amount")[0] == (11,)
+    assert ("new" in [r[0] for r in bench.rows()]) is (verb is Verb.APPROVE)
+    settled(bench)
+
+
 def test_so_they_do_where_the_next_run_comes_at_once(whole):
     bench = whole()
     bench.run([row("1"), *FIVE])

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.conftest import MACHINE
-from wfops_pipelines import Policy, flow
+from tests.destinations.contacts_api import contacts_api
+from wfops_pipelines import Policy, flow, rest_destination
 from wfops_pipelines.assist import tidy
 from wfops_pipelines.core.reviews import Actor, Edit, Verb
 from wfops_pipelines.errors import DestinationRefused, SettingsError, SourceRefused
@@ -75,6 +76,30 @@ def test_a_mended_row_is_read_and_what_was_staged_before_is_not_staged_again(rej
     assert [j.snapshot.rows for j in passed.judged] == [1]
     assert ("1", "a name", 5) in rejected.rows()
     assert reconcile(rejected.sync, rejected.services).missing == 0
+
+
+@pytest.mark.parametrize("verb", [Verb.APPROVE, Verb.REJECT])
+def test_what_was_dated_ahead_when_it_came_is_known_again_as_well(make_bench, verb):
+    """The date from which is read may lie between when it was staged and what it is dated."""
+    with contacts_api() as api:
+        create = rest_destination("crm", "POST /contacts", body={"email": "{name}", "ref": "{id}"})
+        policy = Policy(reviewers="team", scope="whole", overlap_minutes=60)
+        bench = make_bench(policy, create, api.environ)
+        bench.source = Timely(windowed=True)
+        bench.source.ends = False
+        bench.project.syncs["things"] = replace(bench.sync, source=bench.source)
+        now, page = bench.clock(), []
+        for id, amount, hours in (("1", 1, 0), ("2", -1, 0.1), ("ahead", 1, 5)):
+            page.append(row(id, amount, now + timedelta(hours=hours), f"{id}@x"))
+        bench.run(page[:1])
+        bench.release(bench.decide(bench.held(page), verb))
+        for hours in (24, 30, 40):
+            bench.clock.now = now + timedelta(hours=hours)
+            page.append(row(f"{hours}", 1, bench.clock(), f"{hours}@x"))
+            bench.run(page)
+        before = len(api.records)
+        assert read(bench, page, since=now + timedelta(hours=3)).judged == ()
+        assert len(api.records) == before
 
 
 def test_it_reads_up_to_where_every_run_begins_and_then_as_ever(rejected):

@@ -52,7 +52,8 @@ class Snapshot:
     extraction; what came last now is the row. `reread_by` is who had the source read from a date
     (`wfops run --since`). `overtaken` is how many other rows of the extraction had the key of one
     that is newer, and are not in it. `dated_by` is the sync's cursor by then, "" where it had none,
-    None where that was not noted.
+    None where that was not noted. `dated_upto` is the latest time of its rows, where it lies ahead
+    of the extraction, and carries no cursor.
     """
 
     sync: str
@@ -76,6 +77,7 @@ class Snapshot:
     reopened_by: str | None = None
     overtaken: int = 0
     dated_by: str | None = None
+    dated_upto: datetime | None = None
 
     @property
     def ordinary(self) -> bool:

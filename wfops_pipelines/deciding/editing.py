@@ -82,7 +82,7 @@ def _refuse_renamed(conn: Connection, sync: Sync, review: Review) -> None:
     if before not in (None, sync.key):
         raise BadDecision(
             f"edits: {review.subject} was examined with the key {before!r}, and the sync's key is "
-            f"{sync.key!r} now. Approve or reject it as it is, or set the key back."
+            f"{sync.key!r} now. Decide about it as it is, or set the key back."
         )
 
 

@@ -31,6 +31,7 @@ from wfops_pipelines.deciding.asking import Anew, ask_anew
 from wfops_pipelines.deciding.editing import held_rows, stage_edited
 from wfops_pipelines.deciding.overriding import Overridden, override_of
 from wfops_pipelines.errors import BadDecision, NotAllowed
+from wfops_pipelines.ledger import key_then, renamed
 from wfops_pipelines.masking import named
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
@@ -79,6 +80,7 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
         if decision.verb is Verb.LEAVE_OUT:
             decision = leaving.checked(conn, decision, review, sync)
             return _take(conn, decision, review, sync, Overridden(), services, channel)
+        _refuse_renamed(conn, decision, review, sync)
         override = override_of(conn, decision, review, sync, services, anew)
         if decision.exclude or decision.edits:
             check_keys(decision, held_rows(conn, sync, review, services))
@@ -106,6 +108,15 @@ def sync_of(project: Project, review: Review) -> Sync:
             "Reload) and decide then; else restore it, decide, and remove it then."
         )
     return project.syncs[review.sync]
+
+
+def _refuse_renamed(conn: Connection, decision: Decision, review: Review, sync: Sync) -> None:
+    """What could not be carried out would stay in the way of all that comes after it."""
+    if review.kind not in HOLDS or review.seq is None or decision.verb not in APPROVING:
+        return
+    if not decision.edits and (why := renamed(conn, sync, review.seq)):
+        then = key_then(conn, sync, review.seq)
+        raise BadDecision(f"decision: {why}. Reject it, or declare key={then!r} again and decide.")
 
 
 def _check_person(decision: Decision, review: Review, services: Services) -> None:

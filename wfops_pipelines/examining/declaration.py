@@ -32,7 +32,8 @@ class Declared:
 def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Declared | None:
     """The newest extraction (of its day) declared otherwise that went, waits or is settled.
 
-    None where something that was extracted since was published: a person has let it go, then.
+    None where something that was extracted since was published, and not taken back: a person has
+    let it go, then.
     """
     if snapshot.origin is not None:
         return None
@@ -68,7 +69,8 @@ def declared_otherwise(conn: Connection, sync: Sync, snapshot: Snapshot) -> Decl
     found = conn.execute(query).first()
     if found is None:
         return None
-    since = select(s.seq).where(of_before, same_day, rank > found.seq, went).limit(1)
+    stays = exists().where(p.sync == s.sync, p.seq == s.seq, p.reverted_at.is_(None))
+    since = select(s.seq).where(of_before, same_day, rank > found.seq, stays).limit(1)
     if conn.execute(since).first() is not None:
         return None
     return Declared(found.seq, found.named_by, found.dated_by, found.partition is not None)

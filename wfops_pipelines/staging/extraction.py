@@ -204,6 +204,7 @@ def _snapshot(
         contradicted=found.contradicted,
         overtaken=found.overtaken,
         dated_by=sync.cursor or "",
+        dated_upto=_ahead(found, stretch),
     )
 
 
@@ -228,6 +229,16 @@ def _reached(found: Gathered, stretch: _Stretch) -> datetime | None:
         return before
     newest: datetime = dated.max().item().replace(tzinfo=UTC)
     return newest if before is None else max(before, newest)
+
+
+def _ahead(found: Gathered, stretch: _Stretch) -> datetime | None:
+    """The latest time of rows that are dated ahead of the extraction; None where none is."""
+    import numpy as np
+
+    end = np.datetime64(stretch.window.end.astimezone(UTC).replace(tzinfo=None))
+    late = found.cursor[found.cursor > end]
+    newest: datetime | None = late.max().item().replace(tzinfo=UTC) if len(late) else None
+    return newest
 
 
 def _enter(conn: Connection, staged: Snapshot, found: Rows, stretch: _Stretch) -> Snapshot:

@@ -23,7 +23,7 @@ class Settled:
     """Rows of the snapshot `seq`, by their keys (None: all), and when somebody settled them.
 
     `root` is the extraction that told them: `seq`, or that of which an edit or a question was made.
-    `as_one`: they were rejected or taken back all together, not each for itself.
+    `as_one`: they were settled all together, not each for itself.
     """
 
     at: datetime
@@ -115,7 +115,7 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
         found.append(Settled(row[0], row[1], _set(row[2]), row[1], as_one))
     for row in conn.execute(again.union_all(decided)):
         keys = _set(row[2]) if row.kind == "rows" else None
-        found.append(Settled(row[0], row[1], keys, row[1]))
+        found.append(Settled(row[0], row[1], keys, row[1], keys is None))
     for row in conn.execute(edited):
         keys = frozenset(cell[0] for cell in row.edits)
         found.append(Settled(row[0], row[1], keys, row[1]))

@@ -86,6 +86,7 @@ def add(conn: Connection, snapshot: Snapshot) -> None:
             reopened_by=snapshot.reopened_by,
             overtaken=snapshot.overtaken,
             dated_by=snapshot.dated_by,
+            dated_upto=snapshot.dated_upto,
             contradicted=[list(c) for c in snapshot.contradicted] or None,
         )
     )
@@ -144,10 +145,10 @@ def latest(conn: Connection, sync: str, limit: int = 20) -> list[Snapshot]:
 def reaching(conn: Connection, sync: str, since: datetime) -> list[Snapshot]:
     """The snapshots of the source that may hold rows dated since then, newest first.
 
-    A row from the future carried no cursor anywhere, so when it was staged counts as well.
+    A row from the future carried no cursor anywhere, so its date and when it was staged count, too.
     """
     c = t.snapshots.c
-    may = (c.cursor_to >= since) | (c.staged_at >= since)
+    may = (c.cursor_to >= since) | (c.staged_at >= since) | (c.dated_upto >= since)
     query = select(t.snapshots).where(c.sync == sync, c.origin.is_(None), may)
     return [_snapshot(r) for r in conn.execute(query.order_by(c.seq.desc()))]
 
@@ -333,5 +334,6 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         reopened_by=row.reopened_by,
         overtaken=row.overtaken or 0,
         dated_by=row.dated_by,
+        dated_upto=row.dated_upto,
         contradicted=tuple((k, c, old, new) for k, c, old, new in row.contradicted or ()),
     )

@@ -72,6 +72,7 @@ snapshots = Table(
     _time("asked_after"),  # the stretch of the cursor that was new to this extraction
     _time("asked_upto"),
     Column("dated_by", Text),  # the sync's cursor by then, "" where it had none
+    _time("dated_upto"),  # the latest time of its rows, where it lies ahead of the extraction
 )
 
 staged_rows = Table(  # (key, version) pairs inside the overlap window, to drop re-read rows
