@@ -50,3 +50,20 @@ def test_a_version_from_before_keeps_its_key(engine, api):
         conn.exec_driver_sql("update wfops.deliveries set idempotency_key = 'of-before'")
     publish(engine, CRM, people({"a": "a@x"}, api.environ))
     assert api.writes()[-1][3] == "of-before"
+
+
+@pytest.mark.parametrize("mended", [CRM, contacts(keys=True, create_body={"origin": "shop"})])
+def test_after_a_refusal_an_api_that_answers_each_key_as_before_is_asked_anew(engine, api, mended):
+    """Its refusal may be kept with the key, or it takes the key for nothing but the same words."""
+    api.faults = [("before", 422, {})]
+    with pytest.raises(DestinationRefused):
+        publish(engine, CRM, people({"a": "a@x"}, api.environ))
+    refused = api.writes()[-1][3]
+    api.faults = ["drop"] * 5
+    with pytest.raises(DestinationRefused):
+        publish(engine, mended, people({"a": "a@x"}, api.environ))
+    publish(engine, mended, people({"a": "a@x"}, api.environ))
+    first, *later = dict.fromkeys(asked[3] for asked in api.writes())
+    assert first == refused
+    assert len(later) == 1
+    assert [r["email"] for r in api.records.values()] == ["a@x"]

@@ -56,7 +56,9 @@ insert into {ledger} as was (sync, seq, key, idempotency_key, state, act, remote
 values (%(sync)s, %(seq)s, %(key)s, %(idem)s, %(state)s, %(act)s, %(remote)s, %(error)s, %(at)s)
 on conflict (sync, seq, key) do update set state = excluded.state, act = excluded.act,
   remote_id = excluded.remote_id, error = excluded.error, at = excluded.at,
-  idempotency_key = coalesce(nullif(was.idempotency_key, ''), excluded.idempotency_key)
+  idempotency_key = case when was.state = 'refused' and excluded.state = 'sending'
+    then excluded.idempotency_key
+    else coalesce(nullif(was.idempotency_key, ''), excluded.idempotency_key) end
 returning idempotency_key
 """
 
@@ -126,7 +128,10 @@ def bind(conn: Connection, sync: str, system: str) -> None:
 def note(
     conn: Connection, sync: str, entry: Delivery, ledger: str = DELIVERIES, idem: str = ""
 ) -> str:
-    """Write it down; returns the idempotency key of its first try, which each later one has."""
+    """Write it down; returns the idempotency key of its first try, which each later one has.
+
+    Once it was refused for good, the next try has its own.
+    """
     values = {
         "sync": sync, "seq": entry.seq, "key": entry.key, "state": entry.state.value,
         "act": entry.act.value, "remote": entry.remote, "error": entry.error,

@@ -215,6 +215,9 @@ class Sending:
 
     def _under_way(self, entry: Delivery, asked: Sequence[Any]) -> str:
         """Written down before it is sent, with the idempotency key that every try has."""
+        mine = self._mine.get(entry.key)
+        if mine is not None and mine.state is State.REFUSED:  # an API may answer a key as before
+            asked = *asked, mine.idem
         fresh = self._idem(entry.seq, entry.key, asked)
         return deliveries.note(self._ledger, self._parcel.sync, entry, idem=fresh)
 
