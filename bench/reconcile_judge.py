@@ -212,9 +212,13 @@ def _answered(record: Record, seq: int, key: str, review: Any) -> str:
 
 
 def _over(record: Record, seq: int, key: str) -> bool:
-    """Whether the policy's own rule asks for a person. A deletion has no amount."""
+    """Whether the policy's own rule asks for a person. A deletion has no amount.
+
+    Of what went out just so nothing would come.
+    """
     row = record.rows[seq][key]
-    return not row.get(DELETED) and row["amount"] > LIMIT
+    over = not row.get(DELETED) and row["amount"] > LIMIT
+    return over and not _as_it_went(record, seq, key)
 
 
 def _staged(life: Life, record: Record) -> Iterator[Fault]:
@@ -265,6 +269,11 @@ def _stood(record: Record, seq: int, key: str) -> bool:
     review = record.asked[seq][-1]
     if review.kind != "whole" or review.state == "approved" or key in record.flagged[seq]:
         return False
+    return _as_it_went(record, seq, key)
+
+
+def _as_it_went(record: Record, seq: int, key: str) -> bool:
+    """Whether what went out last of this row before it, and was not taken back, is the same."""
     taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
     out = {(h.seq, h.key) for h in record.handed if h.act == "publish"} - taken
     went = [m for m in record.rows if (m, key) in out and _rank(record, m) < seq]
