@@ -273,10 +273,12 @@ def _stood(record: Record, seq: int, key: str) -> bool:
 
 
 def _as_it_went(record: Record, seq: int, key: str) -> bool:
-    """Whether what went out last of this row before it, and was not taken back, is the same."""
-    taken = {(h.seq, h.key) for h in record.handed if h.act == "revert"}
-    out = {(h.seq, h.key) for h in record.handed if h.act == "publish"} - taken
-    went = [m for m in record.rows if (m, key) in out and _rank(record, m) < seq]
+    """Whether it is as it went out last before, but for what was taken back by then."""
+    then = [h for h in record.handed if h.key == key]
+    own = next((i for i, h in enumerate(then) if (h.seq, h.act) == (seq, "publish")), None)
+    taken = {h.seq for h in then[:own] if h.act == "revert"}
+    out = {h.seq for h in then[:own] if h.act == "publish"} - taken
+    went = [m for m in out if _rank(record, m) < seq]
     last = max(went, key=lambda m: (_rank(record, m), m), default=None)
     same = last is not None and _content(last, record.rows[last][key])
     return same == _content(seq, record.rows[seq][key])
