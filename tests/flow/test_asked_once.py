@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from tests.destinations.contacts_api import contacts_api
 from wfops_pipelines import Above, Always, Policy, rest_destination
+from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import Verb
 from wfops_pipelines.reconciling.proving import prove
 
@@ -111,3 +112,28 @@ def test_each_rule_of_an_api_that_is_read(whole):
         bench.release(bench.decide(bench.held(page), Verb.APPROVE))
         assert waiting(bench, page) == []
         assert waiting(bench, [page[0], row("2", name="b2@x")]) == ["2"]
+
+
+def priced(**changes):
+    return [row(f"p{n:02}", changes.get(f"p{n:02}", 10 + n)) for n in range(25)]
+
+
+def test_a_value_that_is_put_back_to_what_the_destination_holds_is_no_replay(whole):
+    bench = whole()
+    bench.run(priced())
+    bench.run(priced(p03=14))
+    raised = priced(p03=600)
+    bench.release(bench.decide(bench.held(raised), Verb.REJECT))
+    bench.run(raised)
+    assert [j.review for j in bench.run(priced(p03=14)).judged] == [None]
+
+
+def test_an_old_snapshot_that_would_take_something_back_is_a_replay(whole):
+    bench = whole()
+    bench.run(priced())
+    bench.run(priced(p03=14))
+    bench.run(priced(p03=15))
+    (found,) = [
+        f for f in bench.evidence(bench.held(priced(p03=14))).findings if "replay" in f.sentence
+    ]
+    assert found.severity is Severity.CRITICAL

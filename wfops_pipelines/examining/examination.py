@@ -183,6 +183,10 @@ def examine(
         run("anomaly", anomalies)
         run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
+        if sync.cursor is None and _stands(there.diff) and _is_replay(findings):
+            # nothing would come of it: no replay, and no day of its own
+            findings[:] = [f for f in findings if f.check != "anomaly"]
+            anomaly, profile = {**anomaly, "p_value": 1.0, "held": False, "score": 0.0}, None
         run("put_away", lambda: returned_findings(snapshot, sync, there.same))
         run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
@@ -200,6 +204,16 @@ def examine(
         anomaly=anomaly,
     )
     return Examined(evidence, profile, model)
+
+
+def _stands(diff: Diff | None) -> bool:
+    """Whether the destination holds all rows just so."""
+    return diff is not None and not (diff.inserted or diff.updated or diff.deleted)
+
+
+def _is_replay(findings: Iterable[Finding]) -> bool:
+    """Whether all rows are those of an earlier snapshot that was published."""
+    return any(f.check == "anomaly" and f.details["statistic"] == "replay" for f in findings)
 
 
 def _as_before(previous: pa.Schema | None, rows: Rows) -> frozenset[str]:
