@@ -212,13 +212,9 @@ def _answered(record: Record, seq: int, key: str, review: Any) -> str:
 
 
 def _over(record: Record, seq: int, key: str) -> bool:
-    """Whether the policy's own rule asks for a person. A deletion has no amount.
-
-    Of what went out just so nothing would come.
-    """
+    """Whether the policy's own rule asks for a person. A deletion has no amount."""
     row = record.rows[seq][key]
-    over = not row.get(DELETED) and row["amount"] > LIMIT
-    return over and not _as_it_went(record, seq, key)
+    return not row.get(DELETED) and row["amount"] > LIMIT
 
 
 def _staged(life: Life, record: Record) -> Iterator[Fault]:

@@ -18,8 +18,8 @@ from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, c
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examining import declaration, overtaken
 from wfops_pipelines.examining.examination import Past, There
-from wfops_pipelines.examining.impact import high_impact, misfitting, unsendable
-from wfops_pipelines.examining.unchanged import held_just_so, unchanged
+from wfops_pipelines.examining.impact import misfitting, unsendable
+from wfops_pipelines.examining.unchanged import held_just_so
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, settled, snapshots, waivers
@@ -142,11 +142,8 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
         certain = diff.deleted if diff and isinstance(sync.destination, Exacting) else None
         again = [key for key, before in snapshot.doubted if not before] if usable else []
         same = held_just_so(conn, sync, snapshot, rows, services, again)
-        asked = high_impact(rows, sync.key, sync.policy, existing) if usable else ()
-        keys = {key for finding in asked for key in finding.keys}
-        as_before = unchanged(conn, sync, snapshot, rows, services, keys)
         living = _living(conn, sync, rows, services)
-        return There(existing, diff, living, unfit, certain, same, as_before)
+        return There(existing, diff, living, unfit, certain, same)
 
 
 def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:

@@ -113,25 +113,17 @@ def deletions(
     ]
 
 
-def high_impact(
-    rows: Rows,
-    key: str,
-    policy: Policy,
-    existing: Existing,
-    unchanged: frozenset[str] = frozenset(),
-) -> list[Finding]:
-    """One finding for each high-impact rule that some rows meet, but those that are `unchanged`."""
+def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> list[Finding]:
+    """One finding for each high-impact rule that some rows meet."""
     found = []
     for rule in policy.high_impact:
         wanted = [key, DELETED, *([rule.column] if isinstance(rule, Above) else [])]
         names = [c for c in dict.fromkeys(wanted) if c in rows.column_names]
-        met = (k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
-        keys = tuple(k for k in met if k not in unchanged)
+        keys = tuple(k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
         if keys:
             unknown = [_unknown(rule, part, key) for part in rows.parts(names)]
             empty, none = (
-                [k for some in each for k in some if k not in unchanged]
-                for each in zip(*unknown, strict=True)
+                [k for some in each for k in some] for each in zip(*unknown, strict=True)
             )
             found.append(_impact(rule, keys, empty, none, hidden=key in policy.masked))
     return found

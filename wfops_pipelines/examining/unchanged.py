@@ -24,30 +24,6 @@ ASKED = 32  # questions to a destination about rows that may be the same there
 LOOK_BACK = 10  # extractions, for what had gone out before
 
 
-def unchanged(
-    conn: Connection,
-    sync: Sync,
-    snapshot: Snapshot,
-    rows: Rows,
-    services: Services,
-    keys: Collection[str],
-) -> frozenset[str]:
-    """Those of these rows (keys as texts) of which nothing would come: somebody let them go before.
-
-    The newest version of each that went out is the same, and the destination holds it just so.
-    None where there is a cursor, by which only news comes, nor where anything newer was extracted,
-    which may be there in their place.
-    """
-    if not keys or sync.cursor is not None:
-        return frozenset()
-    if snapshots.extracted_since(conn, sync.name, snapshot.rank, limit=1):
-        return frozenset()
-    told = dict(versions_in(conn, sync, snapshot, frozenset(keys), services))
-    gone = gone_before(conn, sync, snapshot, told, services)
-    names = [remembered_key(key) for key in gone]
-    return held_just_so(conn, sync, snapshot, rows, services, names)
-
-
 def gone_before(
     conn: Connection, sync: Sync, root: Snapshot, told: Mapping[str, str], services: Services
 ) -> set[str]:
