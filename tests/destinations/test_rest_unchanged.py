@@ -180,3 +180,16 @@ def test_an_update_that_may_have_arrived_is_sent_again_where_its_body_is_not_the
         send(engine, api, {"a": "a2@x"}, 2, to)
     assert send(engine, api, {"a": "a2@x"}, 2, to) == Written(updated=1)
     assert held(api) == {"a": "a2@x"}
+
+
+def test_a_message_is_sent_though_its_record_is_there_already(engine, api):
+    body = {"email": "{email}", "ref": "{id}"}
+    to = rest_destination(
+        "crm", "POST /contacts", read="GET /contacts/{id}", record="contact", body=body
+    )
+    api.records["a"] = {"id": "a", "email": "a@x", "ref": "a"}
+    with engine.connect() as conn:
+        assert to.diff(conn, parcel(api, {"a": "a@x"}, 1), []) == Diff(inserted=1)
+    send(engine, api, {"a": "a@x"}, to=to)
+    with engine.connect() as conn:
+        assert to.diff(conn, parcel(api, {"a": "a@x"}, 1), []) == Diff(unchanged=1)

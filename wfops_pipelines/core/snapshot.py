@@ -122,6 +122,11 @@ class Diff:
     deleted: int = 0
     changes: tuple[tuple[str, str, str | None, str | None], ...] = ()
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the destination holds all rows just so, or newer ones."""
+        return not (self.inserted or self.updated or self.deleted)
+
     def __add__(self, other: Diff) -> Diff:
         """What both would do, of different rows."""
         return Diff(

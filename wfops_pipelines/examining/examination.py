@@ -181,8 +181,8 @@ def examine(
         run("anomaly", anomalies)
         run("unsendable", lambda: unsendable(alive, sync))
         run("destination", destination)
-        if sync.cursor is None and _stands(there.diff) and _is_replay(findings):
-            # nothing would come of it: no replay, and no day of its own
+        stands = there.diff is not None and there.diff.changes_nothing
+        if sync.cursor is None and stands and _is_replay(findings):  # and no day of its own
             findings[:] = [f for f in findings if f.check != "anomaly"]
             anomaly, profile = {**anomaly, "p_value": 1.0, "held": False, "score": 0.0}, None
         run("put_away", lambda: returned_findings(snapshot, sync, there.same))
@@ -201,11 +201,6 @@ def examine(
         anomaly=anomaly,
     )
     return Examined(evidence, profile, model)
-
-
-def _stands(diff: Diff | None) -> bool:
-    """Whether the destination holds all rows just so."""
-    return diff is not None and not (diff.inserted or diff.updated or diff.deleted)
 
 
 def _is_replay(findings: Iterable[Finding]) -> bool:

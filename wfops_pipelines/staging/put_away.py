@@ -16,16 +16,16 @@ from sqlalchemy import Connection
 from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.examining.identities import identities_of
-from wfops_pipelines.examining.unchanged import (
+from wfops_pipelines.examining.history import held_just_so
+from wfops_pipelines.services import Services
+from wfops_pipelines.staging.identities import identities_of
+from wfops_pipelines.staging.went_out import (
     gone_before,
-    held_just_so,
     keys_out,
     pairs_of,
     parts_out,
     versions_in,
 )
-from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, remembered, settled, snapshots
 from wfops_pipelines.store.remembered import NO_KEY
 from wfops_pipelines.store.rows import keys_of, remembered_key

@@ -1,18 +1,17 @@
-"""Rows that come as they went out last, and as the destination holds them."""
+"""What of a snapshot went out, and which rows come as they went out last."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.snapshot import Diff, Snapshot
+from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.examining.identities import identities_of
-from wfops_pipelines.ledger import parcel_of, publications_of, published_rows, select_rows
+from wfops_pipelines.ledger import publications_of, published_rows
 from wfops_pipelines.services import Services
+from wfops_pipelines.staging.identities import identities_of
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
@@ -20,7 +19,6 @@ from wfops_pipelines.sync import Sync
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ASKED = 32  # questions to a destination about rows that may be the same there
 LOOK_BACK = 10  # extractions, for what had gone out before
 
 
@@ -47,35 +45,6 @@ def gone_before(
         except SnapshotDamaged:
             break  # of what went out last, nobody knows what it was
     return found
-
-
-def held_just_so(
-    conn: Connection,
-    sync: Sync,
-    snapshot: Snapshot,
-    rows: Rows,
-    services: Services,
-    keys: Sequence[str],
-) -> frozenset[str]:
-    """Those of these rows that the destination holds just so, asked for by halves.
-
-    After `ASKED` questions the others count as changed: most of them are.
-    """
-
-    def would(some: Sequence[str]) -> Diff:
-        few = select_rows(rows, sync.key, frozenset(some), frozenset())
-        return sync.destination.diff(conn, parcel_of(sync, snapshot, few, services), [])
-
-    same: set[str] = set()
-    waiting, asked = [keys] if keys else [], 0
-    while waiting and asked < ASKED:
-        some, asked = waiting.pop(0), asked + 1
-        diff = would(some)
-        if not (diff.inserted or diff.updated or diff.deleted):
-            same.update(some)
-        elif len(some) > 1:
-            waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
-    return frozenset(same)
 
 
 def versions_in(
