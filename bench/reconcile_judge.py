@@ -146,9 +146,21 @@ def _put_away_before_its_turn(life: Life, record: Record) -> Iterator[Fault]:
         if (n, key) not in out and _settled_since(record, n, key):
             life.did["put away before its turn"] += 1
             record.fate[n, key] = "stay"
+        elif (n, key) not in out and _taken_back_since(record, n, key):
+            life.did["no longer as it went"] += 1
+            record.fate[n, key] = "stay"
         went = (n, key) in out and not _was_asked(record, n, key)
         if went and _settled_since(record, n, key, before=record.cleared[n]):
             yield Fault("leaked", f"{key} of #{n} went as people had settled it otherwise")
+
+
+def _taken_back_since(record: Record, n: int, key: str) -> bool:
+    """Whether nobody was asked about a large row, for what went out and was taken back."""
+    row = record.rows[n][key]
+    asked = key in record.flagged[n] or row.get(DELETED) or row["amount"] <= LIMIT
+    taken = {h.seq for h in record.handed if (h.key, h.act) == (key, "revert")}
+    before = [m for m in taken if _rank(record, m) < n]
+    return not asked and any(_content(m, record.rows[m][key]) == _content(n, row) for m in before)
 
 
 def _was_asked(record: Record, n: int, key: str) -> bool:
@@ -212,9 +224,13 @@ def _answered(record: Record, seq: int, key: str, review: Any) -> str:
 
 
 def _over(record: Record, seq: int, key: str) -> bool:
-    """Whether the policy's own rule asks for a person. A deletion has no amount."""
+    """Whether the policy's own rule asks for a person. A deletion has no amount.
+
+    Of what went out just so nothing would come.
+    """
     row = record.rows[seq][key]
-    return not row.get(DELETED) and row["amount"] > LIMIT
+    over = not row.get(DELETED) and row["amount"] > LIMIT
+    return over and not _as_it_went(record, seq, key)
 
 
 def _staged(life: Life, record: Record) -> Iterator[Fault]:

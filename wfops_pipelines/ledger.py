@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select
 
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Finding, Json, counted_rows, findings_of
@@ -23,7 +23,7 @@ from wfops_pipelines.store import tables as t
 from wfops_pipelines.store.inferring import type_named
 from wfops_pipelines.store.mixed import read_note
 from wfops_pipelines.store.rows import keys_of
-from wfops_pipelines.store.settled import SETTLED
+from wfops_pipelines.store.settled import ACTING, SETTLED
 from wfops_pipelines.store.spelled import as_numbers
 from wfops_pipelines.sync import Sync
 
@@ -188,8 +188,8 @@ def _quarantined(conn: Connection, sync: str, seq: int) -> frozenset[str]:
 def _put_away() -> ColumnElement[bool]:
     """Of the quarantine what never was published, against what was taken back."""
     part = t.quarantine.c.part
-    away = part.contains(LEFT_OUT) | part.contains(AGAIN) | part.contains(SETTLED)
-    return part.in_([CLEAN, HELD]) | away
+    marks = (LEFT_OUT, AGAIN, SETTLED, ACTING)
+    return or_(part.in_([CLEAN, HELD]), *(part.contains(mark) for mark in marks))
 
 
 def left_out(conn: Connection, sync: str, seq: int) -> frozenset[str]:

@@ -13,11 +13,14 @@ from sqlalchemy import Connection, delete, insert
 from wfops_pipelines import failing, mending, owning, undoing
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.findings import Json, findings_of
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.reviews import HOLDS, Actor, Review, ReviewKind, Verb
 from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
 from wfops_pipelines.core.verdict import flagged
 from wfops_pipelines.deciding import confident, leaving
 from wfops_pipelines.errors import DestinationRefused, WfopsError
+from wfops_pipelines.examining.impact import UNCHANGED
+from wfops_pipelines.examining.unchanged import unchanged
 from wfops_pipelines.ledger import (
     CLEAN,
     HELD,
@@ -44,7 +47,8 @@ from wfops_pipelines.store import (
     snapshots,
 )
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.settled import SETTLED
+from wfops_pipelines.store.rows import keys_of
+from wfops_pipelines.store.settled import ACTING, SETTLED
 from wfops_pipelines.sync import Day, Sync
 
 BACK_OFF = timedelta(seconds=20)
@@ -275,6 +279,8 @@ def _publish(
     rows = rows_named(conn, sync, snapshot, services.rows(snapshot), only, frozenset(without))
     away = left_out(conn, sync.name, snapshot.seq)
     rows = select_rows(rows, sync.key, None, away)
+    acting = _acting(conn, sync, snapshot, rows, services)
+    rows = rows_named(conn, sync, snapshot, rows, None, acting)
     old = undoing.needless_before(conn, sync, services.clock())
     parcel = parcel_of(sync, snapshot, rows, services, part, old)
     with _numbered(snapshot), masking(sync, parcel):
@@ -298,7 +304,29 @@ def _publish(
     )
     _forget_replaced(conn, sync, old)
     _enter(conn, done, decision, actor)
+    if acting:
+        quarantine(conn, snapshot, services, actor, f"{part}{ACTING}", "", acting)
     return done
+
+
+def _acting(
+    conn: Connection, sync: Sync, snapshot: Snapshot, rows: Rows, services: Services
+) -> frozenset[str]:
+    """Which of these rows nobody was asked about as nothing would come of them, and now would.
+
+    What they were was taken back since, or somebody changed it at the destination.
+    """
+    stored = snapshots.evidence(conn, sync.name, snapshot.seq)
+    found = findings_of(stored[1]) if stored else ()
+    spared = frozenset(k for f in found if f.check == UNCHANGED for k in f.keys)
+    if not spared:
+        return spared
+    going = rows_named(conn, sync, snapshot, rows, spared)
+    key = key_then(conn, sync, snapshot.seq)
+    here = frozenset(k for part in going.parts([key]) for k in keys_of(part[key]))
+    if key != sync.key:
+        return here  # nobody can tell which rows these were
+    return here - unchanged(conn, sync, snapshot, going, services, here)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from wfops_pipelines.examining.impact import (
     deletions,
     high_impact,
     misfitting,
+    unchanged_findings,
     unsendable,
 )
 from wfops_pipelines.examining.overtaken import overtaken_findings
@@ -73,6 +74,7 @@ class There:
     living: how many rows it holds, where the snapshot deletes some and it can say. misfits: what it
     would refuse. certain: how many of its rows would be deleted, where it is a table that knows.
     same: of the rows that came again as they were put away, those that it holds just so.
+    unchanged: of those of high impact, those of which nothing would come, see `unchanged`.
     """
 
     existing: Existing = field(default_factory=lambda: Existing({}))
@@ -81,6 +83,7 @@ class There:
     misfits: Sequence[Misfit] = ()
     certain: int | None = None
     same: frozenset[str] = frozenset()
+    unchanged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,9 @@ def examine(
         run("unsendable", lambda: misfitting(there.misfits, sync))
         run("critical_changes", lambda: critical_changes(there.diff))
         run("deletes", lambda: deletions(rows, sync, there.living, there.certain))
-        run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, there.existing))
+        passed = there.existing, there.unchanged
+        run("high_impact", lambda: high_impact(rows, sync.key, sync.policy, *passed))
+        run("unchanged", lambda: unchanged_findings(there.unchanged, sync))
     evidence = Evidence(
         sync=sync.name,
         seq=snapshot.seq,

@@ -18,7 +18,8 @@ from wfops_pipelines.destinations import Exacting, Existing, Foreseen, Parcel, c
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.examining import declaration, overtaken
 from wfops_pipelines.examining.examination import Past, There
-from wfops_pipelines.examining.impact import misfitting, unsendable
+from wfops_pipelines.examining.impact import high_impact, misfitting, unsendable
+from wfops_pipelines.examining.unchanged import held_just_so, unchanged
 from wfops_pipelines.ledger import HELD, parcel_of, published_rows, refused_rows, select_rows
 from wfops_pipelines.services import Services
 from wfops_pipelines.store import drafts, learning, row_models, settled, snapshots, waivers
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TRAINING_SNAPSHOTS = 20
-ASKED = 32  # questions to a destination about rows that were put away
 PATIENCE = 3  # seconds that a person waits for somebody else's lock
 _REFIT_SHARE = 5  # a model is fitted again when a fifth of its sources is new
 
@@ -142,33 +142,12 @@ def read_there(sync: Sync, snapshot: Snapshot, rows: Rows, services: Services) -
         certain = diff.deleted if diff and isinstance(sync.destination, Exacting) else None
         again = [key for key, before in snapshot.doubted if not before] if usable else []
         same = held_just_so(conn, sync, snapshot, rows, services, again)
+        asking = usable and sync.cursor is None
+        met = high_impact(rows, sync.key, sync.policy, existing) if asking else ()
+        keys = {key for finding in met for key in finding.keys}
+        as_before = unchanged(conn, sync, snapshot, rows, services, keys)
         living = _living(conn, sync, rows, services)
-        return There(existing, diff, living, unfit, certain, same)
-
-
-def held_just_so(
-    conn: Connection,
-    sync: Sync,
-    snapshot: Snapshot,
-    rows: Rows,
-    services: Services,
-    keys: Sequence[str],
-) -> frozenset[str]:
-    """Those of these rows that the destination holds just so, asked for by halves.
-
-    After `ASKED` questions the others count as changed: most of them are.
-    """
-    same: set[str] = set()
-    waiting, asked = [keys] if keys else [], 0
-    while waiting and asked < ASKED:
-        some, asked = waiting.pop(0), asked + 1
-        few = select_rows(rows, sync.key, frozenset(some), frozenset())
-        asking = parcel_of(sync, snapshot, few, services)
-        if sync.destination.diff(conn, asking, []).changes_nothing:
-            same.update(some)
-        elif len(some) > 1:
-            waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
-    return frozenset(same)
+        return There(existing, diff, living, unfit, certain, same, as_before)
 
 
 def _foreseen(conn: Connection, sync: Sync, parcel: Parcel) -> Foreseen:

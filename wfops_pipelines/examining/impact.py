@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MANY = 5  # keys that a sentence spells out
+UNCHANGED = "unchanged"  # the check that names rows of high impact that nobody is asked about
 
 
 def critical_changes(diff: Diff | None) -> list[Finding]:
@@ -113,20 +114,45 @@ def deletions(
     ]
 
 
-def high_impact(rows: Rows, key: str, policy: Policy, existing: Existing) -> list[Finding]:
-    """One finding for each high-impact rule that some rows meet."""
+def high_impact(
+    rows: Rows,
+    key: str,
+    policy: Policy,
+    existing: Existing,
+    unchanged: frozenset[str] = frozenset(),
+) -> list[Finding]:
+    """One finding for each high-impact rule that some rows meet, but those that are `unchanged`."""
     found = []
     for rule in policy.high_impact:
         wanted = [key, DELETED, *([rule.column] if isinstance(rule, Above) else [])]
         names = [c for c in dict.fromkeys(wanted) if c in rows.column_names]
-        keys = tuple(k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
+        met = (k for p in rows.parts(names) for k in _meeting(rule, p, key, existing))
+        keys = tuple(k for k in met if k not in unchanged)
         if keys:
             unknown = [_unknown(rule, part, key) for part in rows.parts(names)]
             empty, none = (
-                [k for some in each for k in some] for each in zip(*unknown, strict=True)
+                [k for some in each for k in some if k not in unchanged]
+                for each in zip(*unknown, strict=True)
             )
             found.append(_impact(rule, keys, empty, none, hidden=key in policy.masked))
     return found
+
+
+def unchanged_findings(unchanged: frozenset[str], sync: Sync) -> list[Finding]:
+    """Rows of high impact of which nobody is asked, as nothing would come of them.
+
+    Whether that is still so is looked at again when they are published.
+    """
+    if not unchanged:
+        return []
+    keys = tuple(sorted(unchanged))
+    sentence = (
+        f"{counted_rows(len(keys))} of high impact as "
+        f"{'it' if len(keys) == 1 else 'they'} went out last and as "
+        f"{sync.destination.words} still holds {'it' if len(keys) == 1 else 'them'}: nothing would "
+        "come of publishing, so nobody is asked again"
+    )
+    return [Finding(UNCHANGED, Severity.INFO, sentence, measured=len(keys), keys=keys)]
 
 
 def _unknown(rule: HighImpact, part: pa.Table, key: str) -> tuple[list[str], list[str]]:

@@ -18,7 +18,7 @@ from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT
 from wfops_pipelines.reconciling.standing import Turn
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store import tables as t
-from wfops_pipelines.store.settled import REVERTED, SETTLED
+from wfops_pipelines.store.settled import ACTING, REVERTED, SETTLED
 
 
 class Fate(Enum):
@@ -169,6 +169,11 @@ def _why_refused(row: Row[Any]) -> str:
         return (
             f"not published: people settled it otherwise as it was in #{number}; "
             "only a change at the source brings it back"
+        )
+    if ACTING in row.part:
+        return (
+            "not published: nobody was asked about it as nothing would have come of it, and since "
+            "then something would; where the source still says so, the next run asks"
         )
     if not row.part.endswith(REVERTED):
         return f"quarantined by decision {row.decision}{_way_back(row)}"

@@ -13,7 +13,7 @@ from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Cell
 from wfops_pipelines.errors import SchemaRefused
 from wfops_pipelines.examining.contradictions import contradicted
-from wfops_pipelines.staging.identities import identify
+from wfops_pipelines.examining.identities import identify
 from wfops_pipelines.staging.narrowing import as_held
 from wfops_pipelines.staging.newest import Chosen, Marks
 from wfops_pipelines.staging.reading import told_in_parts

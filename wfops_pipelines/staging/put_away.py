@@ -16,16 +16,17 @@ from sqlalchemy import Connection
 from wfops_pipelines.core.findings import findings_of
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.examining.history import held_just_so
-from wfops_pipelines.services import Services
-from wfops_pipelines.staging.identities import identities_of
-from wfops_pipelines.staging.went_out import (
+from wfops_pipelines.examining.identities import identities_of
+from wfops_pipelines.examining.impact import UNCHANGED
+from wfops_pipelines.examining.unchanged import (
     gone_before,
+    held_just_so,
     keys_out,
     pairs_of,
     parts_out,
     versions_in,
 )
+from wfops_pipelines.services import Services
 from wfops_pipelines.store import database, remembered, settled, snapshots
 from wfops_pipelines.store.remembered import NO_KEY
 from wfops_pipelines.store.rows import keys_of, remembered_key
@@ -171,11 +172,12 @@ def _stood(
 ) -> set[str]:
     """Of these rows of `root`, those that had gone out before, and that the destination holds so.
 
-    Nothing would come of them, and without them the rest would be judged as if it were all. None
-    that a finding names is among them, and none where the destination cannot say.
+    Nothing would come of them, and without them the rest would be judged as if it were all. Not
+    those that a finding names for anything else, and none where the destination cannot say.
     """
     evidence = snapshots.evidence(conn, sync.name, as_one.seq)
-    named = {k for f in findings_of(evidence[1]) for k in f.keys} if evidence else set()
+    found = findings_of(evidence[1]) if evidence else ()
+    named = {k for f in found if f.check != UNCHANGED for k in f.keys}
     left = {k: v for k, v in told.items() if remembered_key(k) not in named}
     gone = gone_before(conn, sync, root, left, services)
     if not gone:

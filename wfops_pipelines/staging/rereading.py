@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from wfops_pipelines.core.audit import Action, AuditEvent
 from wfops_pipelines.core.reviews import Actor
 from wfops_pipelines.errors import SettingsError, SnapshotDamaged
+from wfops_pipelines.examining.identities import identities_of
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.identities import identities_of
 from wfops_pipelines.store import audit, database, remembered, snapshots
 from wfops_pipelines.sync import Sync
 

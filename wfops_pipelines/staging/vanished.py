@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import DELETED
 from wfops_pipelines.destinations import Spelling, can_list
+from wfops_pipelines.examining.identities import identify
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging.gathering import Gathered, Recall
-from wfops_pipelines.staging.identities import identify
 from wfops_pipelines.store import rows
 from wfops_pipelines.store.fitting import followed_by
 from wfops_pipelines.store.rows import remembered_as, remembered_key

@@ -15,6 +15,7 @@ from wfops_pipelines.store import tables as t
 ALL = ""  # no key is empty
 LATE = timedelta(minutes=5)  # what was noted before may be seen only now: it waited for locks
 REVERTED = " reverted"  # in the part of what was taken back, or stays for a reason before it
+ACTING = " acting"  # in the part of what was to come of nothing, and would have done something
 SETTLED = " settled as of #"  # in the part of what people settled otherwise, before its snapshot
 
 
@@ -99,7 +100,7 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     """
     q, r, s, o = t.quarantine.c, t.reviews.c, t.snapshots.c, t.outbox.c
     away = select(q.at, q.seq, q["keys"], q.part).where(q.sync == sync, q.at >= moment)
-    away = away.where(~q.part.contains(SETTLED))
+    away = away.where(~q.part.contains(SETTLED), ~q.part.contains(ACTING))
     held = r.kind.in_([k.value for k in HOLDS])
     again = select(r.opened_at, r.seq, r["keys"], r.kind)
     again = again.where(r.sync == sync, r.reopens.is_not(None), r.opened_at >= moment)

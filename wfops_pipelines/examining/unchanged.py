@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from wfops_pipelines.core.parts import Rows
 from wfops_pipelines.core.snapshot import Snapshot
 from wfops_pipelines.errors import SnapshotDamaged
-from wfops_pipelines.ledger import publications_of, published_rows
+from wfops_pipelines.examining.identities import identities_of
+from wfops_pipelines.ledger import parcel_of, publications_of, published_rows, select_rows
 from wfops_pipelines.services import Services
-from wfops_pipelines.staging.identities import identities_of
 from wfops_pipelines.store import snapshots
 from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.sync import Sync
@@ -19,7 +20,55 @@ from wfops_pipelines.sync import Sync
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ASKED = 32  # questions to a destination about rows that may be the same there
 LOOK_BACK = 10  # extractions, for what had gone out before
+
+
+def unchanged(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    rows: Rows,
+    services: Services,
+    keys: Collection[str],
+) -> frozenset[str]:
+    """Those of these rows (keys as texts) of which nothing would come: they went out before.
+
+    The newest version of each that went out, and was not taken back, is the same, and the
+    destination holds it just so, or a newer one. None where there is a cursor, by which only news
+    comes.
+    """
+    if not keys or sync.cursor is not None:
+        return frozenset()
+    told = dict(versions_in(conn, sync, snapshot, frozenset(keys), services))
+    gone = gone_before(conn, sync, snapshot, told, services)
+    names = [remembered_key(key) for key in gone]
+    return held_just_so(conn, sync, snapshot, rows, services, names)
+
+
+def held_just_so(
+    conn: Connection,
+    sync: Sync,
+    snapshot: Snapshot,
+    rows: Rows,
+    services: Services,
+    keys: Sequence[str],
+) -> frozenset[str]:
+    """Those of these rows that the destination holds just so, asked for by halves.
+
+    After `ASKED` questions the others count as changed: most of them are.
+    """
+    same: set[str] = set()
+    waiting, asked = [keys] if keys else [], 0
+    while waiting and asked < ASKED:
+        some, asked = waiting.pop(0), asked + 1
+        few = select_rows(rows, sync.key, frozenset(some), frozenset())
+        asking = parcel_of(sync, snapshot, few, services)
+        if sync.destination.diff(conn, asking, []).changes_nothing:
+            same.update(some)
+        elif len(some) > 1:
+            waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
+    return frozenset(same)
 
 
 def gone_before(
