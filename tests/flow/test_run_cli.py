@@ -335,6 +335,24 @@ def test_one_request_is_told_with_all_that_was_found(shell):
     assert "there is no review request 'rv-none'" in str(unknown.exception)
 
 
+@pytest.mark.parametrize("masked", [(), ("id",)])
+def test_a_request_names_the_rows_that_may_be_left_out(shell, masked):
+    bench = shell.bench
+    policy = replace(bench.sync.policy, masked=masked, hold_rows_up_to=1.0)
+    bench.project.syncs["things"] = replace(bench.sync, policy=policy)
+    bench.services.environ["WFOPS_DEVELOPER"] = "ana"
+    keys = [f"{n:02}" for n in range(23)]
+    said = shell("run", "things", pages=[[row(k, amount=-1) for k in keys] + [row("ok")]])
+    review = re.search(r"wfops decide (rv-\w+) ", said)[1]
+    (rows,) = re.findall("^      rows: (.*)$", shell("reviews", review), re.M)
+    named, _, more = rows.partition(" and ")
+    names = named.split(", ")
+    assert names == [veil(k) if masked else k for k in keys[:20]]
+    assert more.startswith("3 more")
+    shell("decide", review, "approve", "--exclude", names[0], "--reason", "known")
+    assert [key for key, *_ in bench.rows()] == [*keys[1:], "ok"]
+
+
 def test_nobody_looks_at_their_own_override_and_its_request_says_who_does(shell):
     """The development user is not verified, and still the one who overrode."""
     shell.bench.services.environ["WFOPS_DEVELOPER"] = "ana"

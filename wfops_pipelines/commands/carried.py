@@ -10,12 +10,13 @@ import typer
 
 if TYPE_CHECKING:
     from wfops_pipelines.carrying import Carried, ReleaseFailed
+    from wfops_pipelines.core.findings import Finding
     from wfops_pipelines.core.reviews import Actor, Review
     from wfops_pipelines.deciding.gate import Taken
     from wfops_pipelines.services import Services
     from wfops_pipelines.sync import Sync
 
-MOST_SHOWN = 20  # edited cells
+MOST_SHOWN = 20  # edited cells, or rows of a finding
 LONGEST = 200  # characters of a cell
 _MASKED = "(masked)"
 _DOES = "the approval gate of a running Dagster carries it out, or `wfops run {sync}`"
@@ -89,7 +90,24 @@ def tell_findings(review: Review, sync: Sync | None, services: Services) -> None
     for found in in_order(Evidence.from_json(stored[1])) if stored else ():
         said = said_of(found, sync.policy) if sync else veiled(found)
         typer.echo(f"    {found.severity.value:8}  {said}")
+        _tell_keys(found, said, sync)
     _tell_edits(review, sync, services)
+
+
+def _tell_keys(found: Finding, said: str, sync: Sync | None) -> None:
+    """Print which rows a finding names, as `--exclude` takes them, where its sentence does not."""
+    from wfops_pipelines import masking
+
+    names = [masking.named(sync, key) for key in found.keys[:MOST_SHOWN]] if sync else []
+    if not names or (len(found.keys) == len(names) and said.endswith(f" {', '.join(names)}")):
+        return
+    more = len(found.keys) - len(names)
+    rest = f" and {more:,} more: its page shows them all" if more else ""
+    typer.echo(f"      rows: {', '.join(map(_key, names))}{rest}")
+
+
+def _key(name: str) -> str:
+    return name if name.isprintable() else repr(name)
 
 
 def _tell_edits(review: Review, sync: Sync | None, services: Services) -> None:

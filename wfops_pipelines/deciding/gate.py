@@ -81,12 +81,29 @@ def decide(decision: Decision, project: Project, services: Services, channel: st
             decision = leaving.checked(conn, decision, review, sync)
             return _take(conn, decision, review, sync, Overridden(), services, channel)
         _refuse_renamed(conn, decision, review, sync)
+        decision = _unveiled(conn, decision, review, sync, services)
         override = override_of(conn, decision, review, sync, services, anew)
         if decision.exclude or decision.edits:
             check_keys(decision, held_rows(conn, sync, review, services))
         if decision.edits:
             return _edit(conn, decision, review, sync, services, channel)
         return _take(conn, decision, review, sync, override, services, channel)
+
+
+def _unveiled(
+    conn: Connection, decision: Decision, review: Review, sync: Sync, services: Services
+) -> Decision:
+    """The decision with the keys of the rows that it names as they are shown where masked."""
+    said = {*decision.exclude, *(edit.key for edit in decision.edits)}
+    if not said or sync.key not in sync.policy.masked:
+        return decision
+    held = held_rows(conn, sync, review, services)
+    meant = {shown: key for key in held if (shown := named(sync, key)) in said}
+    return replace(
+        decision,
+        exclude=tuple(meant.get(key, key) for key in decision.exclude),
+        edits=tuple(replace(edit, key=meant.get(edit.key, edit.key)) for edit in decision.edits),
+    )
 
 
 def _asked_anew(decision: Decision, project: Project, services: Services) -> Anew:
