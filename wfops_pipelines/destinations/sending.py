@@ -134,7 +134,8 @@ class Sending:
         if known is not None:
             remote = known.remote
         if mine is not None and mine.state is State.SENDING:  # the same again, with the same key
-            return replace(mine, remote=mine.remote or remote)
+            created = mine.act is Act.CREATE
+            return replace(mine, remote=mine.remote or (None if created else remote))
         if row.get(DELETED):
             act = Act.DELETE
         elif self._to.messages:
@@ -144,6 +145,8 @@ class Sending:
                 record = self._record(key, row, None)
                 lives, remote = record is not None, remote_id(record)
             act = Act.UPDATE if lives else Act.CREATE
+        if act is Act.CREATE:
+            remote = None  # what was deleted had that name: whoever looks for it finds nothing
         return Delivery(self._parcel.seq, key, State.SENDING, act, remote)
 
     def _deliver(self, entry: Delivery, row: Row) -> None:
@@ -164,6 +167,10 @@ class Sending:
                 return
             idem = self._under_way(replace(entry, state=State.SENDING, error=None), asked)
             answer = self._send(call, path, body, entry, idem)
+        if answer.gone and entry.act is Act.UPDATE:  # as the diff had it: it is created
+            self._note(replace(entry, state=State.REFUSED, error=str(answer.gone)))
+            self._deliver(replace(entry, act=Act.CREATE, remote=None), row)
+            return
         self._count[entry.act.value] += answer.gone is None
         remote = remote_id(answer.body) or entry.remote
         what = NOT_THERE if answer.gone else None
@@ -228,9 +235,17 @@ class Sending:
         answer = self._caller.send(call, path, body, idem)
         if answer.gone and entry.act is Act.CREATE:  # it is the address that is not there
             raise DestinationRefused(str(answer.gone), answer.gone.exchange)
-        if answer.gone and entry.act is Act.UPDATE:
+        if answer.gone and entry.act is Act.UPDATE and not self._was_deleted(entry.key):
             raise answer.gone
         return answer
+
+    def _was_deleted(self, key: str) -> bool:
+        """Whether it can be read, too, that somebody deleted the record over there.
+
+        Not so soon after something was sent for it that the API may answer late.
+        """
+        may = self._to.create is not None and key not in self._sent
+        return may and self._seen.get(key, key) is None
 
     def _find_out(self, mine: Delivery, row: Row) -> None:
         """It may have arrived and must not be sent twice: ask the API, or leave it to a person."""
