@@ -25,9 +25,8 @@ from wfops_pipelines.core.reviews import (
     check_member,
     check_reason,
 )
-from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.core.snapshot import AWAY, CHANGED, NEWER, Snapshot
 from wfops_pipelines.destinations import Parcel, Reverted, no_undo
-from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
 from wfops_pipelines.errors import BadDecision, DestinationRefused, SnapshotDamaged
 from wfops_pipelines.ledger import (
     Publication,

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.destinations.model import PARCELS, START, Keep, lives_as_the_model_says, parcel
 from tests.destinations.test_table_types import COLUMNS, tables
 from wfops_pipelines.core.parts import Rows
+from wfops_pipelines.core.snapshot import CHANGED
 from wfops_pipelines.destinations import (
     DatabaseTable,
     Listing,
@@ -29,7 +30,6 @@ from wfops_pipelines.destinations import (
     database_table,
 )
 from wfops_pipelines.destinations.comparing import is_rounded
-from wfops_pipelines.destinations.parcel import CHANGED
 from wfops_pipelines.errors import (
     DestinationDenied,
     DestinationRefused,

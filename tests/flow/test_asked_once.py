@@ -198,3 +198,14 @@ def test_a_rejection_of_all_puts_away_nothing_that_stands(waits):
     (told,) = bench.services.folder("things").glob(f"{newest(bench).digest}.parquet")
     assert pq.read_table(told)["id"].to_pylist() == ["1", "2", "3", "4"]
     assert other_there(bench) == []
+
+
+def test_what_was_not_taken_back_as_the_next_run_had_told_it_again_stays_known(approved):
+    approved.run(PAGE)
+    revert(approved, 1)
+    assert large(approved) == [("2", 500), ("3", 700)]
+    (judged,) = approved.run([row("1", 11), *PAGE[1:]]).judged
+    assert (judged.snapshot.rows, judged.review) == (4, None)
+    by_hand(approved, "update shop.things set amount = 1 where id in ('3', '4')")
+    assert waiting(approved, PAGE) == ["3"]
+    assert approved.rows("id, amount")[3] == ("4", 10)

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 from wfops_pipelines.core.canonical import canonical, digest
 from wfops_pipelines.core.findings import CheckResult, Finding, Json
 
+# Why a row stays that is taken back: a newer one is there, somebody changed it, nothing is there.
+NEWER, CHANGED, AWAY = "newer", "changed", "away"
 DELETED = "_deleted"  # the column that marks a tombstone in a snapshot
 Cell: TypeAlias = "tuple[str, str, str | None, str | None]"
 """Row key, column, the value before, the value now."""

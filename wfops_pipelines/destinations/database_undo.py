@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
+from wfops_pipelines.core.snapshot import AWAY, CHANGED, NEWER
 from wfops_pipelines.destinations.database_rows import Tables, note_of, of_keys
 from wfops_pipelines.destinations.database_types import read, type_of, written
 from wfops_pipelines.destinations.names import SEQ
-from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER, Parcel, Reverted
+from wfops_pipelines.destinations.parcel import Parcel, Reverted
 from wfops_pipelines.destinations.undo import not_kept
 from wfops_pipelines.errors import DestinationRefused
 

@@ -12,13 +12,13 @@ from wfops_pipelines.apis.stores import credentials, imported, opened, store_for
 from wfops_pipelines.core.exchange import without_secrets
 from wfops_pipelines.core.parts import regrouped
 from wfops_pipelines.core.redact import secrets_of
-from wfops_pipelines.core.snapshot import DELETED, Diff
+from wfops_pipelines.core.snapshot import DELETED, NEWER, Diff
 from wfops_pipelines.destinations.folder import Folder, NoBucket, refuse_long
 from wfops_pipelines.destinations.held import Held
 from wfops_pipelines.destinations.meeting import Meeting, shown
 from wfops_pipelines.destinations.names import SEQ
 from wfops_pipelines.destinations.numbers import Numbers
-from wfops_pipelines.destinations.parcel import NEWER, Existing, Parcel, Reverted, Written
+from wfops_pipelines.destinations.parcel import Existing, Parcel, Reverted, Written
 from wfops_pipelines.errors import DestinationRefused, DestinationUnreachable
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _FEW = 2000  # rows that are Python objects at the same time
-NEWER, CHANGED, AWAY = "newer", "changed", "away"  # a newer row is there; by whom; nothing is
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 

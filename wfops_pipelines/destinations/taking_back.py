@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from wfops_pipelines.core.snapshot import AWAY, CHANGED, NEWER
 from wfops_pipelines.destinations import deliveries, images
 from wfops_pipelines.destinations.calling import Caller
 from wfops_pipelines.destinations.deliveries import REVERSALS, Act, Delivery, State
 from wfops_pipelines.destinations.looking import batches
-from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER, Parcel, Reverted
+from wfops_pipelines.destinations.parcel import Parcel, Reverted
 from wfops_pipelines.destinations.readback import remote_id
 from wfops_pipelines.destinations.refusals import Refusals, left_open, outcome
 from wfops_pipelines.destinations.rest import RestDestination, with_remote

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.core.snapshot import AWAY, CHANGED, DELETED, NEWER
 from wfops_pipelines.destinations.names import DELETED_AT, SEQ, STAGING, escaped
-from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER, Keep, Parcel, Reverted
+from wfops_pipelines.destinations.parcel import Keep, Parcel, Reverted
 from wfops_pipelines.errors import DestinationRefused
 from wfops_pipelines.postgres.names import quote
 

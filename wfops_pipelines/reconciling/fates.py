@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from wfops_pipelines.core.reviews import HOLDS, Actor, ReviewKind, ReviewState, Verb
-from wfops_pipelines.core.snapshot import Snapshot, SnapshotState
-from wfops_pipelines.destinations.parcel import AWAY, CHANGED, NEWER
+from wfops_pipelines.core.snapshot import AWAY, CHANGED, NEWER, Snapshot, SnapshotState
 from wfops_pipelines.ledger import AGAIN, CLEAN, HELD, LEFT_OUT
 from wfops_pipelines.reconciling.standing import Turn
 from wfops_pipelines.store import snapshots

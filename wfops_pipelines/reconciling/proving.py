@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from wfops_pipelines.core.parts import Rows
-from wfops_pipelines.core.snapshot import DELETED
+from wfops_pipelines.core.snapshot import CHANGED, DELETED
 from wfops_pipelines.destinations import (
     RestDestination,
     TableDestination,
@@ -23,7 +23,6 @@ from wfops_pipelines.destinations import (
 )
 from wfops_pipelines.destinations.deliveries import OPEN, Delivery, State
 from wfops_pipelines.destinations.names import SEQ
-from wfops_pipelines.destinations.parcel import CHANGED
 from wfops_pipelines.errors import SnapshotDamaged
 from wfops_pipelines.ledger import parcel_of
 from wfops_pipelines.masking import named

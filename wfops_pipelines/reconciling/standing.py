@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from wfops_pipelines.core.snapshot import AWAY, CHANGED
 from wfops_pipelines.destinations.files import FileTable
-from wfops_pipelines.destinations.parcel import AWAY, CHANGED
 
 
 @dataclass(frozen=True, slots=True)

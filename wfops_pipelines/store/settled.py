@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, select
 
 from wfops_pipelines.core.reviews import HOLDS
-from wfops_pipelines.core.snapshot import Snapshot
+from wfops_pipelines.core.snapshot import NEWER, Snapshot
 from wfops_pipelines.store import tables as t
 
 ALL = ""  # no key is empty
@@ -96,11 +96,13 @@ def _since(conn: Connection, sync: str, moment: datetime) -> list[Settled]:
     """What was put away, taken back, asked about again or edited since then, oldest first.
 
     And what was decided about and is not carried out yet, as a whole: it goes by that decision.
-    Not what did not go because of one of these: nobody settled it as it came then.
+    Not what did not go because of one of these: nobody settled it as it came then. Nor what was
+    not taken back as something newer is there, which stands.
     """
     q, r, s, o = t.quarantine.c, t.reviews.c, t.snapshots.c, t.outbox.c
     away = select(q.at, q.seq, q["keys"], q.part).where(q.sync == sync, q.at >= moment)
-    away = away.where(~q.part.contains(SETTLED), ~q.part.contains(ACTING))
+    moot = (SETTLED, ACTING, f" {NEWER}{REVERTED}")
+    away = away.where(*(~q.part.contains(mark) for mark in moot))
     held = r.kind.in_([k.value for k in HOLDS])
     again = select(r.opened_at, r.seq, r["keys"], r.kind)
     again = again.where(r.sync == sync, r.reopens.is_not(None), r.opened_at >= moment)
