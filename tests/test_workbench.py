@@ -61,3 +61,12 @@ def test_while_a_file_is_being_written_what_was_there_is_shown_and_said(write):
     write("deals")
     assert [*workbench.project().syncs] == ["deals", "leads"]
     assert workbench.trouble() == ""
+
+
+@pytest.mark.components
+def test_services_know_who_is_in_a_group_by_now(write, bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "_opened", lambda: bench.services)
+    assert workbench.services().people.members("team") == {"ana"}
+    (tmp_path / "reviewers.yaml").write_text("groups:\n  team: [ana, bob]\n  sales: [cyd]\n")
+    assert workbench.services().people.members("team") == {"ana", "bob"}
+    assert workbench.services().engine is bench.services.engine

@@ -7,7 +7,7 @@ files, so that a sync that was added while it serves has all of its pages.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -99,8 +99,13 @@ def _people(file: Path, _: int) -> People:
     return read_people(file)
 
 
-@cache
 def services() -> Services:
+    """What everything runs on, with the groups and roles of now."""
+    return replace(_opened(), people=people())
+
+
+@cache
+def _opened() -> Services:
     return open_services(settings(), project().people)
 
 
@@ -111,5 +116,5 @@ def secret() -> bytes:
 
 def reload() -> None:
     """Read everything again: the code location was reloaded in the same process."""
-    for cached in (settings, _loaded, _people, services, secret):
+    for cached in (settings, _loaded, _people, _opened, secret):
         cached.cache_clear()
