@@ -300,6 +300,8 @@ def _refused_by(record: Record, seq: int, key: str, n: int) -> bool:
     """Whether a person had put this row away before the snapshot `n` was begun."""
     if record.fate.get((seq, key)) != "stay" or not _was_asked(record, seq, key):
         return False  # or it was put away for what was decided about another snapshot
+    if _answered(record, seq, key, record.asked[seq][-1]) == "go":
+        return False  # somebody let it go, and it waits for its turn
     decided = record.asked[seq][-1].decided_at
     return bool(decided < (record.snapshots[n].asked_upto or record.snapshots[n].staged_at))
 
