@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,11 +26,12 @@ def veil(key: str) -> str:
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
-def meant(sync: Sync, key: str, known: Iterable[str]) -> str:
-    """The key of `known` rows that somebody means who was shown it as `named` shows it."""
-    if sync.key not in sync.policy.masked:
-        return key
-    return next((k for k in known if key in (k, named(sync, k))), key)
+def meant(sync: Sync, said: Collection[str], known: Iterable[str]) -> dict[str, str]:
+    """By what somebody said, the key of the `known` row that is shown so, or the same."""
+    same = {key: key for key in said}
+    if not said or sync.key not in sync.policy.masked:
+        return same
+    return same | {shown: key for key in known if (shown := named(sync, key)) in same}
 
 
 def without_masked(sync: Sync, text: str, rows: Iterable[Mapping[str, Any]]) -> str:

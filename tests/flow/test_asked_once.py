@@ -1,4 +1,4 @@
-"""Of a sync without a cursor, a row that somebody let go waits again only where it would act."""
+"""A sync without a cursor that tells its rows again waits only for what would do something."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tests.destinations.contacts_api import contacts_api
 from wfops_pipelines import Above, Always, Policy, flow, publishing, rest_destination, undoing
+from wfops_pipelines.core.findings import Severity
 from wfops_pipelines.core.reviews import Actor, Verb
 from wfops_pipelines.reconciling.proving import prove
 from wfops_pipelines.store import snapshots
@@ -209,3 +210,28 @@ def test_what_was_not_taken_back_as_the_next_run_had_told_it_again_stays_known(a
     by_hand(approved, "update shop.things set amount = 1 where id in ('3', '4')")
     assert waiting(approved, PAGE) == ["3"]
     assert approved.rows("id, amount")[3] == ("4", 10)
+
+
+def priced(**changes):
+    return [row(f"p{n:02}", changes.get(f"p{n:02}", 10 + n)) for n in range(25)]
+
+
+def test_a_value_that_is_put_back_to_what_the_destination_holds_is_no_replay(whole):
+    bench = whole()
+    bench.run(priced())
+    bench.run(priced(p03=14))
+    raised = priced(p03=600)
+    bench.release(bench.decide(bench.held(raised), Verb.REJECT))
+    bench.run(raised)
+    assert [j.review for j in bench.run(priced(p03=14)).judged] == [None]
+
+
+def test_an_old_snapshot_that_would_take_something_back_is_a_replay(whole):
+    bench = whole()
+    bench.run(priced())
+    bench.run(priced(p03=14))
+    bench.run(priced(p03=15))
+    (found,) = [
+        f for f in bench.evidence(bench.held(priced(p03=14))).findings if "replay" in f.sentence
+    ]
+    assert found.severity is Severity.CRITICAL

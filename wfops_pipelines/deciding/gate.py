@@ -32,7 +32,7 @@ from wfops_pipelines.deciding.editing import held_rows, stage_edited
 from wfops_pipelines.deciding.overriding import Overridden, override_of
 from wfops_pipelines.errors import BadDecision, NotAllowed
 from wfops_pipelines.ledger import key_then, renamed
-from wfops_pipelines.masking import named
+from wfops_pipelines.masking import meant, named
 from wfops_pipelines.project import Project
 from wfops_pipelines.services import Services
 from wfops_pipelines.staging import assisting
@@ -95,14 +95,11 @@ def _unveiled(
 ) -> Decision:
     """The decision with the keys of the rows that it names as they are shown where masked."""
     said = {*decision.exclude, *(edit.key for edit in decision.edits)}
-    if not said or sync.key not in sync.policy.masked:
-        return decision
-    held = held_rows(conn, sync, review, services)
-    meant = {shown: key for key in held if (shown := named(sync, key)) in said}
+    keys = meant(sync, said, held_rows(conn, sync, review, services))
     return replace(
         decision,
-        exclude=tuple(meant.get(key, key) for key in decision.exclude),
-        edits=tuple(replace(edit, key=meant.get(edit.key, edit.key)) for edit in decision.edits),
+        exclude=tuple(keys[key] for key in decision.exclude),
+        edits=tuple(replace(edit, key=keys[edit.key]) for edit in decision.edits),
     )
 
 

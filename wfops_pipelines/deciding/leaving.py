@@ -33,8 +33,9 @@ def checked(conn: Connection, decision: Decision, review: Review, sync: Sync) ->
 
     Raises BadDecision for a key that was not refused, EvidenceChanged where it is so no longer.
     """
-    keys = tuple(meant(sync, key, review.keys) for key in decision.exclude)
-    asked = naming_refused(replace(decision, exclude=keys), review)
+    keys = meant(sync, decision.exclude, review.keys)
+    exclude = tuple(keys[key] for key in decision.exclude)
+    asked = naming_refused(replace(decision, exclude=exclude), review)
     snapshot = snapshots.get(conn, review.sync, snapshot_of(conn, review))
     still = deliveries.refused(conn, review.sync, snapshot.version)
     for key in asked.exclude:

@@ -95,7 +95,7 @@ def settle(
     state = State.DELIVERED if arrived else State.AGAIN
     with services.engine.begin() as conn:
         found = _open(conn, sync.name)
-        key = meant(sync, key, [d.key for d in found])
+        key = meant(sync, [key], [d.key for d in found])[key]
         entry = _unknown(found, sync, key, seq)
         if not any(deliveries.settle(conn, sync.name, entry, state, ledger) for ledger in LEDGERS):
             raise AlreadyDecided(

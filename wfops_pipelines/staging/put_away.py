@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -32,9 +31,6 @@ from wfops_pipelines.store.remembered import NO_KEY
 from wfops_pipelines.store.rows import keys_of, remembered_key
 from wfops_pipelines.store.settled import Settled
 from wfops_pipelines.sync import Sync
-
-if TYPE_CHECKING:
-    pass
 
 GONE_BY = 0  # no snapshot's number
 
