@@ -159,7 +159,7 @@ def by_fault(cases: list[Case]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--streams", default="evaluation", choices=("evaluation", "later", "development")
+        "--streams", default="evaluation", choices=("evaluation", "later", "fresh", "development")
     )
     parser.add_argument(
         "--positions", type=int, default=40, help="snapshots judged a stream and history"
