@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,23 +81,39 @@ def run(asked: argparse.Namespace) -> list[Case]:
     days = max(HISTORIES) + 50
     made: Any = importlib.import_module(f"detection_{asked.streams}")
     taken = made.taken(days) if asked.asked else {}
-    positions, faults, bare, cases = asked.positions, asked.faults, asked.bare, []
-    for stream, (key, cursor, tables) in made.streams(days).items():
-        if asked.only and stream not in asked.only:
-            continue
-        known = windows(cursor, tables, taken.get(stream))
-        profiles = [
-            profile(t, key=key, cursor=cursor, window=w) for t, w in zip(tables, known, strict=True)
+    chosen = {n: s for n, s in made.streams(days).items() if not asked.only or n in asked.only}
+    cases: list[Case] = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        each = [
+            pool.submit(run_one, name, stream, taken.get(name), asked)
+            for name, stream in chosen.items()
         ]
-        for history in HISTORIES:
-            for at in np.unique(np.linspace(history, len(tables) - 1, positions).astype(int)):
-                past = profiles[at - history : at]
-                rng = np.random.default_rng([at, history, len(stream)])
-                cases.append(judge(stream, "clean", past, profiles[at], bare))
-                for fault, broken in damaged(rng, tables[:at], tables[at], faults):
-                    new = profile(broken, key=key, cursor=cursor, window=known[at])
-                    cases.append(judge(stream, fault, past, new, bare))
-        print(f"{stream}: {len(tables)} snapshots", flush=True)
+        for name, one in zip(chosen, each, strict=True):
+            cases += one.result()
+            print(f"{name}: {len(chosen[name][2])} snapshots", flush=True)
+    return cases
+
+
+def run_one(
+    stream: str,
+    made: tuple[str | None, str | None, list[pa.Table]],
+    taken: list[datetime] | None,
+    asked: argparse.Namespace,
+) -> list[Case]:
+    key, cursor, tables = made
+    cases = []
+    known = windows(cursor, tables, taken)
+    profiles = [
+        profile(t, key=key, cursor=cursor, window=w) for t, w in zip(tables, known, strict=True)
+    ]
+    for history in HISTORIES:
+        for at in np.unique(np.linspace(history, len(tables) - 1, asked.positions).astype(int)):
+            past = profiles[at - history : at]
+            rng = np.random.default_rng([at, history, len(stream)])
+            cases.append(judge(stream, "clean", past, profiles[at], asked.bare))
+            for fault, broken in damaged(rng, tables[:at], tables[at], asked.faults):
+                new = profile(broken, key=key, cursor=cursor, window=known[at])
+                cases.append(judge(stream, fault, past, new, asked.bare))
     return cases
 
 

@@ -20,7 +20,7 @@ from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFindin
 from wfops_pipelines.anomaly.row_nouns import ROWS_VERSION, OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.anomaly.weights import weight, weights
 
-VERSION = 8  # of the scorer: the same version gives the same bits for the same profiles
+VERSION = 9  # of the scorer: the same version gives the same bits for the same profiles
 
 __all__ = [
     "ROWS_VERSION",

@@ -15,6 +15,7 @@ from wfops_pipelines.anomaly.nouns import ColumnProfile, Sketch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Columns = Sequence[ColumnProfile | None]
 
 SHARES_AT_MOST = 40
@@ -24,6 +25,7 @@ _DENSE = 4096
 _UNSEEN, _PAIRS = 0.5, 1024
 _NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
 _ONE_HOUR = 0.99
+_MISSED = 7.0  # of so many rows that should have come, all are missed once in a thousand times
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Entries:
         keys, key = np.unique(raw[keep], return_inverse=True)
         return cls(keys, key, snapshot[keep], count[keep], len(parts))
 
-    def totals(self, only: npt.NDArray[np.bool_] | None = None) -> Floats:
+    def totals(self, only: Bools | None = None) -> Floats:
         """Counts of each snapshot, or of those entries of it."""
         return np.bincount(
             self.snapshot, self.count if only is None else self.count * only, self.snapshots
@@ -181,11 +183,23 @@ def shares(
     for at in np.lexsort((keys, -mass))[:SHARES_AT_MOST]:
         if known[at, -1]:
             label = labels.get(f"{keys[at]:016x}", "a value")
-            of = np.where(known[at], total, np.nan)  # elsewhere it counts as unseen
-            yield share(name, f"share of '{label}'", "values", counts[at], of)
+            of = np.where(_there(counts[at], total), total, np.nan)
+            told = known[at]  # elsewhere it counts as unseen
+            yield share(name, f"share of '{label}'", "values", counts[at], of, told=told)
 
 
-def _usual(counts: Floats) -> npt.NDArray[np.bool_]:
+def _there(count: Floats, total: Floats) -> Bools:
+    """From when on a value is one of the column's: it has no usual share before it came.
+
+    One that is so rare that it may have been missed is there from the beginning.
+    """
+    rows, first = np.nan_to_num(total[:-1]), int(np.argmax(count > 0))
+    share = count[first:-1].sum() / max(rows[first:].sum(), 1.0)
+    came = rows[:first].sum() * share > _MISSED
+    return np.asarray(np.arange(len(count)) >= (first if came else 0))
+
+
+def _usual(counts: Floats) -> Bools:
     """Which values are frequent enough on each snapshot's compared side to have a usual share.
 
     The new snapshot's values are chosen by the history alone; were an old one's chosen by the

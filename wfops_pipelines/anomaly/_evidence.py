@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature
+from wfops_pipelines.anomaly._features import Feature, told
 from wfops_pipelines.anomaly._rare import limits
 from wfops_pipelines.anomaly._sides import Bools, kinds_met, predictors, product
 from wfops_pipelines.anomaly._window import slopes
@@ -29,6 +29,7 @@ MOST_EVIDENCE = 30.0
 _LOWEST_DISPERSION = 0.1
 _SIDED = 0.7
 _USUAL, _CALM_DEGREES = 1.0, 8.0  # decades of the largest of a quiet kind
+_LOUD = 6.0  # development streams
 _AMOUNTS = ("volume", "gaps")
 _VOLUME, _RANKS = 1.3, 0.7  # development streams
 _SWITCH = {
@@ -58,6 +59,7 @@ def evidence(
     noise = _even(np.array([f.noise for f in features]))
     absent = ~np.isfinite(x)
     x = np.where(absent, _row_means(x)[:, None], x)
+    absent |= ~told(features)
     stretches = _stretches(features, x, allowed)
     predicted, ratio, met = _predict(x, noise, allowed, weekdays, stretches)
     ratio, family = np.where(absent, 0.0, ratio), _numbered([(f.kind, f.unit) for f in features])
@@ -238,12 +240,13 @@ def _calm_kinds(decades: Floats, kinds: Ints) -> Floats:
     """Scale down kinds of which some statistic is usually loud: their largest, in the root mean
     square of the other snapshots.
 
-    A quiet kind must not be drowned by one of which something is always odd.
+    A quiet kind must not be drowned by one of which something is always odd. One loud day does not
+    make a loud kind, however loud it was: it counts as `_LOUD` decades.
     """
     out = decades.copy()
     for one in np.unique(kinds):
         of = kinds == one
-        squares = decades[of, :-1].max(0) ** 2
+        squares = np.minimum(decades[of, :-1].max(0), _LOUD) ** 2
         rest = squares.sum() - np.append(squares, 0.0)
         left = np.append(np.full(len(squares), len(squares) - 1.0), len(squares))
         usual = np.sqrt((_CALM_DEGREES * _USUAL**2 + rest) / (_CALM_DEGREES + left))

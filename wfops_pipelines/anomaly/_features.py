@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 _BRACKET = 2.0
 SLACK = 0.5
@@ -23,7 +24,8 @@ class Feature:
     statistics are unusual only when they are larger than predicted. `most` is the evidence (in
     decades) that the statistic cannot exceed, however far it jumped. `of` is the number of things
     that a share is of. `expected[i, k]`: the log of what snapshot `k` should be by what snapshot
-    `i` knows of how long it was asked for.
+    `i` knows of how long it was asked for. Where it is not `told`, the statistic is no sign by
+    itself: it only tells what to expect elsewhere.
     """
 
     column: str | None
@@ -37,10 +39,22 @@ class Feature:
     most: Floats | None = None
     of: Floats | None = None
     expected: Floats | None = None
+    told: Bools | None = None
+
+
+def told(features: Sequence[Feature]) -> Bools:
+    """Where each of these statistics says anything by itself: (features, snapshots)."""
+    return np.array([np.ones(len(f.x), np.bool_) if f.told is None else f.told for f in features])
 
 
 def share(
-    column: str | None, statistic: str, kind: str, hits: Floats, of: Floats, one_sided: bool = False
+    column: str | None,
+    statistic: str,
+    kind: str,
+    hits: Floats,
+    of: Floats,
+    one_sided: bool = False,
+    told: Bools | None = None,
 ) -> Feature:
     """A proportion, on Anscombe's arcsine scale: its variance is 1 / (4n) whatever it is."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -48,7 +62,7 @@ def share(
         inner = np.clip((hits + 0.375) / (of + 0.75), 0.0, 1.0)
         x = np.where(of > 0, np.arcsin(np.sqrt(inner)), np.nan)
     noise = 1.0 / (4.0 * of + 2.0)
-    return Feature(column, statistic, kind, "%", raw, x, noise, one_sided, of=of)
+    return Feature(column, statistic, kind, "%", raw, x, noise, one_sided, of=of, told=told)
 
 
 def volume(

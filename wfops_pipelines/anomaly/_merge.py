@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from wfops_pipelines.anomaly._columns import LABELS, LIMITS
-from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH, Window
+from wfops_pipelines.anomaly._profile import CELL_ROWS, NULL_PATTERNS, ROW_SKETCH, Window
 from wfops_pipelines.anomaly._sketches import distinct, merge_points, merge_sketches, unpack
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 from wfops_pipelines.errors import SchemaRefused
+
+Ints = npt.NDArray[np.int64]
 
 
 def merge(a: Profile, b: Profile) -> Profile:
     if (a.schema, a.key, a.cursor) != (b.schema, b.key, b.cursor):
         raise SchemaRefused("only profiles of the same columns, key and cursor can be merged")
-    columns = tuple(_column(x, y) for x, y in zip(a.columns, b.columns, strict=True))
+    smallest = _smallest(a.cell_rows, b.cell_rows)
+    columns = tuple(_column(x, y, smallest) for x, y in zip(a.columns, b.columns, strict=True))
     rows = merge_sketches(a.row_sketch, b.row_sketch, ROW_SKETCH)
     return Profile(
         rows=a.rows + b.rows,
@@ -26,6 +32,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         ranks={name: _mean(a.ranks[name], b.ranks[name]) for name in a.ranks if name in b.ranks},
         spans={n: _span(a.spans[n], b.spans[n]) for n in a.spans if n in b.spans},
         null_patterns=_patterns(a.null_patterns, b.null_patterns),
+        cell_rows=_taken(a.cell_rows, b.cell_rows, smallest, np.uint64),
         key=a.key,
         cursor=a.cursor,
         window=_window(a.window, b.window),
@@ -75,7 +82,19 @@ def _shared_keys(a: Profile, b: Profile) -> int:
     )
 
 
-def _column(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
+def _smallest(a: bytes, b: bytes) -> Ints:
+    """Which of the rows of both have the smallest hashes; none where one of the two has none."""
+    if not a or not b:
+        return np.zeros(0, np.int64)
+    both = np.concatenate([np.frombuffer(one, np.uint64) for one in (a, b)])
+    return np.argsort(both, kind="stable")[:CELL_ROWS]
+
+
+def _taken(a: bytes, b: bytes, chosen: Ints, kind: type) -> bytes:
+    return bytes(np.frombuffer(a + b, kind)[chosen].tobytes()) if len(chosen) else b""
+
+
+def _column(a: ColumnProfile, b: ColumnProfile, smallest: Ints) -> ColumnProfile:
     sketches = {
         name: merge_sketches(a.sketches[name], b.sketches[name], LIMITS[name])
         for name in a.sketches
@@ -95,6 +114,7 @@ def _column(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
         lengths=merge_points(a.lengths, a.counts["present"], b.lengths, b.counts["present"]),
         sketches=sketches,
         labels=_labels(sketches["values"], {**b.labels, **a.labels}),
+        cells=_taken(a.cells, b.cells, smallest, np.uint32),
     )
 
 

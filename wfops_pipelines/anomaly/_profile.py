@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -22,9 +23,11 @@ from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 
 SAMPLE = 16_384
 ROW_SKETCH = 512
+CELL_ROWS = 1024
 NULL_PATTERNS = 64
 MAX_PAIRS = 48
 MAX_SPANS, SPAN_POINTS = 12, 256
+_HALF = np.uint64(32)
 
 Window = tuple[float | None, float | None]
 Floats = npt.NDArray[np.float64]
@@ -83,6 +86,11 @@ class _Gathered:
             return column_profile(*known, sample.arrays[at], sample.hashes[at])
 
         columns = tuple(self.pool.map(one, range(len(self.names))))
+        chosen = np.argsort(sample.rows, kind="stable")[:CELL_ROWS]
+        columns = tuple(
+            replace(column, cells=(hashes[chosen] >> _HALF).astype(np.uint32).tobytes())
+            for column, hashes in zip(columns, sample.hashes, strict=True)
+        )
         plains = list(zip(self.kinds, sample.arrays, strict=True))
         order, ranks, spans = _pairs(self.names, plains)
         return Profile(
@@ -97,6 +105,7 @@ class _Gathered:
             ranks=ranks,
             spans=spans,
             null_patterns=_null_patterns(self.names, plains, len(sample.rows)),
+            cell_rows=sample.rows[chosen].tobytes(),
             key=key,
             cursor=cursor,
             window=window,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._features import Feature
+from wfops_pipelines.anomaly._features import Feature, told
 from wfops_pipelines.anomaly._sides import Bools, product
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +39,8 @@ def limits(features: Sequence[Feature], allowed: Bools) -> Floats:
     hits, known, of, others = _counts([features[at] for at in chosen], allowed)
     family = np.array([_KINDS.index(features[at].kind) for at in chosen])
     part = of / np.maximum(of + others, 1e-9)
-    rate = _rates(hits, known, part, family)[:, None]
+    asked = np.where(told([features[at] for at in chosen]), part, 0.0)
+    rate = _rates(hits, known, asked, family)[:, None]
     decades = tails(hits, known + rate, part)
     share = (known + hits) / np.maximum(others + of, 1.0)
     out[chosen] = np.where(share < RARE, decades, np.inf)

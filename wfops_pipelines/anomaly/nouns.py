@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.errors import SnapshotDamaged
 
-PROFILE_VERSION = 5
-_READABLE = (1, 2, 3, 4, 5)  # 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: window
+PROFILE_VERSION = 6
+# 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: no window, 5: no cells
+_READABLE = (1, 2, 3, 4, 5, 6)
 Span: TypeAlias = tuple[int, bytes]  # rows, and seconds between two times as float64 points
 
 
@@ -49,6 +50,7 @@ class ColumnProfile:
     `sketches` are of the `sampled` rows. `kind` is number, time, flag, text or nested; `points`
     are sorted float64 values (numbers in their own unit, times in seconds since 1970 UTC),
     each standing for an equal share of the sampled values; `lengths` the same for characters.
+    `cells` are 32-bit hashes of the values in the profile's `cell_rows`, one each.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ColumnProfile:
     lengths: bytes = b""
     sketches: Mapping[str, Sketch] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    cells: bytes = b""
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -80,11 +83,12 @@ class ColumnProfile:
             "lengths": b64encode(self.lengths).decode(),
             "sketches": {name: sketch.as_json() for name, sketch in self.sketches.items()},
             "labels": dict(self.labels),
+            "cells": b64encode(self.cells).decode(),
         }
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> ColumnProfile:
-        packed = {name: b64decode(body[name]) for name in ("points", "lengths")}
+        packed = {n: b64decode(body.get(n, "")) for n in ("points", "lengths", "cells")}
         sketches = {name: Sketch.from_json(value) for name, value in body["sketches"].items()}
         return cls(**{**body, **packed, "sketches": sketches})
 
@@ -98,7 +102,8 @@ class Profile:
     comparable columns, how often both are there, the first is smaller, and they are equal;
     `ranks` their rank correlation (-1 to 1) and the rows it is of; `spans`, for two columns of
     times, the rows with both and the seconds from one to the other. `null_patterns` counts
-    which columns are null together. `window` is the stretch of the cursor that the rows were
+    which columns are null together. `cell_rows` are the smallest hashes of rows, sorted uint64: of
+    these rows the columns keep each cell. `window` is the stretch of the cursor that the rows were
     extracted for (seconds since 1970 UTC), as far as it is known.
     """
 
@@ -113,6 +118,7 @@ class Profile:
     ranks: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)
     null_patterns: Sketch | None = None
+    cell_rows: bytes = b""
     key: str | None = None
     cursor: str | None = None
     window: tuple[float | None, float | None] | None = None
@@ -153,6 +159,7 @@ class Profile:
                 "spans": {n: [rows, b64encode(p).decode()] for n, (rows, p) in self.spans.items()},
                 "row_sketch": self.row_sketch.as_json(),
                 "null_patterns": self.null_patterns and self.null_patterns.as_json(),
+                "cell_rows": b64encode(self.cell_rows).decode(),
                 "columns": [column.as_json() for column in self.columns],
             },
             ensure_ascii=True,
@@ -178,6 +185,7 @@ class Profile:
                 start, end = body["window"]
                 body["window"] = (start, end)
             body["row_sketch"] = Sketch.from_json(body["row_sketch"])
+            body["cell_rows"] = b64decode(body.get("cell_rows", ""))
             nulls = body.get("null_patterns")
             body["null_patterns"] = nulls and Sketch.from_json(nulls)
             body["columns"] = tuple(ColumnProfile.from_json(c) for c in body["columns"])

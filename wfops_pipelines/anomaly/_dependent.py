@@ -1,0 +1,143 @@
+"""Columns that depend on each other: combinations of usual values that never were together.
+
+A value of a column that is usual by itself can be wrong beside the others: a carrier that never
+flew that aircraft, a tax code of another rate. Where one column (nearly) determines another, a
+functional dependency, few combinations occur of the many that could, so that one that was never
+seen is a sign although each of its values was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfops_pipelines.anomaly._features import Feature, share
+from wfops_pipelines.anomaly.nouns import Profile
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+STATISTIC = "unseen combinations with "
+_KNOWN = 0.75  # of the rows of a column that is compared have a value that is known
+_CONSTANT = 0.995
+_COLUMNS, _COMPARED = 40, 16  # looked at, and of these compared with each other
+_TRIED = 6_000  # rows by which partners are chosen
+_POWER, _RATE = 0.02, 0.01
+_LEAST_RATE = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Sampled rows of all snapshots, in the order of the snapshots, the new one last."""
+
+    snapshot: Ints
+    snapshots: int
+
+    def known(self, codes: Ints) -> Bools:
+        """Of each row: is its code there on the compared side (see `_sides`) of its snapshot?"""
+        new = self.snapshots - 1
+        first = np.full(int(codes.max(initial=0)) + 1, self.snapshots, np.int64)
+        last = np.full(len(first), -1, np.int64)
+        first[codes[::-1]] = self.snapshot[::-1]  # the last write wins
+        old = self.snapshot < new
+        last[codes[old]] = self.snapshot[old]
+        early = self.snapshot < new // 2
+        return np.where(
+            early, last[codes] > self.snapshot, first[codes] < np.minimum(self.snapshot, new)
+        )
+
+    def shares(self, rows: Bools) -> Floats:
+        return np.bincount(self.snapshot[rows], minlength=self.snapshots).astype(np.float64)
+
+
+def dependent(profiles: Sequence[Profile]) -> Iterator[Feature]:
+    """For each column, the share of its values that never were beside those of its partner.
+
+    The partner is the column beside which most of its values would never have been, were they
+    drawn at random. Keys and times have none.
+    """
+    schema = profiles[-1].schema
+    kept = [p if p.cell_rows and p.schema == schema else None for p in profiles]
+    if kept[-1] is None or len([p for p in kept if p]) * 2 <= len(kept):
+        return
+    sizes = [len(p.cell_rows) // 8 if p else 0 for p in kept]
+    rows = _Rows(np.repeat(np.arange(len(kept)), sizes), len(kept))
+    codes = _codes([p for p in kept if p], rows)
+    for name, partner in _partners(rows, codes):
+        a, b = codes[name], codes[partner]
+        both = rows.known(a) & rows.known(b)
+        never = both & ~rows.known(_numbered(_combined(a, b)))
+        of = rows.shares(both)
+        of = np.where(of > 0, of, np.nan)
+        yield share(name, STATISTIC + partner, "relations", rows.shares(never), of, True)
+
+
+def _codes(kept: Sequence[Profile], rows: _Rows) -> dict[str, Ints]:
+    """The values of the columns that can be compared, numbered."""
+    out: dict[str, Ints] = {}
+    for at, column in enumerate(kept[-1].columns[:_COLUMNS]):
+        if column.name == kept[-1].key or column.kind == "time":
+            continue
+        cells = b"".join(p.columns[at].cells for p in kept)
+        codes = _numbered(np.frombuffer(cells, np.uint32))
+        if _comparable(rows, codes):
+            out[column.name] = codes
+        if len(out) == _COMPARED:
+            break
+    return out
+
+
+def _numbered(values: npt.NDArray[np.integer]) -> Ints:
+    return np.asarray(np.unique(values, return_inverse=True)[1], np.int64)
+
+
+def _combined(a: Ints, b: Ints) -> Ints:
+    return np.asarray(a * (int(b.max(initial=0)) + 1) + b)
+
+
+def _comparable(rows: _Rows, codes: Ints) -> bool:
+    old = rows.snapshot < rows.snapshots - 1
+    counts = np.bincount(codes[old])
+    if not len(counts) or counts.max() >= _CONSTANT * counts.sum():
+        return False
+    return bool(rows.known(codes)[old].mean() >= _KNOWN)
+
+
+def _partners(rows: _Rows, codes: dict[str, Ints]) -> Iterator[tuple[str, str]]:
+    """Pairs of columns, each column's best first; a pair only once."""
+    old = np.flatnonzero(rows.snapshot < rows.snapshots - 1)
+    tried = old[:: max(len(old) // _TRIED, 1)]
+    names = list(codes)
+    best: dict[str, tuple[float, str]] = {}
+    some = _Rows(rows.snapshot[tried], rows.snapshots)
+    for at, first in enumerate(names):
+        for second in names[at + 1 :]:
+            a, b = _numbered(codes[first][tried]), _numbered(codes[second][tried])
+            pair = _numbered(_combined(a, b))
+            both = some.known(a) & some.known(b)
+            rate = float((both & ~some.known(pair)).sum() / max(both.sum(), 1))
+            if rate > _RATE:
+                continue
+            for name, partner, x, y in ((first, second, a, b), (second, first, b, a)):
+                power = _power(x, y)
+                if power >= _POWER:
+                    worth = power / np.sqrt(rate + _LEAST_RATE)
+                    best[name] = max(best.get(name, (0.0, "")), (float(worth), partner))
+    seen = set()
+    for name in names:
+        if name in best and frozenset((name, best[name][1])) not in seen:
+            seen.add(frozenset((name, best[name][1])))
+            yield name, best[name][1]
+
+
+def _power(x: Ints, y: Ints) -> float:
+    """How often a value drawn from `x` would never have been beside the `y` of a row."""
+    usual = np.bincount(x) / len(x)
+    pairs = np.unique(_combined(y, x))
+    ys, xs = np.divmod(pairs, int(x.max(initial=0)) + 1)
+    beside = np.bincount(ys, usual[xs], int(y.max(initial=0)) + 1)
+    return float(1.0 - beside[y].mean())
