@@ -15,17 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature, share
+from wfops_pipelines.anomaly._hashing import NULL_CELL
 from wfops_pipelines.anomaly.nouns import Profile
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-STATISTIC = "unseen combinations with "
+STATISTIC = "unseen combinations "
 _KNOWN = 0.75  # of the rows of a column that is compared have a value that is known
 _CONSTANT = 0.995
 _COLUMNS, _COMPARED = 40, 16  # looked at, and of these compared with each other
-_TRIED = 6_000  # rows by which partners are chosen
+_TRIED = 4_000  # rows by which partners are chosen
 _POWER, _RATE = 0.02, 0.01
 _LEAST_RATE = 0.003
 
@@ -58,7 +59,8 @@ def dependent(profiles: Sequence[Profile]) -> Iterator[Feature]:
     """For each column, the share of its values that never were beside those of its partner.
 
     The partner is the column beside which most of its values would never have been, were they
-    drawn at random. Keys and times have none.
+    drawn at random. Whether a value is null at all goes by another column often, too: it has a
+    partner of its own. Keys and times have none.
     """
     schema = profiles[-1].schema
     kept = [p if p.cell_rows and p.schema == schema else None for p in profiles]
@@ -66,29 +68,37 @@ def dependent(profiles: Sequence[Profile]) -> Iterator[Feature]:
         return
     sizes = [len(p.cell_rows) // 8 if p else 0 for p in kept]
     rows = _Rows(np.repeat(np.arange(len(kept)), sizes), len(kept))
-    codes = _codes([p for p in kept if p], rows)
-    for name, partner in _partners(rows, codes):
-        a, b = codes[name], codes[partner]
-        both = rows.known(a) & rows.known(b)
-        never = both & ~rows.known(_numbered(_combined(a, b)))
-        of = rows.shares(both)
-        of = np.where(of > 0, of, np.nan)
-        yield share(name, STATISTIC + partner, "relations", rows.shares(never), of, True)
+    codes, nulls = _codes([p for p in kept if p], rows)
+    both = [(a, b, STATISTIC + "with ", codes) for a, b in _partners(rows, codes, codes)]
+    both += [(a, b, STATISTIC + "of null with ", nulls) for a, b in _partners(rows, nulls, codes)]
+    for name, partner, statistic, of in both:
+        yield _never_together(rows, name, statistic + partner, of[name], codes[partner])
 
 
-def _codes(kept: Sequence[Profile], rows: _Rows) -> dict[str, Ints]:
-    """The values of the columns that can be compared, numbered."""
-    out: dict[str, Ints] = {}
+def _never_together(rows: _Rows, name: str, statistic: str, a: Ints, b: Ints) -> Feature:
+    known = rows.known(a) & rows.known(b)
+    never = known & ~rows.known(_numbered(_combined(a, b)))
+    of = rows.shares(known)
+    of = np.where(of > 0, of, np.nan)
+    return share(name, statistic, "relations", rows.shares(never), of, True)
+
+
+def _codes(kept: Sequence[Profile], rows: _Rows) -> tuple[dict[str, Ints], dict[str, Ints]]:
+    """The values of the columns that can be compared, numbered; of all, which are null."""
+    values: dict[str, Ints] = {}
+    nulls: dict[str, Ints] = {}
     for at, column in enumerate(kept[-1].columns[:_COLUMNS]):
-        if column.name == kept[-1].key or column.kind == "time":
+        if column.name == kept[-1].key:
             continue
-        cells = b"".join(p.columns[at].cells for p in kept)
-        codes = _numbered(np.frombuffer(cells, np.uint32))
-        if _comparable(rows, codes):
-            out[column.name] = codes
-        if len(out) == _COMPARED:
-            break
-    return out
+        cells = np.frombuffer(b"".join(p.columns[at].cells for p in kept), np.uint32)
+        absent = (cells == NULL_CELL).astype(np.int64)
+        if len(nulls) < _COMPARED and _comparable(rows, absent):
+            nulls[column.name] = absent
+        if len(values) < _COMPARED and column.kind != "time":
+            codes = _numbered(cells)
+            if _comparable(rows, codes):
+                values[column.name] = codes
+    return values, nulls
 
 
 def _numbered(values: npt.NDArray[np.integer]) -> Ints:
@@ -107,37 +117,43 @@ def _comparable(rows: _Rows, codes: Ints) -> bool:
     return bool(rows.known(codes)[old].mean() >= _KNOWN)
 
 
-def _partners(rows: _Rows, codes: dict[str, Ints]) -> Iterator[tuple[str, str]]:
-    """Pairs of columns, each column's best first; a pair only once."""
+def _partners(
+    rows: _Rows, columns: dict[str, Ints], others: dict[str, Ints]
+) -> list[tuple[str, str]]:
+    """Each column's best partner among the others.
+
+    Of two that are each other's, only the one of fewer values is told of: it goes by the other.
+    """
     old = np.flatnonzero(rows.snapshot < rows.snapshots - 1)
     tried = old[:: max(len(old) // _TRIED, 1)]
-    names = list(codes)
-    best: dict[str, tuple[float, str]] = {}
     some = _Rows(rows.snapshot[tried], rows.snapshots)
-    for at, first in enumerate(names):
-        for second in names[at + 1 :]:
-            a, b = _numbered(codes[first][tried]), _numbered(codes[second][tried])
-            pair = _numbered(_combined(a, b))
-            both = some.known(a) & some.known(b)
-            rate = float((both & ~some.known(pair)).sum() / max(both.sum(), 1))
-            if rate > _RATE:
+    few = {name: _numbered(codes[tried]) for name, codes in others.items()}
+    known = {name: some.known(codes) for name, codes in few.items()}
+    found: dict[str, str] = {}
+    for name, codes in columns.items():
+        x = _numbered(codes[tried])
+        seen = some.known(x)
+        best = 0.0
+        for partner, y in few.items():
+            if partner == name:
                 continue
-            for name, partner, x, y in ((first, second, a, b), (second, first, b, a)):
-                power = _power(x, y)
-                if power >= _POWER:
-                    worth = power / np.sqrt(rate + _LEAST_RATE)
-                    best[name] = max(best.get(name, (0.0, "")), (float(worth), partner))
-    seen = set()
-    for name in names:
-        if name in best and frozenset((name, best[name][1])) not in seen:
-            seen.add(frozenset((name, best[name][1])))
-            yield name, best[name][1]
+            both = seen & known[partner]
+            never = both & ~some.known(_numbered(_combined(x, y)))
+            rate = float(never.sum() / max(both.sum(), 1))
+            power = _power(x, y) if rate <= _RATE else 0.0
+            worth = power / np.sqrt(rate + _LEAST_RATE)
+            if power >= _POWER and worth > best:
+                best, found[name] = float(worth), partner
+    sizes = {name: int(codes.max(initial=0)) for name, codes in few.items()}
+    mutual = {a for a, b in found.items() if others is columns and found.get(b) == a}
+    twice = {a for a in mutual if (sizes[a], a) > (sizes[found[a]], found[a])}
+    return [(a, b) for a, b in found.items() if a not in twice]
 
 
 def _power(x: Ints, y: Ints) -> float:
     """How often a value drawn from `x` would never have been beside the `y` of a row."""
-    usual = np.bincount(x) / len(x)
+    usual = np.bincount(x) / max(len(x), 1)
     pairs = np.unique(_combined(y, x))
     ys, xs = np.divmod(pairs, int(x.max(initial=0)) + 1)
     beside = np.bincount(ys, usual[xs], int(y.max(initial=0)) + 1)
-    return float(1.0 - beside[y].mean())
+    return float(1.0 - beside[y].mean()) if len(y) else 0.0

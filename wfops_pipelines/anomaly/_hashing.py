@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 Hashes = npt.NDArray[np.uint64]
 
 _NULL = np.uint64(0x9E3779B97F4A7C15)
+_HALF = np.uint64(32)
 _TEXT_BYTES = 512
 
 
@@ -28,6 +29,14 @@ def mix(x: Hashes) -> Hashes:
     x *= np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
     return x
+
+
+def cells(hashes: Hashes) -> npt.NDArray[np.uint32]:
+    """Half of each hash, which tells the values of a column from each other well enough."""
+    return (hashes >> _HALF).astype(np.uint32)
+
+
+NULL_CELL = cells(np.array([_NULL]))[0]
 
 
 def text_buffers(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:

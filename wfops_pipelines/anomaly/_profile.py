@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly._columns import Whole, column_profile
-from wfops_pipelines.anomaly._hashing import Hashes, hash_column, hash_text, mix
+from wfops_pipelines.anomaly._hashing import Hashes, cells, hash_column, hash_text, mix
 from wfops_pipelines.anomaly._plain import plain, type_name
 from wfops_pipelines.anomaly._sampled import Sampled
 from wfops_pipelines.anomaly._sketches import points, sketch
@@ -27,7 +27,6 @@ CELL_ROWS = 1024
 NULL_PATTERNS = 64
 MAX_PAIRS = 48
 MAX_SPANS, SPAN_POINTS = 12, 256
-_HALF = np.uint64(32)
 
 Window = tuple[float | None, float | None]
 Floats = npt.NDArray[np.float64]
@@ -88,7 +87,7 @@ class _Gathered:
         columns = tuple(self.pool.map(one, range(len(self.names))))
         chosen = np.argsort(sample.rows, kind="stable")[:CELL_ROWS]
         columns = tuple(
-            replace(column, cells=(hashes[chosen] >> _HALF).astype(np.uint32).tobytes())
+            replace(column, cells=cells(hashes[chosen]).tobytes())
             for column, hashes in zip(columns, sample.hashes, strict=True)
         )
         plains = list(zip(self.kinds, sample.arrays, strict=True))
