@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -78,6 +79,87 @@ def test_what_is_null_where_it_never_was_is_found_though_nulls_are_usual() -> No
     assert not score_snapshot(past, profile(refunds(HISTORY))).held
 
 
+def paid(day: int, wrong: int = 0, every: bool = False) -> pa.Table:
+    """What is paid out is the amount less the fee, and a line costs its price times its units."""
+    rng = np.random.default_rng([day, 76])
+    amount = np.round(rng.lognormal(4, 1, ROWS), 2)
+    fee = np.round(amount * rng.uniform(0.01, 0.05, ROWS), 2)
+    net = np.round(amount - fee, 2)
+    hit = rng.permutation(ROWS)[: ROWS if every else wrong]
+    net[hit] = np.round(amount[hit] - 2 * fee[hit], 2)
+    price, units = rng.choice([4.99, 9.5, 12.25, 30.0], ROWS), 1 + rng.poisson(2, ROWS)
+    return pa.table(
+        {
+            "sale": [f"{day}-{i}" for i in range(ROWS)],
+            "amount": pa.array(amount, mask=rng.random(ROWS) < 0.02),
+            "fee": fee,
+            "net": net,
+            "price": price,
+            "units": units,
+            "line": np.round(price * units, 2),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def payouts() -> list[Profile]:
+    return [profile(paid(day), key="sale") for day in range(HISTORY)]
+
+
+def test_sums_and_products_are_found_and_nothing_else(payouts: list[Profile]) -> None:
+    assert {tuple(sorted(one.rules)) for one in payouts} == {("2 + 3 1", "4 * 5 6")}
+    of, held = payouts[0].rules["2 + 3 1"]
+    assert 0.95 * ROWS < of < ROWS  # of those with an amount
+    assert held == of
+
+
+@pytest.mark.parametrize(
+    ("rate", "made", "said"),
+    [
+        ([0.07, 0.19], lambda net, rate: net * (1 + rate), "net × (1 + rate)"),
+        ([0.0, 0.1, 0.25], lambda net, rate: net * (1 - rate), "net × (1 − rate)"),
+        ([7, 19], lambda net, rate: net * (1 + rate / 100), "net plus rate %"),
+        ([0, 10, 25], lambda net, rate: net * (1 - rate / 100), "net less rate %"),
+    ],
+)
+def test_taxes_and_discounts_are_known(rate: list[float], made: Any, said: str) -> None:
+    def day(at: int, wrong: int = 0) -> Profile:
+        rng = np.random.default_rng([at, 77])
+        net, of = np.round(rng.lognormal(4, 1, ROWS), 2), rng.choice(rate, ROWS)
+        gross = np.round(made(net, of), 2)
+        of[rng.permutation(ROWS)[:wrong]] = rate[0]
+        return profile(pa.table({"net": net, "rate": of, "gross": gross}))
+
+    past = [day(at) for at in range(HISTORY)]
+    assert all(len(one.rules) == 1 for one in past)
+    found = score_snapshot(past, day(HISTORY, wrong=16))
+    assert found.held
+    assert found.findings[0].statistic == f"other than {said}"
+
+
+def test_few_rows_that_do_not_add_up_are_found(payouts: list[Profile]) -> None:
+    found = judged(payouts, paid(HISTORY, wrong=8))
+    assert found.held
+    said = found.findings[0].sentence
+    assert said.startswith("amount: other than fee + net"), said
+    assert said.endswith("last 24 snapshots 0 %")
+    assert not judged(payouts, paid(HISTORY)).held
+
+
+def test_a_snapshot_in_which_nothing_adds_up_any_more_is_found(payouts: list[Profile]) -> None:
+    found = judged(payouts, paid(HISTORY, every=True))
+    assert found.held
+    assert any(f.statistic == "other than fee + net" for f in found.findings[:2])
+
+
+def test_rules_survive_json_and_add_up_over_parts(payouts: list[Profile]) -> None:
+    table = paid(1)
+    whole = profile(table, key="sale")
+    assert Profile.from_json(whole.to_json()).rules == whole.rules
+    both = profile(table.slice(0, 150), key="sale").merge(profile(table.slice(150), key="sale"))
+    assert both.rules == whole.rules
+
+
 def test_what_goes_together_as_ever_is_not_held(past: list[Profile]) -> None:
     assert not judged(past, sold(HISTORY)).held
 
@@ -86,7 +168,7 @@ def test_profiles_from_before_cells_were_kept_are_judged_without(past: list[Prof
     old = []
     for one in past:
         body = json.loads(one.to_json())
-        del body["cell_rows"]
+        del body["cell_rows"], body["rules"]
         for column in body["columns"]:
             del column["cells"]
         old.append(Profile.from_json(json.dumps({**body, "version": 5})))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly import _compared, _measured, _timed
+from wfops_pipelines.anomaly._arithmetic import broken_rules
 from wfops_pipelines.anomaly._dependent import dependent
 from wfops_pipelines.anomaly._features import Feature, middle, share, volume
 from wfops_pipelines.anomaly._floods import floods
@@ -44,6 +45,7 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
     found += _pairs(profiles, None if asked.usual else clock)
     found += _spans(profiles, clock)
     found += dependent(profiles)
+    found += broken_rules(profiles)
     found.append(novelties(found, len(profiles)))
     return [f for f in found if _varies(f)], _timed.weekdays(late)
 

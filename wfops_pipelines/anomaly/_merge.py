@@ -6,8 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._columns import LABELS, LIMITS
-from wfops_pipelines.anomaly._profile import CELL_ROWS, NULL_PATTERNS, ROW_SKETCH, Window
-from wfops_pipelines.anomaly._sketches import distinct, merge_points, merge_sketches, unpack
+from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH, Window
+from wfops_pipelines.anomaly._sketches import (
+    CELL_ROWS,
+    distinct,
+    merge_points,
+    merge_sketches,
+    unpack,
+)
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 from wfops_pipelines.errors import SchemaRefused
 
@@ -33,6 +39,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         spans={n: _span(a.spans[n], b.spans[n]) for n in a.spans if n in b.spans},
         null_patterns=_patterns(a.null_patterns, b.null_patterns),
         cell_rows=_taken(a.cell_rows, b.cell_rows, smallest, np.uint64),
+        rules={n: _held(a.rules[n], b.rules[n]) for n in a.rules if n in b.rules},
         key=a.key,
         cursor=a.cursor,
         window=_window(a.window, b.window),
@@ -46,6 +53,10 @@ def _window(a: Window | None, b: Window | None) -> Window | None:
     starts, ends = (a[0], b[0]), (a[1], b[1])
     start = None if None in starts else min(s for s in starts if s is not None)
     return start, None if None in ends else max(e for e in ends if e is not None)
+
+
+def _held(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+    return a[0] + b[0], a[1] + b[1]
 
 
 def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:

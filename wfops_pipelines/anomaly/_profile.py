@@ -14,16 +14,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wfops_pipelines.anomaly._arithmetic import rules
 from wfops_pipelines.anomaly._columns import Whole, column_profile
 from wfops_pipelines.anomaly._hashing import Hashes, cells, hash_column, hash_text, mix
 from wfops_pipelines.anomaly._plain import plain, type_name
 from wfops_pipelines.anomaly._sampled import Sampled
-from wfops_pipelines.anomaly._sketches import points, sketch
+from wfops_pipelines.anomaly._sketches import CELL_ROWS, points, sketch
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
 
 SAMPLE = 16_384
 ROW_SKETCH = 512
-CELL_ROWS = 1024
 NULL_PATTERNS = 64
 MAX_PAIRS = 48
 MAX_SPANS, SPAN_POINTS = 12, 256
@@ -105,10 +105,20 @@ class _Gathered:
             spans=spans,
             null_patterns=_null_patterns(self.names, plains, len(sample.rows)),
             cell_rows=sample.rows[chosen].tobytes(),
+            rules=rules(self._numbers(chosen, key)),
             key=key,
             cursor=cursor,
             window=window,
         )
+
+    def _numbers(self, chosen: Ints, key: str | None) -> dict[int, Floats]:
+        """The columns of numbers that are no key, by their places, in the chosen rows."""
+        at = pa.array(chosen)
+        return {
+            place: _solid(array.take(at))
+            for place, array in enumerate(self.sample.arrays)
+            if self.kinds[place] == "number" and self.names[place] != key
+        }
 
 
 def _row_hashes(hashes: list[Hashes], rows: int) -> Hashes:

@@ -9,6 +9,7 @@ from wfops_pipelines.anomaly.nouns import Sketch
 
 ALL = 2**64 - 1
 POINTS = 512
+CELL_ROWS = 1024  # rows of which a profile keeps each cell
 LARGEST = 1e120  # squares and sums of a few hundred of it are still finite
 
 Floats = npt.NDArray[np.float64]

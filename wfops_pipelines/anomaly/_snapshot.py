@@ -126,12 +126,13 @@ def _wider(count: int) -> str:
 def _basis(usable: Sequence[Profile], false_holds: float) -> str:
     count = len(usable)
     said = (
-        f"{count} published snapshots; calibrated to hold at most {false_holds:.1%} of normal ones"
+        f"{count} published snapshots; calibrated to hold at most {false_holds:.1%} of normal ones "
+        "(a holiday or a new value is none)"
     )
     if count * false_holds < 1.0:
         said += (
-            f" (by extrapolation, so it may be a point more: {1 / false_holds:.0f} snapshots "
-            "are needed to count them)"
+            f"; by extrapolation, so it may be a point more: {1 / false_holds:.0f} snapshots "
+            "are needed to count them"
         )
     rows = float(np.median([p.rows for p in usable]))
     if rows >= FEWEST_ROWS:

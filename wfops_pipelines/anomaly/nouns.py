@@ -17,7 +17,7 @@ from wfops_pipelines.core.findings import Json
 from wfops_pipelines.errors import SnapshotDamaged
 
 PROFILE_VERSION = 6
-# 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: no window, 5: no cells
+# 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: no window, 5: no cells, no rules
 _READABLE = (1, 2, 3, 4, 5, 6)
 Span: TypeAlias = tuple[int, bytes]  # rows, and seconds between two times as float64 points
 
@@ -103,8 +103,10 @@ class Profile:
     `ranks` their rank correlation (-1 to 1) and the rows it is of; `spans`, for two columns of
     times, the rows with both and the seconds from one to the other. `null_patterns` counts
     which columns are null together. `cell_rows` are the smallest hashes of rows, sorted uint64: of
-    these rows the columns keep each cell. `window` is the stretch of the cursor that the rows were
-    extracted for (seconds since 1970 UTC), as far as it is known.
+    these rows the columns keep each cell, and `rules` tells which columns are the sum or the
+    product of two others, of how many of these rows, and in how many it is true. `window` is the
+    stretch of the cursor that the rows were extracted for (seconds since 1970 UTC), as far as it is
+    known.
     """
 
     rows: int
@@ -119,6 +121,7 @@ class Profile:
     spans: Mapping[str, Span] = field(default_factory=dict)
     null_patterns: Sketch | None = None
     cell_rows: bytes = b""
+    rules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     key: str | None = None
     cursor: str | None = None
     window: tuple[float | None, float | None] | None = None
@@ -160,6 +163,7 @@ class Profile:
                 "row_sketch": self.row_sketch.as_json(),
                 "null_patterns": self.null_patterns and self.null_patterns.as_json(),
                 "cell_rows": b64encode(self.cell_rows).decode(),
+                "rules": {name: list(held) for name, held in self.rules.items()},
                 "columns": [column.as_json() for column in self.columns],
             },
             ensure_ascii=True,
@@ -186,6 +190,7 @@ class Profile:
                 body["window"] = (start, end)
             body["row_sketch"] = Sketch.from_json(body["row_sketch"])
             body["cell_rows"] = b64decode(body.get("cell_rows", ""))
+            body["rules"] = {name: (of, held) for name, (of, held) in body.get("rules", {}).items()}
             nulls = body.get("null_patterns")
             body["null_patterns"] = nulls and Sketch.from_json(nulls)
             body["columns"] = tuple(ColumnProfile.from_json(c) for c in body["columns"])
