@@ -146,10 +146,22 @@ def test_few_rows_that_do_not_add_up_are_found(payouts: list[Profile]) -> None:
     assert not judged(payouts, paid(HISTORY)).held
 
 
-def test_a_snapshot_in_which_nothing_adds_up_any_more_is_found(payouts: list[Profile]) -> None:
-    found = judged(payouts, paid(HISTORY, every=True))
+def test_a_snapshot_in_which_half_of_the_rows_do_not_add_up_is_found(
+    payouts: list[Profile],
+) -> None:
+    found = judged(payouts, paid(HISTORY, wrong=ROWS // 2))
     assert found.held
     assert any(f.statistic == "other than fee + net" for f in found.findings[:2])
+
+
+def test_a_day_that_does_not_tell_whether_a_rule_holds_breaks_none(payouts: list[Profile]) -> None:
+    """All lines of one price and one unit: each fits with the next row's result as well."""
+    day = paid(HISTORY)
+    for name, value in (("price", 4.99), ("units", 1), ("line", 4.99)):
+        at = day.column_names.index(name)
+        same = pa.array([value] * ROWS, day.schema.field(name).type)
+        day = day.set_column(at, name, same)
+    assert not any(f.statistic.startswith("other than") for f in judged(payouts, day).findings)
 
 
 def test_rules_survive_json_and_add_up_over_parts(payouts: list[Profile]) -> None:

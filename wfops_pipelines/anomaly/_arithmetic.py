@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature, share
-from wfops_pipelines.anomaly._sketches import CELL_ROWS
 from wfops_pipelines.anomaly.nouns import Profile
 
 Floats = npt.NDArray[np.float64]
@@ -30,21 +29,22 @@ _SIGNS = {
     "plus%": "{} plus {} %",
     "less%": "{} less {} %",
 }
-_FEWEST, _MOSTLY, _BY_CHANCE = 20, 0.8, 0.2
+_FEWEST, _GLANCE, _PLAUSIBLE, _MOSTLY = 20, 128, 0.25, 0.8
 _RELATIVE, _ROUNDED = 1e-9, 0.0051  # half a cent
 
 
 def rules(numbers: Mapping[int, Floats]) -> dict[str, Held]:
-    """Which columns are made of two others in nearly all rows, by their places in the table.
+    """Which columns may be made of two others, by their places in the table.
 
-    A rule that fits nearly as well when each row's result is taken from the next row is none, and
-    that zeros fit proves nothing.
+    Kept is what fits far more rows than if each result were taken from the next row. Rows whose
+    result is one of both (nothing added, one unit) prove nothing. Whether it is a rule, the history
+    tells.
     """
     out: dict[str, Held] = {}
     chosen = list(numbers)[:MAX_COLUMNS]
     for a, b in permutations(chosen, 2):
-        solid = (numbers[a] != 0) & (numbers[b] != 0)
         for sign, made in _made(numbers[a], numbers[b], a < b).items():
+            solid = ~(_near(made, numbers[a]) | _near(made, numbers[b]))
             for c in chosen:
                 held = None if c in (a, b) else _held(made, numbers[c], solid)
                 if held is not None:
@@ -54,50 +54,43 @@ def rules(numbers: Mapping[int, Floats]) -> dict[str, Held]:
 
 def _made(a: Floats, b: Floats, either: bool) -> dict[str, Floats]:
     """What two columns make; what does not depend on their order only for one of both orders."""
-    largest = float(np.fmax.reduce(np.abs(b), initial=0.0))
     with np.errstate(over="ignore", invalid="ignore"):
-        out = {"+": a + b, "*": a * b} if either else {}
-        if largest <= 1.0:
-            return {**out, "plus": a * (1.0 + b), "less": a * (1.0 - b)}
-        if largest <= 100.0:
-            return {**out, "plus%": a * (1.0 + b / 100.0), "less%": a * (1.0 - b / 100.0)}
-        return out
+        part = {"plus": 1.0 + b, "less": 1.0 - b, "plus%": 1.0 + b / 100, "less%": 1.0 - b / 100}
+        both = {"+": a + b, "*": a * b} if either else {}
+        return {**both, **{sign: a * by for sign, by in part.items()}}
 
 
 def _held(made: Floats, c: Floats, solid: Bools) -> Held | None:
+    if not _near(made[:_GLANCE], c[:_GLANCE]).any():
+        return None
     told = np.isfinite(made) & np.isfinite(c)
     made, c, solid = made[told], c[told], solid[told]
     if solid.sum() < _FEWEST:
         return None
-    fits = _near(made, c)
-    if fits[solid].mean() < _MOSTLY or _near(made, np.roll(c, 1))[solid].mean() > _BY_CHANCE:
+    fits, chance = _near(made, c), _near(made, np.roll(c, 1))
+    if fits[solid].mean() - chance[solid].mean() < _PLAUSIBLE:
         return None
     return len(c), int(fits.sum())
 
 
 def _near(a: Floats, b: Floats) -> Bools:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(np.abs(a - b) <= _RELATIVE * np.maximum(np.abs(a), np.abs(b)) + _ROUNDED)
 
 
 def broken_rules(profiles: Sequence[Profile]) -> Iterator[Feature]:
-    """For each rule that most snapshots of the history know, the share of rows that break it.
+    """For each rule that most snapshots of the history keep, the share of rows that break it.
 
-    A snapshot that does not know it breaks it in more rows than a rule may be broken in.
+    Where the new snapshot does not tell (too few rows, all of them alike), nothing is said.
     """
     new = profiles[-1]
-    if not new.cell_rows:
-        return
     known = [p.rules if p.schema == new.schema else {} for p in profiles]
-    for rule in sorted({rule for one in known[:-1] for rule in one}):
-        held = [one.get(rule) for one in known]
-        if sum(h is not None for h in held[:-1]) * 2 <= len(held) - 1:
-            continue
-        rows = min(new.sampled, CELL_ROWS)
-        if held[-1] is None and rows >= _FEWEST:
-            held[-1] = rows, int(_MOSTLY * rows)
-        of, fits = np.array([h or (np.nan, np.nan) for h in held], np.float64).T
-        yield share(*_said(new, rule), "relations", of - fits, of, True)
+    for rule in sorted(new.rules):
+        held = [one.get(rule, (np.nan, np.nan)) for one in known]
+        of, fits = np.array(held, np.float64).T
+        kept = int((fits[:-1] >= _MOSTLY * of[:-1]).sum())
+        if kept * 2 > len(profiles) - 1:
+            yield share(*_said(new, rule), "relations", of - fits, of, True)
 
 
 def _said(profile: Profile, rule: str) -> tuple[str, str]:
