@@ -79,17 +79,14 @@ class _Gathered:
     def profile(self, key: str | None, cursor: str | None, window: Window | None) -> Profile:
         sample = self.sample
         rows = np.concatenate(self.rows) if self.rows else np.zeros(0, np.uint64)
+        chosen = np.argsort(sample.rows, kind="stable")[:CELL_ROWS]
 
         def one(at: int) -> ColumnProfile:
             known = self.names[at], self.types[at], self.kinds[at], self.wholes[at]
-            return column_profile(*known, sample.arrays[at], sample.hashes[at])
+            column = column_profile(*known, sample.arrays[at], sample.hashes[at])
+            return replace(column, cells=cells(sample.hashes[at][chosen]).tobytes())
 
         columns = tuple(self.pool.map(one, range(len(self.names))))
-        chosen = np.argsort(sample.rows, kind="stable")[:CELL_ROWS]
-        columns = tuple(
-            replace(column, cells=cells(hashes[chosen]).tobytes())
-            for column, hashes in zip(columns, sample.hashes, strict=True)
-        )
         plains = list(zip(self.kinds, sample.arrays, strict=True))
         order, ranks, spans = _pairs(self.names, plains)
         return Profile(

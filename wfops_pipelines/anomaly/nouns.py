@@ -103,10 +103,10 @@ class Profile:
     `ranks` their rank correlation (-1 to 1) and the rows it is of; `spans`, for two columns of
     times, the rows with both and the seconds from one to the other. `null_patterns` counts
     which columns are null together. `cell_rows` are the smallest hashes of rows, sorted uint64: of
-    these rows the columns keep each cell, and `rules` tells which columns are the sum or the
-    product of two others, of how many of these rows, and in how many it is true. `window` is the
-    stretch of the cursor that the rows were extracted for (seconds since 1970 UTC), as far as it is
-    known.
+    these rows the columns keep each cell, and `rules` tells which columns may be made of two others
+    ("1 + 2 3": the fourth is the sum of the second and the third), of how many of these rows, and
+    in how many it is true. `window` is the stretch of the cursor that the rows were extracted for
+    (seconds since 1970 UTC), as far as it is known.
     """
 
     rows: int
