@@ -177,7 +177,9 @@ def by_fault(cases: list[Case]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--streams", default="evaluation", choices=("evaluation", "later", "fresh", "development")
+        "--streams",
+        default="evaluation",
+        choices=("evaluation", "later", "fresh", "matched", "development"),
     )
     parser.add_argument(
         "--positions", type=int, default=40, help="snapshots judged a stream and history"
