@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature, share, steadied
+from wfops_pipelines.anomaly._sides import looks_ahead
 from wfops_pipelines.anomaly._sketches import unpack
 from wfops_pipelines.anomaly._timed import is_timed
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Sketch
@@ -70,7 +71,7 @@ class Entries:
         before = np.concatenate([[far], step])
         after = np.concatenate([np.where(at[1:] == new, far, step), [far]])[: len(before)]
         out = np.empty(len(order), np.int64)
-        out[order] = np.where(at < new // 2, after, before)[: len(order)]
+        out[order] = np.where(looks_ahead(at, new), after, before)[: len(order)]
         return out
 
     def fresh(self) -> Floats:
@@ -110,7 +111,7 @@ def unseen(name: str | None, what: str, kind: str, entries: Entries) -> Feature:
 def reaches(history: int) -> Ints:
     """How many snapshots the compared side of each snapshot has, the new one last."""
     at = np.arange(history + 1)
-    return np.where(at < history // 2, history - 1 - at, at)
+    return np.where(looks_ahead(at, history), history - 1 - at, at)
 
 
 def _lengths(history: int) -> Ints:
@@ -136,7 +137,7 @@ def known_side(counts: Floats) -> Floats:
     upto = np.cumsum(counts, axis=-1)
     before = upto - counts
     after = upto[..., new - 1 : new] - upto if new else before
-    return np.where(np.arange(new + 1) < new // 2, after, before)
+    return np.where(looks_ahead(np.arange(new + 1), new), after, before)
 
 
 def distance(

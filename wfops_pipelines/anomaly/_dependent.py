@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from wfops_pipelines.anomaly._features import Feature, share
 from wfops_pipelines.anomaly._hashing import NULL_CELL
+from wfops_pipelines.anomaly._sides import looks_ahead
 from wfops_pipelines.anomaly.nouns import Profile
 
 Floats = npt.NDArray[np.float64]
@@ -46,10 +47,9 @@ class _Rows:
         first[codes[::-1]] = self.snapshot[::-1]  # the last write wins
         old = self.snapshot < new
         last[codes[old]] = self.snapshot[old]
-        early = self.snapshot < new // 2
-        return np.where(
-            early, last[codes] > self.snapshot, first[codes] < np.minimum(self.snapshot, new)
-        )
+        ahead = looks_ahead(self.snapshot, new)
+        earlier = first[codes] < np.minimum(self.snapshot, new)
+        return np.where(ahead, last[codes] > self.snapshot, earlier)
 
     def shares(self, rows: Bools) -> Floats:
         return np.bincount(self.snapshot[rows], minlength=self.snapshots).astype(np.float64)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from wfops_pipelines.anomaly._compared import Entries, known_side
 from wfops_pipelines.anomaly._features import Feature
+from wfops_pipelines.anomaly._sides import looks_ahead
 from wfops_pipelines.anomaly.nouns import ColumnProfile
 
 Floats = npt.NDArray[np.float64]
@@ -91,7 +92,7 @@ def side_counts(entries: Entries) -> Floats:
     upto = np.cumsum(count)
     total = np.bincount(key, count, len(entries.keys))
     before = upto - count - (np.cumsum(total) - total)[key]
-    known = np.where(at < new // 2, total[key] - before - count, before)
+    known = np.where(looks_ahead(at, new), total[key] - before - count, before)
     out = np.empty(len(order))
     out[order] = known
     return out

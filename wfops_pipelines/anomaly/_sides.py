@@ -22,12 +22,16 @@ _WEEK, _SATURDAY = 7, 5
 _SHRUNK, _SLOPE = 1.0, 0.1  # ridge of each weekday, of the slope over the whole side
 
 
+def looks_ahead(snapshot: Ints, history: int) -> Bools:
+    """Is a snapshot of a history that long compared with the later ones, not the earlier ones?"""
+    return np.asarray(snapshot < history // 2)
+
+
 def sides(history: int) -> Bools:
     """`[i, k]`: may snapshot `i` be compared with `k`? The new one is row `history`."""
     at = np.arange(history + 1)
     later = at[None, :] > at[:, None]
-    use_later = at < history // 2
-    allowed = np.where(use_later[:, None], later, at[None, :] < at[:, None])
+    allowed = np.where(looks_ahead(at, history)[:, None], later, at[None, :] < at[:, None])
     allowed[:, history] = False
     return allowed
 
