@@ -1,8 +1,8 @@
-"""Six streams, each in time, whose difficulty was set by the baselines alone, near the issue's.
+"""Six streams, each in time, whose difficulty was set by the baselines alone.
 
 Written without sight of the scorer: noise, size and rhythm were adjusted until the mean AUC of
-3-sigma was near the 0.87, 0.90 and 0.96 of the issue at 8, 20 and 60 snapshots. With 16 positions
-and 4 faults each it came to 0.88, 0.93 and 0.95 (average kNN: 0.84, 0.87 and 0.87).
+3-sigma was near 0.87, 0.90 and 0.96 at 8, 20 and 60 snapshots. With 16 positions and 4 faults each
+it came to 0.88, 0.93 and 0.95 (average kNN: 0.84, 0.87 and 0.87).
 """
 
 from __future__ import annotations
