@@ -46,8 +46,11 @@ def decide(page: Page, decision: str, reason: str) -> None:
     page.get_by_role("link", name="Decide in the Launchpad").click()
     editor = page.locator(".CodeMirror, .cm-editor").first
     expect(editor).to_contain_text("evidence:")
-    for name, value in (("decision:", decision), ("reason:", reason)):
-        line = editor.locator(".CodeMirror-line, .cm-line").filter(has_text=re.compile(rf"^{name}"))
+    lines = editor.locator(".CodeMirror-line, .cm-line")
+    for line, value in (
+        (lines.filter(has_text=re.compile("^decision:")), decision),
+        (lines.last, reason),
+    ):
         line.click()
         page.keyboard.press("End")
         page.keyboard.type(value)

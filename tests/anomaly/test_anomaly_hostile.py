@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -112,3 +114,102 @@ def test_any_text_and_number_can_follow_any_other(
     ]
     old, new = map(profile, tables)
     check(score_snapshot([old, new, old, old, new, old], new))
+
+
+NINES = 10**20
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pa.array([Decimal(NINES + i) for i in range(99)], pa.decimal128(38, 0)),
+        pa.array([10**18 + i * 100 for i in range(99)], pa.timestamp("ns")),
+        pa.array([bytes([200 + i]) for i in range(40)]),
+        pa.array(["x" * 512 + f"{i:03d}" for i in range(99)]),
+        pa.array([2**63 + i for i in range(99)], pa.uint64()),
+        pa.array(["a", "b", "c"]).dictionary_encode(),
+        pa.array([0.5, 0.25, -0.5]),
+        pa.array([1, 2, 3], pa.date32()),
+        pa.array([True, False]),
+    ],
+)
+def test_keys_are_told_apart_to_the_last_digit_and_byte(keys: pa.Array) -> None:
+    assert profile(pa.table({"id": keys}), key="id").key_duplicates == 0
+    twice = pa.concat_arrays([keys, keys.slice(0, 1)])
+    assert profile(pa.table({"id": twice}), key="id").key_duplicates == 1
+
+
+FAR = pa.array([2**62, 2**61] * 20, pa.timestamp("s"))
+BROKEN = pa.array([b"\xff\xfe", b"ok"] * 20).view(pa.string())
+
+
+@pytest.mark.parametrize("column", [FAR, BROKEN, pa.array([[2**62]], pa.list_(FAR.type))])
+def test_what_cannot_be_read_is_measured_all_the_same(column: pa.Array) -> None:
+    table = pa.table({"a": column})
+    known = profile(table)
+    assert known.rows == len(table)
+    assert 0.0 < score_snapshot([known] * 9, known).p_value <= 1.0
+
+
+@pytest.mark.parametrize("column", [FAR, BROKEN])
+def test_a_row_that_cannot_be_read_has_a_reason(column: pa.Array) -> None:
+    usual = pa.array([10**9 + i for i in range(99)], FAR.type)
+    usual = usual if column is FAR else pa.array([f"ok {i}" for i in range(99)])
+    found = score_rows(fit_rows(pa.table({"a": usual})), pa.table({"a": column}))
+    assert found.reasons(0)[0].sentence.startswith("a: what cannot be read ")
+
+
+def test_published_types_that_do_not_go_together_are_refused_by_name() -> None:
+    text, number = pa.table({"a": ["x", "y"] * 9}), pa.table({"a": [1, 2] * 9})
+    with pytest.raises(SchemaRefused, match=r"columns \['a'\] of published tables"):
+        fit_rows([number, text])
+
+
+@pytest.mark.parametrize("kind", [pa.dictionary(pa.int32(), pa.string()), pa.string_view()])
+def test_another_storage_of_the_same_texts_is_learned_from(kind: pa.DataType) -> None:
+    text = pa.table({"a": ["x", "y"] * 9})
+    model = fit_rows([text, text.cast(pa.schema({"a": kind}))])
+    assert list(score_rows(model, text).p_value) == list(
+        score_rows(fit_rows([text] * 2), text).p_value
+    )
+
+
+def test_a_column_that_is_twice_in_the_table_is_refused() -> None:
+    table = pa.table({"a": [1, 2] * 9})
+    with pytest.raises(SchemaRefused, match=r"\['a'\] are in the table twice"):
+        score_rows(fit_rows(table), table.append_column("a", table["a"]))
+
+
+def test_the_basis_of_an_empty_snapshot_says_that_nothing_is_measured() -> None:
+    known = profile(pa.table({"a": list(range(9))}))
+    empty = profile(pa.table({"a": pa.array([], pa.int64())}))
+    assert "without rows" in score_snapshot([known] * 9, empty).basis
+
+
+def test_a_value_within_the_range_is_told_with_what_was_expected() -> None:
+    """Half of a workday has no fewer rows than a weekend: the range alone says nothing."""
+    made = [np.random.default_rng([3, day]) for day in range(36)]
+    sizes = [int(r.poisson(120 if day % 7 > 4 else 400)) for day, r in enumerate(made)]
+    start = 1_735_516_800  # a Monday
+    days = [
+        pa.table(
+            {
+                "at": pa.array(
+                    np.sort(start + day * 86_400 + r.integers(0, 86_400, n)), pa.timestamp("s")
+                ),
+                "v": r.normal(size=n),
+            }
+        )
+        for day, (r, n) in enumerate(zip(made, sizes, strict=True))
+    ]
+    past = [profile(t, cursor="at") for t in days[:-1]]
+    half = days[-1].take(pa.array(np.arange(0, days[-1].num_rows, 2)))
+    rows = next(
+        f
+        for f in score_snapshot(past, profile(half, cursor="at")).findings
+        if f.statistic == "rows"
+    )
+    expected = re.search(r", for this one about (\d+)$", rows.sentence)
+    assert expected is not None, rows.sentence
+    assert 340 < int(expected[1]) < 460
+    assert rows.expected.endswith(expected[0].lstrip(", "))

@@ -25,7 +25,20 @@ def test_the_launchpad_link_is_prefilled_up_to_the_persons_own_words():
     parts = urlsplit(links.decide_launchpad(REVIEW))
     config = yaml.safe_load(parse_qs(parts.query)["config"][0])
     assert parts.path == "/locations/wfops/jobs/decide/playground/setup"
-    assert config == {"review": "rv-01J", "evidence": "ab" * 32, "decision": None, "reason": None}
+    assert config == {"review": "rv-01J", "evidence": "ab" * 32, "decision": None, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    "words", ["fine, ticket #4711 and PR # 12", "wrong: overlap only", "'\"{}"]
+)
+def test_a_reason_typed_at_the_end_is_kept_to_the_letter(words):
+    for link, field in (
+        (links.decide_launchpad(REVIEW), "reason"),
+        (links.act_launchpad("comment", REVIEW.id, "text"), "text"),
+        (links.revert_launchpad("crm", 1), "reason"),
+    ):
+        text = parse_qs(urlsplit(link).query, keep_blank_values=True)["config"][0]
+        assert yaml.safe_load(text + words)[field] == words
 
 
 def test_the_launchpad_link_names_only_the_verbs_that_fit():
@@ -61,4 +74,4 @@ def test_an_edit_is_prefilled_with_exactly_what_the_cells_hold(text):
         {"key": "4: 2", "set": {"reply": text, "a: b": "x"}},
         {"key": "7", "set": {"c": "y"}},
     ]
-    assert config["reason"] is None
+    assert config["reason"] == ""

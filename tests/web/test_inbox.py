@@ -93,7 +93,7 @@ def test_what_differs_in_figures_and_rows_only_is_answered_together():
     assert asked["reviews"] == [
         {"review": r.id, "evidence": r.evidence_hash} for r in (FEW[0], FEW[1])
     ]
-    assert (asked["decision"], asked["reason"]) == (None, None)
+    assert (asked["decision"], asked["reason"]) == (None, "")
 
 
 def test_one_link_takes_no_more_than_an_address_can():
@@ -108,7 +108,7 @@ def test_an_answer_can_be_filled_in_and_the_reason_never_is():
         "review": "rv-1",
         "evidence": FEW[0].evidence_hash,
         "decision": "reject",
-        "reason": None,
+        "reason": "",
     }
 
 

@@ -19,6 +19,7 @@ Hashes = npt.NDArray[np.uint64]
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _TEXT_BYTES = 512
+_UNREADABLE = (OverflowError, ValueError, LookupError)  # a time that Python has not, a lost zone
 
 
 def mix(x: Hashes) -> Hashes:
@@ -50,15 +51,18 @@ def text_buffers(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint
 
 
 def hash_spans(
-    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    most: int = _TEXT_BYTES,
 ) -> Hashes:
-    """Hash of each `data[start:start + length]` (of its first 512 bytes, and its length)."""
+    """Hash of each `data[start:start + length]` (of its first `most` bytes, and its length)."""
     words = np.lib.stride_tricks.as_strided(
         data.view(np.uint8)[:8].view(np.uint64), shape=(len(data) - 7,), strides=(1,)
     )
     out = mix(lengths.astype(np.uint64))
     longest = int(lengths.max(initial=0))
-    for at in range(0, min(longest, _TEXT_BYTES), 8):
+    for at in range(0, min(longest, most), 8):
         live = np.flatnonzero(lengths > at) if at else slice(None)
         left = np.minimum(lengths[live] - at, 8)
         word = words[np.minimum(starts[live] + at, len(words) - 1)]
@@ -83,12 +87,64 @@ def hash_numbers(values: npt.NDArray[Any]) -> Hashes:
 
 def as_text(array: Any) -> Any:
     """Any array as large_string: nested and odd types by their JSON, broken bytes replaced."""
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        return array.cast(pa.large_string())
-    if array.type == pa.string_view():
-        return array.cast(pa.large_string())
-    spell = [None if v is None else _spell(v) for v in array.to_pylist()]
-    return pa.array(spell, pa.large_string())
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
+        text = array.cast(pa.large_string())
+        if _valid(text):
+            return text
+        array = text.cast(pa.large_binary())
+    try:
+        spelled = [None if v is None else _spell(v) for v in array.to_pylist()]
+    except _UNREADABLE:
+        spelled = [_spelled(scalar) for scalar in array]
+    return pa.array(spelled, pa.large_string())
+
+
+def _valid(text: Any) -> bool:
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:  # bytes that are no UTF-8
+        return False
+    return True
+
+
+def _spelled(scalar: Any) -> str | None:
+    try:
+        value = scalar.as_py()
+    except _UNREADABLE:
+        return "unreadable"
+    return None if value is None else _spell(value)
+
+
+def hash_identity(column: Any) -> Hashes:
+    """Hash of each value of a column to the last digit and byte, for saying that two are the same.
+
+    `plain` numbers are floats, its times microseconds, and `hash_column` reads the beginning of
+    long texts: near enough to measure, not to call two keys one. Nulls share one hash.
+    """
+    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    kind = array.type
+    if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return hash_column(array.cast(pa.float64()))
+    if pa.types.is_integer(kind):
+        return hash_column(array.cast(pa.int64(), safe=False))
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        ticks = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+        return hash_column(ticks.cast(pa.int64()))
+    if pa.types.is_decimal(kind):
+        array = array.cast(pa.string())
+    elif pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        array = array.cast(pa.large_binary())
+    if not pa.types.is_large_binary(array.type):
+        array = as_text(array).cast(pa.large_binary())
+    starts, data = text_buffers(array)
+    lengths = np.diff(starts)
+    hashes = hash_spans(data, starts[:-1], lengths, int(lengths.max(initial=0)))
+    if array.null_count:
+        hashes[np.asarray(pc.is_null(array))] = _NULL
+    return hashes
 
 
 def _spell(value: object) -> str:

@@ -37,7 +37,7 @@ def plain(array: Any) -> tuple[str, Any]:
     if pa.types.is_boolean(kind):
         return "flag", array
     if pa.types.is_uint64(kind) or pa.types.is_decimal(kind):
-        return "number", array.cast(pa.float64())
+        return "number", array.cast(pa.float64(), safe=False)
     if pa.types.is_integer(kind):
         return "number", array.cast(pa.int64())
     if pa.types.is_floating(kind):

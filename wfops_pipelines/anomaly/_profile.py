@@ -16,7 +16,14 @@ import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly._arithmetic import rules
 from wfops_pipelines.anomaly._columns import Whole, column_profile
-from wfops_pipelines.anomaly._hashing import Hashes, cells, hash_column, hash_text, mix
+from wfops_pipelines.anomaly._hashing import (
+    Hashes,
+    cells,
+    hash_column,
+    hash_identity,
+    hash_text,
+    mix,
+)
 from wfops_pipelines.anomaly._plain import plain, type_name
 from wfops_pipelines.anomaly._sampled import Sampled
 from wfops_pipelines.anomaly._sketches import CELL_ROWS, points, sketch
@@ -74,7 +81,7 @@ class _Gathered:
         self.sample = self.sample.smallest(SAMPLE)
         self.rows.append(rows)
         if key in self.names:
-            self.keys.append(hashes[self.names.index(key)])
+            self.keys.append(hash_identity(part.column(self.names.index(key))))
 
     def profile(self, key: str | None, cursor: str | None, window: Window | None) -> Profile:
         sample = self.sample

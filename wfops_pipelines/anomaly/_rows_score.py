@@ -28,12 +28,12 @@ Ints = npt.NDArray[np.int64]
 _SAYINGS = {
     "null": "{value} where published rows are not",
     "type": "{value} is of another type than the published values",
-    "value": "{value} is new or rare here",
+    "value": "{value} is new here, or less usual than others",
     "pattern": "{value} is spelled like few published values",
     "letters": "{value} has a pair of letters that is rare here",
-    "length": "{value} is unusually short or long",
-    "size": "{value} is far from the published values ({low}\u2013{high})",
-    "filler": "{value} looks like a stand-in for a missing number",
+    "length": "{value} is shorter or longer than most published values",
+    "size": "{value} is far from most published values ({low}\u2013{high})",
+    "filler": "{value} may be a stand-in for a missing number",
     "form": "{value} has another form (sign or decimals) than published values",
     "clock": "{value} lies at midnight as few published values do, or the reverse",
 }
@@ -118,17 +118,27 @@ def _fitting(model: RowModel, table: Any) -> Live:
     gone = [name for name in live.columns if name not in table.column_names]
     if gone:
         raise SchemaRefused(f"columns {gone} of the row model are not in the table: fit it again")
+    twice = [name for name in live.columns if table.column_names.count(name) > 1]
+    if twice:
+        raise SchemaRefused(f"columns {twice} are in the table twice: rename one at the source")
     return live
 
 
 def _reason(live: Live, table: Any, i: int, at: int, channel: str, share: float) -> RowReason:
     name = list(live.columns)[at]
     low, high = _range(live, name)
-    value = table.column(name)[i].as_py()
-    shown = "null" if value is None else repr(value) if isinstance(value, str) else str(value)
+    shown = _shown(table.column(name)[i])
     shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
     said = _SAYINGS[channel].format(value=shown, low=low, high=high)
     return RowReason(name, share, f"{name}: {said}")
+
+
+def _shown(scalar: Any) -> str:
+    try:
+        value = scalar.as_py()
+    except (OverflowError, ValueError, LookupError):  # a time that Python has not, broken bytes
+        return "what cannot be read"
+    return "null" if value is None else repr(value) if isinstance(value, str) else str(value)
 
 
 def _range(live: Live, name: str) -> tuple[str, str]:

@@ -63,11 +63,32 @@ def _alike(tables: list[Any]) -> list[Any]:
     names = tables[-1].schema.names
     if len(set(names)) < len(names):
         raise SchemaRefused("two columns have one name: rename one at the source")
-    return [t for t in tables if t.schema.names == names]
+    return [_stored_plainly(t) for t in tables if t.schema.names == names]
+
+
+def _stored_plainly(table: Any) -> Any:
+    """Without dictionaries and views, which are another storage of the same values."""
+    kinds = [_stored(field.type) for field in table.schema]
+    return table.cast(pa.schema(list(zip(table.schema.names, kinds, strict=True))))
+
+
+def _stored(kind: Any) -> Any:
+    if pa.types.is_dictionary(kind):
+        return _stored(kind.value_type)
+    views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return views.get(kind, kind)
 
 
 def _joined(tables: Sequence[Any]) -> Any:
-    return pa.concat_tables(tables, promote_options="permissive")
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        schemas = [t.schema for t in tables]
+        names = [n for n in schemas[-1].names if len({s.field(n).type for s in schemas}) > 1]
+        raise SchemaRefused(
+            f"columns {names} of published tables are of types that do not go together "
+            f"({error}): fit on the tables since the last change of type"
+        ) from error
 
 
 def _identity(tables: Sequence[Any], key: str | None) -> str | None:

@@ -78,6 +78,6 @@ def _finding(
     raw: Floats,
 ) -> SnapshotFinding:
     feature = Feature(column, statistic, kind, unit, raw, raw, _QUIET)
-    measured, expected, said = sentence(feature)
+    measured, expected, said = sentence(feature, float("nan"))
     past = shown_past(feature)
     return SnapshotFinding(column, statistic, kind, measured, expected, _WEIGHT, said, past)

@@ -24,6 +24,7 @@ LONGEST = 90
 FEWEST = 5
 FEWEST_ROWS = 3  # below it, some 6 % of normal snapshots were held where 2 % were asked for
 _LISTED = 12
+_EMPTY = "of a snapshot without rows nothing is measured: held only for broken contracts"
 _ENOUGH = 0.5
 _ORDINARY = 0.5
 
@@ -78,7 +79,7 @@ def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
         if now[at] < _ENOUGH:
             break
         feature = proof.features[at]
-        measured, expected, said = sentence(feature)
+        measured, expected, said = sentence(feature, float(proof.predicted[at, -1]))
         share = total * float(now[at] / now.sum())
         out.append(
             SnapshotFinding(
@@ -99,7 +100,8 @@ def _short(contracts: list[SnapshotFinding], usable: list[Profile], new: Profile
     found = [*contracts, *gross(usable, new)]
     p = 1e-12 if contracts else 1e-3 if found else 1.0
     total = sum(f.contribution for f in found)
-    return SnapshotScore(p, bool(found), total, tuple(found), _wider(len(usable)))
+    basis = _wider(len(usable)) if new.rows else _EMPTY
+    return SnapshotScore(p, bool(found), total, tuple(found), basis)
 
 
 def basis_of(history: Sequence[Profile], false_holds: float) -> str:

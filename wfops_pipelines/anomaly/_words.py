@@ -63,12 +63,20 @@ _QUANTILE = re.compile(r"(length )?(\d+)% quantile(?: of the time (.+))?")
 _GUESSES = ((100.0, "cents → units?"), (1000.0, "thousands → units?"), (60.0, "minutes → hours?"))
 
 
-def sentence(feature: Feature) -> tuple[str, str, str]:
-    """`(measured, expected, sentence)` of the new snapshot's value of a feature."""
+def sentence(feature: Feature, predicted: float) -> tuple[str, str, str]:
+    """`(measured, expected, sentence)` of the new snapshot's value of a feature.
+
+    predicted: what it should be by rhythm and trend, on the scale of `x`. It is told where the
+    range alone would not say what is odd.
+    """
     old = feature.raw[:-1][np.isfinite(feature.raw[:-1])][-SHOWN:]
     new = float(feature.raw[-1])
     measured = spell(new, feature.unit, [*old, new])
     expected = _range(old, feature.unit) if len(old) else "nothing"
+    if len(old) and old.min() <= new <= old.max():
+        usual = _usual(feature, predicted)
+        if usual is not None and (about := spell(usual, feature.unit, [*old, new])) != measured:
+            expected = f"{expected}, for this one about {about}"
     subject = feature.column if feature.column is not None else "snapshot"
     phrase = plain(feature.statistic)
     hint = _guess(feature, old, new)
@@ -96,6 +104,17 @@ def shown_past(feature: Feature) -> tuple[float, ...]:
     old = feature.raw[:-1][np.isfinite(feature.raw[:-1])][-SHOWN:]
     new = float(feature.raw[-1])
     return (*(float(v) for v in old), new) if len(old) and np.isfinite(new) else ()
+
+
+def _usual(feature: Feature, predicted: float) -> float | None:
+    """A prediction in the unit that people read; None where the scale of `x` is not that one's."""
+    x, raw = feature.x, feature.raw
+    there = np.isfinite(x) & np.isfinite(raw)
+    order = np.argsort(x[there], kind="stable")
+    x, raw = x[there][order], raw[there][order]
+    if not len(x) or not x[0] <= predicted <= x[-1] or (np.diff(raw) < 0).any():
+        return None
+    return float(np.interp(predicted, x, raw))
 
 
 def _range(old: Floats, unit: str) -> str:

@@ -9,6 +9,10 @@ from urllib.parse import quote
 from wfops_pipelines.core.reviews import HOLDS, Review, Verb
 
 LOCATION = "wfops"
+# A block, in which `#` and `: ` are a person's own words, as YAML would cut them off elsewhere.
+_LINE, _BLOCK = "\n", "|-\n  "
+_WORDS = ("reason", "text")
+_WHY = f"# why, on the line below `reason`; the audit trail keeps it\nreason: {_BLOCK}"
 
 
 def review_page(review: str) -> str:
@@ -56,8 +60,7 @@ def decide_launchpad(
         f"# {choices}\n"
         f"decision: {verb.value if verb else ''}\n"
         f"{rows}"
-        "# why; the audit trail keeps it\n"
-        "reason: \n"
+        f"{_WHY}"
     )
     return _launchpad("decide", config)
 
@@ -75,8 +78,7 @@ def edit_launchpad(review: Review, edits: Mapping[str, Mapping[str, str | None]]
         "decision: approve\n"
         "# what to change; somebody else approves it\n"
         f"edits:\n{rows}"
-        "# why; the audit trail keeps it\n"
-        "reason: \n"
+        f"{_WHY}"
     )
     return _launchpad("decide", config)
 
@@ -89,8 +91,7 @@ def leave_out_launchpad(review: Review, keys: Sequence[str]) -> str:
         "decision: approve\n"
         "# these stay in quarantine\n"
         f"exclude: {json.dumps([*keys])}\n"
-        "# why; the audit trail keeps it\n"
-        "reason: \n"
+        f"{_WHY}"
     )
     return _launchpad("decide", config)
 
@@ -101,16 +102,13 @@ def decide_many_launchpad(reviews: Sequence[Review]) -> str:
     choices = " | ".join(v.value for v in reviews[0].offered)
     known = "# to approve despite a failed critical check is an override\n"
     note = known if reviews[0].kind in HOLDS and not reviews[0].hopeless else ""
-    config = (
-        f"reviews:\n{listed}{note}# {choices}\ndecision: \n"
-        "# why; the audit trail keeps it\nreason: \n"
-    )
+    config = f"reviews:\n{listed}{note}# {choices}\ndecision: \n{_WHY}"
     return _launchpad("decide_many", config)
 
 
 def act_launchpad(job: str, review: str, *fields: str) -> str:
     """The Launchpad of `comment`, `assign` or `reopen`, with the fields that a person writes."""
-    blank = "".join(f"{field}: \n" for field in fields)
+    blank = "".join(f"{f}: {_BLOCK if f in _WORDS else _LINE}" for f in fields)
     return _launchpad(job, f"review: {review}\n{blank}")
 
 
@@ -122,15 +120,14 @@ def waive_launchpad(sync: str, seq: int, expectation: str, evidence: str) -> str
         "# rows: []\n"
         "# the last day on which it counts (UTC), as 2026-12-31\n"
         "until: \n"
-        "# why; the audit trail keeps it\n"
-        "reason: \n"
+        f"{_WHY}"
     )
     return _launchpad("waive", config)
 
 
 def revert_launchpad(sync: str, seq: int) -> str:
     """The Launchpad of `revert`: somebody else then approves."""
-    return _launchpad("revert", f"sync: {sync}\nsnapshot: {seq}\nreason: \n")
+    return _launchpad("revert", f"sync: {sync}\nsnapshot: {seq}\n{_WHY}")
 
 
 def _scalar(value: str | None) -> str:
