@@ -18,8 +18,9 @@ Hashes = npt.NDArray[np.uint64]
 
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
-_TEXT_BYTES = 512
-_UNREADABLE = (OverflowError, ValueError, LookupError)  # a time that Python has not, a lost zone
+TEXT_BYTES = 512
+EVERY_BYTE = 2**62
+UNREADABLE = (OverflowError, ValueError, LookupError)  # a time that Python has not, a lost zone
 
 
 def mix(x: Hashes) -> Hashes:
@@ -41,7 +42,7 @@ NULL_CELL = cells(np.array([_NULL]))[0]
 
 
 def text_buffers(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Offsets (n + 1) and bytes of a large_string array, the bytes padded by eight zeros."""
+    """Offsets (n + 1) and bytes of a large text or binary array, the bytes padded by 8 zeros."""
     _, offsets, data = array.buffers()
     starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     if not len(starts):
@@ -54,7 +55,7 @@ def hash_spans(
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
-    most: int = _TEXT_BYTES,
+    most: int = TEXT_BYTES,
 ) -> Hashes:
     """Hash of each `data[start:start + length]` (of its first `most` bytes, and its length)."""
     words = np.lib.stride_tricks.as_strided(
@@ -73,9 +74,9 @@ def hash_spans(
     return out
 
 
-def hash_text(array: Any) -> Hashes:
+def hash_text(array: Any, most: int = TEXT_BYTES) -> Hashes:
     starts, data = text_buffers(array)
-    return hash_spans(data, starts[:-1], np.diff(starts))
+    return hash_spans(data, starts[:-1], np.diff(starts), most)
 
 
 def hash_numbers(values: npt.NDArray[Any]) -> Hashes:
@@ -95,7 +96,7 @@ def as_text(array: Any) -> Any:
         array = text.cast(pa.large_binary())
     try:
         spelled = [None if v is None else _spell(v) for v in array.to_pylist()]
-    except _UNREADABLE:
+    except UNREADABLE:
         spelled = [_spelled(scalar) for scalar in array]
     return pa.array(spelled, pa.large_string())
 
@@ -111,40 +112,9 @@ def _valid(text: Any) -> bool:
 def _spelled(scalar: Any) -> str | None:
     try:
         value = scalar.as_py()
-    except _UNREADABLE:
+    except UNREADABLE:
         return "unreadable"
     return None if value is None else _spell(value)
-
-
-def hash_identity(column: Any) -> Hashes:
-    """Hash of each value of a column to the last digit and byte, for saying that two are the same.
-
-    `plain` numbers are floats, its times microseconds, and `hash_column` reads the beginning of
-    long texts: near enough to measure, not to call two keys one. Nulls share one hash.
-    """
-    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    kind = array.type
-    if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return hash_column(array.cast(pa.float64()))
-    if pa.types.is_integer(kind):
-        return hash_column(array.cast(pa.int64(), safe=False))
-    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
-        ticks = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
-        return hash_column(ticks.cast(pa.int64()))
-    if pa.types.is_decimal(kind):
-        array = array.cast(pa.string())
-    elif pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        array = array.cast(pa.large_binary())
-    if not pa.types.is_large_binary(array.type):
-        array = as_text(array).cast(pa.large_binary())
-    starts, data = text_buffers(array)
-    lengths = np.diff(starts)
-    hashes = hash_spans(data, starts[:-1], lengths, int(lengths.max(initial=0)))
-    if array.null_count:
-        hashes[np.asarray(pc.is_null(array))] = _NULL
-    return hashes
 
 
 def _spell(value: object) -> str:
@@ -155,10 +125,10 @@ def _spell(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def hash_column(array: Any) -> Hashes:
-    """Hash of each value of a plain array (see `plain`); nulls share one hash."""
-    if pa.types.is_large_string(array.type):
-        hashes = hash_text(array)
+def hash_column(array: Any, most: int = TEXT_BYTES) -> Hashes:
+    """Hash of each value of a plain array (see `plain`), or of bytes; nulls share one hash."""
+    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
+        hashes = hash_text(array, most)
     else:
         fill = False if pa.types.is_boolean(array.type) else 0
         solid = array.fill_null(fill) if array.null_count else array

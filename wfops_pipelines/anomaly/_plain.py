@@ -27,12 +27,7 @@ def type_name(kind: Any) -> str:
 
 def plain(array: Any) -> tuple[str, Any]:
     """`(kind, array)`: number as int64 or float64, time as int64 microseconds, flag, or text."""
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = _decoded(array)
     kind = array.type
     if pa.types.is_boolean(kind):
         return "flag", array
@@ -51,6 +46,43 @@ def plain(array: Any) -> tuple[str, Any]:
         return "text", pa.nulls(len(array), pa.large_string())
     nested = "nested" if pa.types.is_nested(kind) else "text"
     return nested, as_text(array)
+
+
+def exact(column: Any, array: Any) -> Any:
+    """A column's values to the last digit and byte, for saying that two of them are the same.
+
+    That is `array`, what `plain` makes of it, where it keeps them; plain decimals are floats, plain
+    times microseconds and plain bytes text: near enough to measure.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_uint64(kind):
+        return _decoded(column).cast(pa.int64(), safe=False)
+    if pa.types.is_timestamp(kind):
+        return _decoded(column).cast(pa.int64())
+    if pa.types.is_decimal(kind):
+        return as_text(_decoded(column).cast(pa.string()))
+    if _is_bytes(kind):
+        return _decoded(column).cast(pa.large_binary())
+    return array
+
+
+def _is_bytes(kind: Any) -> bool:
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or kind == pa.binary_view()
+    )
+
+
+def _decoded(column: Any) -> Any:
+    """One array of the values themselves."""
+    array = column
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _microseconds(array: Any) -> Any:

@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 from wfops_pipelines.anomaly._arithmetic import rules
 from wfops_pipelines.anomaly._columns import Whole, column_profile
 from wfops_pipelines.anomaly._hashing import (
+    EVERY_BYTE,
+    TEXT_BYTES,
     Hashes,
     cells,
     hash_column,
-    hash_identity,
     hash_text,
     mix,
 )
-from wfops_pipelines.anomaly._plain import plain, type_name
+from wfops_pipelines.anomaly._plain import exact, plain, type_name
 from wfops_pipelines.anomaly._sampled import Sampled
 from wfops_pipelines.anomaly._sketches import CELL_ROWS, points, sketch
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Sketch, Span
@@ -81,7 +82,8 @@ class _Gathered:
         self.sample = self.sample.smallest(SAMPLE)
         self.rows.append(rows)
         if key in self.names:
-            self.keys.append(hash_identity(part.column(self.names.index(key))))
+            at = self.names.index(key)
+            self.keys.append(_identities(part.column(at), arrays[at], hashes[at]))
 
     def profile(self, key: str | None, cursor: str | None, window: Window | None) -> Profile:
         sample = self.sample
@@ -123,6 +125,21 @@ class _Gathered:
             for place, array in enumerate(self.sample.arrays)
             if self.kinds[place] == "number" and self.names[place] != key
         }
+
+
+def _identities(column: Any, array: Any, hashes: Hashes) -> Hashes:
+    """Hashes of a column's values to the last byte; `hashes` are those of the plain `array`."""
+    whole = exact(column, array)
+    if whole is array and not _is_long(array):
+        return hashes
+    return hash_column(whole, EVERY_BYTE)
+
+
+def _is_long(array: Any) -> bool:
+    """Are there texts of which `hash_column` reads the beginning alone?"""
+    if not pa.types.is_large_string(array.type):
+        return False
+    return (pc.max(pc.binary_length(array)).as_py() or 0) > TEXT_BYTES
 
 
 def _row_hashes(hashes: list[Hashes], rows: int) -> Hashes:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfops_pipelines.anomaly._hashing import UNREADABLE
 from wfops_pipelines.anomaly._rows_model import (
     Live,
     cell_evidence,
@@ -136,7 +137,7 @@ def _reason(live: Live, table: Any, i: int, at: int, channel: str, share: float)
 def _shown(scalar: Any) -> str:
     try:
         value = scalar.as_py()
-    except (OverflowError, ValueError, LookupError):  # a time that Python has not, broken bytes
+    except UNREADABLE:
         return "what cannot be read"
     return "null" if value is None else repr(value) if isinstance(value, str) else str(value)
 

@@ -10,7 +10,7 @@ from wfops_pipelines.core.reviews import HOLDS, Review, Verb
 
 LOCATION = "wfops"
 # A block, in which `#` and `: ` are a person's own words, as YAML would cut them off elsewhere.
-_LINE, _BLOCK = "\n", "|-\n  "
+_BLOCK = "|-\n  "
 _WORDS = ("reason", "text")
 _WHY = f"# why, on the line below `reason`; the audit trail keeps it\nreason: {_BLOCK}"
 
@@ -108,7 +108,7 @@ def decide_many_launchpad(reviews: Sequence[Review]) -> str:
 
 def act_launchpad(job: str, review: str, *fields: str) -> str:
     """The Launchpad of `comment`, `assign` or `reopen`, with the fields that a person writes."""
-    blank = "".join(f"{f}: {_BLOCK if f in _WORDS else _LINE}" for f in fields)
+    blank = "".join(f"{f}: {_BLOCK if f in _WORDS else ''}\n" for f in fields)
     return _launchpad(job, f"review: {review}\n{blank}")
 
 
