@@ -39,6 +39,35 @@ def test_a_column_that_was_null_so_far_may_get_a_type() -> None:
     assert not score.held
 
 
+def test_a_type_that_changes_behind_a_snapshot_of_nulls_is_held() -> None:
+    blank, text = (
+        TABLES[at].set_column(6, "owner_id", values)
+        for at, values in (
+            (7, pa.nulls(TABLES[7].num_rows)),
+            (8, TABLES[8].column("owner_id").cast(pa.string())),
+        )
+    )
+    score = score_snapshot([*HISTORY[:7], seen(blank)], seen(text))
+    assert score.held
+    assert score.findings[0].sentence == (
+        "owner_id: type string, integer until the snapshot 2 before this one"
+    )
+    assert not score_snapshot([*HISTORY[:7], seen(blank)], seen(TABLES[8])).held
+
+
+def test_a_column_that_comes_back_is_said_to_come_back() -> None:
+    gone = seen(TABLES[7].drop_columns(["email"]))
+    back = score_snapshot([*HISTORY[:7], gone], HISTORY[7]).findings[0]
+    assert back.sentence == (
+        "email: the column is there again (string), "
+        "as it last was in the snapshot 2 before this one"
+    )
+    new = score_snapshot([gone, gone], HISTORY[7]).findings[0]
+    assert new.sentence == (
+        "email: a new column (string), in none of the snapshots it is compared with"
+    )
+
+
 def test_an_exact_replay_is_held_and_says_of_which_snapshot() -> None:
     score = score_snapshot(HISTORY, HISTORY[5])
     assert score.held
@@ -50,6 +79,12 @@ def test_an_unchanged_snapshot_is_normal_where_that_has_happened_before() -> Non
     assert not score.held
 
 
+def test_one_replay_that_was_let_go_lets_no_other_pass() -> None:
+    score = score_snapshot([*HISTORY, HISTORY[5]], HISTORY[3])
+    assert score.held
+    assert "6 before this one" in score.findings[0].sentence
+
+
 def test_repeated_keys_are_held_even_without_history() -> None:
     doubled = seen(pa.concat_tables([TABLES[0], TABLES[0].slice(0, 1)]))
     score = score_snapshot([], doubled)
@@ -57,10 +92,13 @@ def test_repeated_keys_are_held_even_without_history() -> None:
     assert score.findings[0].column == "id"
 
 
-def test_an_empty_snapshot_is_held_only_where_none_was() -> None:
+def test_an_empty_snapshot_is_held_where_that_is_not_usual() -> None:
     empty = seen(TABLES[0].slice(0, 0))
-    assert score_snapshot(HISTORY, empty).held
-    assert not score_snapshot([*HISTORY[:2], empty], empty).held
+    assert "none of the last 8 was" in score_snapshot(HISTORY, empty).findings[0].sentence
+    once = score_snapshot([*HISTORY, empty], empty)
+    assert once.held
+    assert "only 1 of the last 9 was" in once.findings[0].sentence
+    assert not score_snapshot([*HISTORY, empty, empty], empty).held
 
 
 def test_too_little_history_says_so() -> None:

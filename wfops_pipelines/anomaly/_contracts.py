@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wfops_pipelines.anomaly._features import middle
 from wfops_pipelines.anomaly.nouns import Profile, SnapshotFinding
 from wfops_pipelines.core.findings import Json
 
 BROKEN = 30.0
+_TWICE, _USUAL = 2, 0.05  # a person who let one go has not said that they are usual
 
 
 def broken(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
@@ -24,69 +25,65 @@ def _finding(
 
 def _schema(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
     names = [c.name for c in new.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
     found = [
-        _finding(
-            n,
-            "column",
-            "schema",
-            names.count(n),
-            1,
-            f"{n}: {names.count(n)} columns have this name",
-        )
-        for n in twice
+        _column(name, names.count(name), 1, f"{names.count(name)} columns have this name")
+        for name in sorted({name for name in names if names.count(name) > 1})
     ]
     if not history:
         return found
-    old = {c.name: c.type for c in history[-1].columns}
+    past = [{c.name: c.type for c in p.columns} for p in history]
     now = {c.name: c.type for c in new.columns}
-    for name in sorted(old.keys() - now.keys()):
-        found.append(
-            _finding(
-                name,
-                "column",
-                "schema",
-                "absent",
-                old[name],
-                f"{name}: the column is gone ({old[name]} until the last snapshot)",
-            )
-        )
-    for name in sorted(now.keys() - old.keys()):
-        found.append(
-            _finding(
-                name,
-                "column",
-                "schema",
-                now[name],
-                "absent",
-                f"{name}: a new column ({now[name]}), in no earlier snapshot",
-            )
-        )
-    return found + _types(old, now)
+    for name in sorted(past[-1].keys() - now.keys()):
+        was = past[-1][name]
+        said = f"the column is gone ({was} until the last snapshot)"
+        found.append(_column(name, "absent", was, said))
+    for name in sorted(now.keys() - past[-1].keys()):
+        found.append(_column(name, now[name], "absent", _came(past, name, now[name])))
+    return found + _types(past, now)
 
 
-def _types(old: dict[str, str], now: dict[str, str]) -> list[SnapshotFinding]:
-    return [
-        _finding(
-            n,
-            "type",
-            "schema",
-            now[n],
-            old[n],
-            f"{n}: type {now[n]}, {old[n]} until the last snapshot",
-        )
-        for n in now
-        if n in old and now[n] != old[n] and "null" not in (now[n], old[n])
-    ]
+def _column(name: str, measured: Json, expected: Json, said: str) -> SnapshotFinding:
+    return _finding(name, "column", "schema", measured, expected, f"{name}: {said}")
+
+
+def _came(past: Sequence[Mapping[str, str]], name: str, kind: str) -> str:
+    back = _back([name in types for types in past])
+    if back is None:
+        return f"a new column ({kind}), in none of the snapshots it is compared with"
+    return f"the column is there again ({kind}), as it last was in {_which(back)}"
+
+
+def _types(past: Sequence[Mapping[str, str]], now: Mapping[str, str]) -> list[SnapshotFinding]:
+    """Columns of another type than the last that is known: of nulls alone, no type is."""
+    found = []
+    for name, kind in now.items():
+        back = _back([types.get(name, "null") != "null" for types in past])
+        was = kind if back is None else past[-back][name]
+        if back is not None and kind not in ("null", was):
+            said = f"{name}: type {kind}, {was} until {_which(back)}"
+            found.append(_finding(name, "type", "schema", kind, was, said))
+    return found
+
+
+def _back(there: Sequence[bool]) -> int | None:
+    """How many snapshots ago it was there last."""
+    return next((back for back, yes in enumerate(reversed(there), 1) if yes), None)
+
+
+def _which(back: int) -> str:
+    return "the last snapshot" if back == 1 else f"the snapshot {back} before this one"
+
+
+def _is_usual(times: int, of: int) -> bool:
+    return times >= max(_TWICE, _USUAL * of)
 
 
 def _replay(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
     digests = [p.digest for p in history if p.rows]
-    if not new.rows or new.digest not in digests or len(set(digests)) < len(digests):
+    back = _back([p.digest == new.digest for p in history])
+    if not new.rows or back is None or _is_usual(len(digests) - len(set(digests)), len(digests)):
         return []
-    back = len(history) - max(at for at, p in enumerate(history) if p.digest == new.digest)
-    which = "the last snapshot" if back == 1 else f"the snapshot {back} before this one"
-    said = f"all {new.rows:,} rows are exactly those of {which} (a replay?)"
+    said = f"all {new.rows:,} rows are exactly those of {_which(back)} (a replay?)"
     return [_finding(None, "replay", "duplicates", new.rows, 0, said)]
 
 
@@ -100,12 +97,15 @@ def _keys(new: Profile) -> list[SnapshotFinding]:
 
 
 def _empty(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
-    if new.rows or not history or not all(p.rows for p in history):
+    others = sum(not p.rows for p in history)
+    if new.rows or not history or _is_usual(others, len(history)):
         return []
     import numpy as np
 
     usual = int(middle(np.array([float(p.rows) for p in history])))
+    few = f"only {others}" if others else "none"
     said = (
-        f"rows: the snapshot is empty, none of the last {len(history)} was (median {usual:,} rows)"
+        f"rows: the snapshot is empty, {few} of the last {len(history)} "
+        f"{'were' if others > 1 else 'was'} (median {usual:,} rows)"
     )
     return [_finding(None, "rows", "volume", 0, usual, said)]
