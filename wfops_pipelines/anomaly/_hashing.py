@@ -7,6 +7,7 @@ generators, OOPSLA 2014). Not for secrets: anybody can build collisions.
 from __future__ import annotations
 
 import json
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ Hashes = npt.NDArray[np.uint64]
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 TEXT_BYTES = 512
-EVERY_BYTE = 2**62
 UNREADABLE = (OverflowError, ValueError, LookupError)  # a time that Python has not, a lost zone
 
 
@@ -55,15 +55,14 @@ def hash_spans(
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
-    most: int = TEXT_BYTES,
 ) -> Hashes:
-    """Hash of each `data[start:start + length]` (of its first `most` bytes, and its length)."""
+    """Hash of each `data[start:start + length]`: of its first 512 bytes, and its length."""
     words = np.lib.stride_tricks.as_strided(
         data.view(np.uint8)[:8].view(np.uint64), shape=(len(data) - 7,), strides=(1,)
     )
     out = mix(lengths.astype(np.uint64))
     longest = int(lengths.max(initial=0))
-    for at in range(0, min(longest, most), 8):
+    for at in range(0, min(longest, TEXT_BYTES), 8):
         live = np.flatnonzero(lengths > at) if at else slice(None)
         left = np.minimum(lengths[live] - at, 8)
         word = words[np.minimum(starts[live] + at, len(words) - 1)]
@@ -74,9 +73,27 @@ def hash_spans(
     return out
 
 
-def hash_text(array: Any, most: int = TEXT_BYTES) -> Hashes:
+def hash_text(array: Any) -> Hashes:
     starts, data = text_buffers(array)
-    return hash_spans(data, starts[:-1], np.diff(starts), most)
+    return hash_spans(data, starts[:-1], np.diff(starts))
+
+
+def told_apart(array: Any, hashes: Hashes) -> Hashes:
+    """The `hashes` of a plain array, or of bytes, with those of long texts to their last byte."""
+    if not (pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)):
+        return hashes
+    long = np.flatnonzero(pc.fill_null(pc.binary_length(array), 0).to_numpy() > TEXT_BYTES)
+    if not len(long):
+        return hashes
+    starts, data = text_buffers(array)
+    body = data.data
+    rests = b"".join(
+        blake2b(body[starts[at] + TEXT_BYTES : starts[at + 1]], digest_size=8).digest()
+        for at in long
+    )
+    out = hashes.copy()
+    out[long] = mix(out[long] ^ np.frombuffer(rests, np.uint64))
+    return out
 
 
 def hash_numbers(values: npt.NDArray[Any]) -> Hashes:
@@ -125,10 +142,10 @@ def _spell(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def hash_column(array: Any, most: int = TEXT_BYTES) -> Hashes:
+def hash_column(array: Any) -> Hashes:
     """Hash of each value of a plain array (see `plain`), or of bytes; nulls share one hash."""
     if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
-        hashes = hash_text(array, most)
+        hashes = hash_text(array)
     else:
         fill = False if pa.types.is_boolean(array.type) else 0
         solid = array.fill_null(fill) if array.null_count else array

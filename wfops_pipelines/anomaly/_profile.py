@@ -17,13 +17,12 @@ import pyarrow.compute as pc
 from wfops_pipelines.anomaly._arithmetic import rules
 from wfops_pipelines.anomaly._columns import Whole, column_profile
 from wfops_pipelines.anomaly._hashing import (
-    EVERY_BYTE,
-    TEXT_BYTES,
     Hashes,
     cells,
     hash_column,
     hash_text,
     mix,
+    told_apart,
 )
 from wfops_pipelines.anomaly._plain import exact, plain, type_name
 from wfops_pipelines.anomaly._sampled import Sampled
@@ -70,6 +69,7 @@ class _Gathered:
         arrays = [array for _, array in plains]
         hashes = list(self.pool.map(hash_column, arrays))
         wholes = [Whole.of(kind, array) for kind, array in plains]
+        whole = list(self.pool.map(told_apart, arrays, hashes))
         rows = _row_hashes(hashes, part.num_rows)
         if not self.names:
             self.names, self.kinds = part.column_names, [kind for kind, _ in plains]
@@ -80,10 +80,11 @@ class _Gathered:
             self.wholes = [a + b for a, b in zip(self.wholes, wholes, strict=True)]
             self.sample = self.sample.joined(Sampled(arrays, hashes, rows).smallest(SAMPLE))
         self.sample = self.sample.smallest(SAMPLE)
-        self.rows.append(rows)
+        same = all(a is b for a, b in zip(whole, hashes, strict=True))
+        self.rows.append(rows if same else _row_hashes(whole, part.num_rows))
         if key in self.names:
             at = self.names.index(key)
-            self.keys.append(_identities(part.column(at), arrays[at], hashes[at]))
+            self.keys.append(_identities(part.column(at), arrays[at], whole[at]))
 
     def profile(self, key: str | None, cursor: str | None, window: Window | None) -> Profile:
         sample = self.sample
@@ -128,18 +129,12 @@ class _Gathered:
 
 
 def _identities(column: Any, array: Any, hashes: Hashes) -> Hashes:
-    """Hashes of a column's values to the last byte; `hashes` are those of the plain `array`."""
+    """Hashes of a column's values to the last digit and byte.
+
+    `hashes` are those of the plain `array`, to the last byte of that.
+    """
     whole = exact(column, array)
-    if whole is array and not _is_long(array):
-        return hashes
-    return hash_column(whole, EVERY_BYTE)
-
-
-def _is_long(array: Any) -> bool:
-    """Are there texts of which `hash_column` reads the beginning alone?"""
-    if not pa.types.is_large_string(array.type):
-        return False
-    return (pc.max(pc.binary_length(array)).as_py() or 0) > TEXT_BYTES
+    return hashes if whole is array else told_apart(whole, hash_column(whole))
 
 
 def _row_hashes(hashes: list[Hashes], rows: int) -> Hashes:
