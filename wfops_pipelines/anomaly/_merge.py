@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +11,6 @@ from wfops_pipelines.anomaly._columns import LABELS, LIMITS
 from wfops_pipelines.anomaly._profile import NULL_PATTERNS, ROW_SKETCH, Window
 from wfops_pipelines.anomaly._sketches import (
     CELL_ROWS,
-    distinct,
     merge_points,
     merge_sketches,
     unpack,
@@ -23,13 +24,20 @@ Ints = npt.NDArray[np.int64]
 def merge(a: Profile, b: Profile) -> Profile:
     if (a.schema, a.key, a.cursor) != (b.schema, b.key, b.cursor):
         raise SchemaRefused("only profiles of the same columns, key and cursor can be merged")
+    if a.version != b.version:
+        raise SchemaRefused(
+            f"profiles of versions {a.version} and {b.version} cannot be merged: profile the rows "
+            "of the older one again"
+        )
+    if not (a.rows and b.rows):
+        return replace(a if a.rows else b, window=_window(a.window, b.window))
     smallest = _smallest(a.cell_rows, b.cell_rows)
     columns = tuple(_column(x, y, smallest) for x, y in zip(a.columns, b.columns, strict=True))
     rows = merge_sketches(a.row_sketch, b.row_sketch, ROW_SKETCH)
     return Profile(
         rows=a.rows + b.rows,
         sampled=a.sampled + b.sampled,
-        duplicates=a.duplicates + b.duplicates + _shared(a.row_sketch, b.row_sketch),
+        duplicates=a.duplicates + b.duplicates + _shared_rows(a, b),
         key_duplicates=a.key_duplicates + b.key_duplicates + _shared_keys(a, b),
         digest=_digest(a.digest, b.digest),
         columns=columns,
@@ -43,6 +51,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         key=a.key,
         cursor=a.cursor,
         window=_window(a.window, b.window),
+        version=a.version,
     )
 
 
@@ -82,21 +91,40 @@ def _digest(a: str, b: str) -> str:
     return f"{int(rows_a) + int(rows_b)}-{sums[0]:016x}{sums[1]:016x}"
 
 
-def _shared(a: Sketch, b: Sketch) -> int:
-    return len(set(unpack(a)[0].tolist()) & set(unpack(b)[0].tolist()))
+def _shared(a: Sketch, b: Sketch, counts: tuple[int, int]) -> int:
+    """How many different things both have, of the `counts` that each has.
+
+    Exact where the sketches hold all; else by the share of what they hold that is in both, which
+    is off by little where that is nearly all or nearly nothing.
+    """
+    bound = np.uint64(min(a.bound, b.bound))
+    of_a, of_b = (set(keys[keys <= bound].tolist()) for keys in (unpack(a)[0], unpack(b)[0]))
+    both = len(of_a & of_b)
+    return max(both, round(both * sum(counts) / max(len(of_a) + len(of_b), 1)))
+
+
+def _shared_rows(a: Profile, b: Profile) -> int:
+    counts = a.rows - a.duplicates, b.rows - b.duplicates
+    return _shared(a.row_sketch, b.row_sketch, counts)
 
 
 def _shared_keys(a: Profile, b: Profile) -> int:
+    """Rows without a key have the same one."""
     pairs = zip(a.columns, b.columns, strict=True)
-    return sum(
-        _shared(x.sketches["values"], y.sketches["values"]) for x, y in pairs if x.name == a.key
-    )
+    x, y = next(((x, y) for x, y in pairs if x.name == a.key), (None, None))
+    if x is None or y is None:
+        return 0
+    shared = _shared(x.sketches["values"], y.sketches["values"], (_keys(a, x), _keys(b, y)))
+    return shared + (x.nulls > 0 and y.nulls > 0)
+
+
+def _keys(one: Profile, key: ColumnProfile) -> int:
+    """How many different keys there are."""
+    return one.rows - one.key_duplicates - (key.nulls > 0)
 
 
 def _smallest(a: bytes, b: bytes) -> Ints:
-    """Which of the rows of both have the smallest hashes; none where one of the two has none."""
-    if not a or not b:
-        return np.zeros(0, np.int64)
+    """Which of the rows of both have the smallest hashes."""
     both = np.concatenate([np.frombuffer(one, np.uint64) for one in (a, b)])
     return np.argsort(both, kind="stable")[:CELL_ROWS]
 
@@ -124,7 +152,7 @@ def _column(a: ColumnProfile, b: ColumnProfile, smallest: Ints) -> ColumnProfile
         points=merge_points(a.points, a.counts["present"], b.points, b.counts["present"]),
         lengths=merge_points(a.lengths, a.counts["present"], b.lengths, b.counts["present"]),
         sketches=sketches,
-        labels=_labels(sketches["values"], {**b.labels, **a.labels}),
+        labels=_labels(sketches["values"], dict(sorted([*a.labels.items(), *b.labels.items()]))),
         cells=_taken(a.cells, b.cells, smallest, np.uint32),
     )
 
@@ -132,8 +160,9 @@ def _column(a: ColumnProfile, b: ColumnProfile, smallest: Ints) -> ColumnProfile
 def _counts(a: ColumnProfile, b: ColumnProfile, values: Sketch) -> dict[str, int]:
     counts = {name: a.counts[name] + b.counts[name] for name in a.counts}
     highest = max([*unpack(values)[1].tolist(), a.counts["most"], b.counts["most"]], default=0)
-    different = min(round(distinct(values)), counts["distinct"])
-    return {**counts, "most": highest, "distinct": different}
+    of_each = a.counts["distinct"], b.counts["distinct"]
+    shared = _shared(a.sketches["values"], b.sketches["values"], of_each)
+    return {**counts, "most": highest, "distinct": counts["distinct"] - shared}
 
 
 def _labels(values: Sketch, known: dict[str, str]) -> dict[str, str]:

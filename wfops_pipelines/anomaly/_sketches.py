@@ -42,12 +42,6 @@ def merge_sketches(a: Sketch, b: Sketch, limit: int) -> Sketch:
     return sketch(keys[keep], counts[keep], limit, bound)
 
 
-def distinct(one: Sketch) -> float:
-    """Number of distinct things, estimated when the sketch was cut."""
-    held = len(one.keys) // 8
-    return float(held) if one.bound == ALL else (held - 1) / (one.bound / 2.0**64)
-
-
 def points(values: Floats, limit: int = POINTS) -> bytes:
     """Sorted finite values, thinned to `limit` mid-ranks."""
     ordered = np.sort(np.clip(values[np.isfinite(values)], -LARGEST, LARGEST))

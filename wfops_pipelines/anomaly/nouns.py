@@ -132,13 +132,16 @@ class Profile:
         return tuple((column.name, column.type) for column in self.columns)
 
     def merge(self, other: Profile) -> Profile:
-        """The profile of both sets of rows together (of the same schema, key and cursor).
+        """The profile of both sets of rows together, whichever of the two comes first.
 
-        Counts add up exactly. Quantiles of more than 512 values are approximate, and key
-        duplicates across the two are found only among the sampled hashes.
+        Counts add up exactly. What repeats across the two is estimated where one of them has more
+        than 384 different keys, or 512 rows: few repeated keys among many may be missed. Distinct
+        values are estimated, too, beyond 384, and quantiles beyond 512 values; and of parts that
+        are samples (16,384 rows) more rows are measured than of the whole. So compare a merged
+        profile with profiles that were merged of such parts, too, or profile all parts at once.
 
         Raises:
-            SchemaRefused: the two have different columns.
+            SchemaRefused: the two have different columns, keys, cursors or versions.
         """
         from wfops_pipelines.anomaly._merge import merge
 
