@@ -70,7 +70,7 @@ def _table(profiles: Sequence[Profile], asked: Windows) -> Iterator[Feature]:
     if middle(again / of) > _REFRESHED:  # elsewhere, it is the same as rows of earlier snapshots
         yield share(None, "rows that had gone", "duplicates", entries.returned(), of)
     nulls = [p.null_patterns for p in profiles]
-    if nulls[-1] is not None:
+    if nulls[-1] is not None and nulls.count(None) * 2 < len(nulls):
         patterns = _compared.Entries.of(nulls)
         what = "combinations of nulls"
         yield _compared.unseen(None, what, "missing", patterns)

@@ -51,13 +51,13 @@ def _first(feature: Feature) -> Bools | None:
     if feature.statistic.startswith(_COMPARED):
         return np.asarray(raw > 0)
     if feature.statistic in _FROM_NONE:
-        return _never(raw > 0)
-    if feature.statistic in _FROM_ALL:
-        return _never(raw > 0) | _never(raw < 1)
-    if feature.kind == "relations" and feature.unit == "%":
-        return _never(raw > 0) | _never(raw < 1)
+        return _never(feature, raw > 0)
+    if feature.statistic in _FROM_ALL or (feature.kind == "relations" and feature.unit == "%"):
+        return _never(feature, raw > 0) | _never(feature, raw < 1)
     return None
 
 
-def _never(there: Bools) -> Bools:
-    return np.asarray(there & (known_side(there.astype(np.float64)) == 0))
+def _never(feature: Feature, there: Bools) -> Bools:
+    """A profile of an older version, which does not tell, may have had it."""
+    untold = np.isnan(feature.raw) & (np.asarray(feature.of) > 0)
+    return np.asarray(there & (known_side((there | untold).astype(np.float64)) == 0))
