@@ -43,6 +43,22 @@ def test_a_wrong_cell_is_found_and_named(column: str, value: object) -> None:
     assert scores.reasons(5)[0].sentence.startswith(f"{column}: ")
 
 
+@pytest.mark.parametrize("kind", [pa.float64(), pa.decimal128(19, 0), pa.int32()])
+def test_a_whole_number_is_the_same_in_a_column_of_another_type(kind: pa.DataType) -> None:
+    at = DAYS[13].schema.get_field_index("owner_id")
+
+    def retyped(table: pa.Table) -> pa.Table:
+        return table.set_column(at, "owner_id", table.column("owner_id").cast(kind))
+
+    other = fit_rows([retyped(day) for day in DAYS[:12]], key="id")
+    halves = retyped(DAYS[13]).column("owner_id").cast(pa.float64()).to_numpy() + 0.5
+    for model in (MODEL, other):
+        first, second = score_rows(model, DAYS[13]), score_rows(model, retyped(DAYS[13]))
+        assert (first.score == second.score).all()
+    odd = score_rows(MODEL, DAYS[13].set_column(at, "owner_id", pa.array(halves)))
+    assert (odd.p_value < 0.05).all()
+
+
 def test_a_new_identifier_alone_is_never_a_reason() -> None:
     rows = DAYS[13].to_pylist()
     before = score_rows(MODEL, DAYS[13]).score[5]

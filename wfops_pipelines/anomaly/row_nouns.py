@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
-ROWS_VERSION = 3  # of row models: the same version gives the same bits for the same rows
+ROWS_VERSION = 4  # of row models: the same version gives the same bits for the same rows
 
 
 @dataclass(frozen=True, slots=True)
