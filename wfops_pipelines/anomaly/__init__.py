@@ -80,8 +80,8 @@ def score_snapshot(
     """Judge a snapshot by the published ones before it, oldest first.
 
     `false_holds` is the share of normal snapshots that may be held, `weights` how much each kind
-    of finding counts (see `weights`). A broken contract (columns, types, an exact replay, repeated
-    keys, an empty snapshot where none was) holds regardless of both.
+    of finding counts (see `weights`). A broken contract (columns, types, repeated keys, an exact
+    replay or an empty snapshot where that is not usual) holds regardless of both.
 
     Raises:
         ValueError: `false_holds` is not between 0 and 1.
