@@ -62,6 +62,7 @@ def test_an_anomaly_is_drawn_beside_the_snapshots_before(make_bench, review_page
     review = bench.held(day(12, times=100))
     page = review_page(bench, review)
     assert "above the 11 snapshots before" in page
+    assert "anomaly (numbers) · measured" in page
     why = page.partition("Why it is held")[2].partition("</section>")[0]
     for finding in why.split("<li>")[1:]:
         strong = '<span class="tag critical">' in finding
@@ -88,6 +89,12 @@ def test_where_no_row_has_a_key_the_page_offers_a_rejection_only(make_bench, rev
     assert "wfops decide" in page
     assert "approve --reason" not in page
     assert "--set KEY.COLUMN" not in page
+
+
+def test_what_is_measured_of_high_impact_is_what_was_expected(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", scope="whole", high_impact=(Above("amount", 0.5),)))
+    page = " ".join(review_page(bench, bench.held(day(0, 3))).split())
+    assert "measured 3 · expected no row above 0.5 · 3 rows" in page
 
 
 def buttons(page):

@@ -11,7 +11,7 @@ from wfops_pipelines.anomaly._collect import by_column
 from wfops_pipelines.anomaly._dates import taken
 from wfops_pipelines.anomaly._features import Feature, quantiles
 from wfops_pipelines.anomaly._words import sentence, shown_past
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Kind, Profile, SnapshotFinding
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def _far(values: Floats, factor: float, least: float = 0.0, fewest: float = 0.0)
 def _finding(
     column: str | None,
     statistic: str,
-    kind: str,
+    kind: Kind,
     unit: str,
     raw: Floats,
     when: Floats,
