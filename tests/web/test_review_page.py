@@ -71,6 +71,18 @@ def test_an_anomaly_is_drawn_beside_the_snapshots_before(make_bench, review_page
     assert float(dot) > WIDTH - 10
 
 
+def test_of_a_masked_column_the_kind_of_an_anomaly_is_told_and_no_value(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", masked=("amount",)))
+    for number in range(12):
+        bench.run(day(number))
+    page = review_page(bench, bench.held(day(12, times=100)))
+    (said,) = re.findall(r"<strong>(amount .masked.: [^<]*)</strong>\s*<div[^>]*>([^<]*)<", page)[
+        :1
+    ]
+    assert "above" in said[0]
+    assert said[1] == "anomaly (numbers)"
+
+
 def test_each_row_says_why_in_words(make_bench, review_page):
     bench = make_bench(Policy(reviewers="team", hold_rows_up_to=0.9))
     review = bench.held([*day(0, 3), {**day(0)[5], "amount": -3, "name": None}])
