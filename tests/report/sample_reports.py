@@ -90,7 +90,8 @@ def ordinary() -> Report:
     anomaly = Finding(
         "anomaly",
         Severity.CRITICAL,
-        "amount_due: median 41.90, last 30 snapshots 3,980–4,410 (cents → units?)",
+        "amount_due: median 41.90, last 30 snapshots (since 2026-01-31) 3,980–4,410 "
+        "(÷100: units instead of cents?)",
         "amount_due",
     )
     row = {"id": 1000, "email": None, "name": "Ada Ünal", "amount_due": 6_200_000, "tags": ["vip"]}

@@ -86,7 +86,7 @@ def test_a_row_of_which_the_values_were_not_kept_says_so():
 
 def test_findings_of_expectations_are_not_told_twice():
     text = page_of(ordinary()).text
-    assert "cents → units?" in text
+    assert "units instead of cents?" in text
     assert "not twice" not in text
 
 

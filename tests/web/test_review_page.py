@@ -62,12 +62,25 @@ def test_an_anomaly_is_drawn_beside_the_snapshots_before(make_bench, review_page
     review = bench.held(day(12, times=100))
     page = review_page(bench, review)
     assert "above the 11 snapshots before" in page
+    assert "anomaly (numbers) · measured" in page
     why = page.partition("Why it is held")[2].partition("</section>")[0]
     for finding in why.split("<li>")[1:]:
         strong = '<span class="tag critical">' in finding
         assert not (strong and "within the 11 snapshots before" in finding)
     (dot,) = re.findall(r'<circle cx="([\d.]+)" cy="6.0"', page)[:1]
     assert float(dot) > WIDTH - 10
+
+
+def test_of_a_masked_column_the_kind_of_an_anomaly_is_told_and_no_value(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", masked=("amount",)))
+    for number in range(12):
+        bench.run(day(number))
+    page = review_page(bench, bench.held(day(12, times=100)))
+    (said,) = re.findall(r"<strong>(amount .masked.: [^<]*)</strong>\s*<div[^>]*>([^<]*)<", page)[
+        :1
+    ]
+    assert "above" in said[0]
+    assert said[1] == "anomaly (numbers)"
 
 
 def test_each_row_says_why_in_words(make_bench, review_page):
@@ -88,6 +101,12 @@ def test_where_no_row_has_a_key_the_page_offers_a_rejection_only(make_bench, rev
     assert "wfops decide" in page
     assert "approve --reason" not in page
     assert "--set KEY.COLUMN" not in page
+
+
+def test_what_is_measured_of_high_impact_is_what_was_expected(make_bench, review_page):
+    bench = make_bench(Policy(reviewers="team", scope="whole", high_impact=(Above("amount", 0.5),)))
+    page = " ".join(review_page(bench, bench.held(day(0, 3))).split())
+    assert "measured 3 · expected no row above 0.5 · 3 rows" in page
 
 
 def buttons(page):

@@ -12,7 +12,7 @@ from wfops_pipelines.anomaly._features import Feature, share, steadied
 from wfops_pipelines.anomaly._sides import looks_ahead
 from wfops_pipelines.anomaly._sketches import unpack
 from wfops_pipelines.anomaly._timed import is_timed
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Sketch
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Kind, Sketch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -101,7 +101,7 @@ class Entries:
         return out
 
 
-def unseen(name: str | None, what: str, kind: str, entries: Entries) -> Feature:
+def unseen(name: str | None, what: str, kind: Kind, entries: Entries) -> Feature:
     """Share of the rows with a value that no snapshot on the compared side has."""
     total = entries.totals()
     of = np.where(total > 0, total, np.nan)
@@ -141,7 +141,7 @@ def known_side(counts: Floats) -> Floats:
 
 
 def distance(
-    name: str | None, what: str, kind: str, counts: Floats, known: Floats | None = None
+    name: str | None, what: str, kind: Kind, counts: Floats, known: Floats | None = None
 ) -> Feature:
     """Total variation distance to the compared side, against what chance alone would give.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wfops_pipelines.anomaly.nouns import Kind
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -30,7 +32,7 @@ class Feature:
 
     column: str | None
     statistic: str
-    kind: str
+    kind: Kind
     unit: str
     raw: Floats
     x: Floats
@@ -50,7 +52,7 @@ def told(features: Sequence[Feature]) -> Bools:
 def share(
     column: str | None,
     statistic: str,
-    kind: str,
+    kind: Kind,
     hits: Floats,
     of: Floats,
     one_sided: bool = False,

@@ -20,13 +20,13 @@ from wfops_pipelines.anomaly._features import (
     steadied,
 )
 from wfops_pipelines.anomaly._sides import Bools
-from wfops_pipelines.anomaly.nouns import ColumnProfile
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Kind
 
 Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
 # statistic, kind of finding, the count that it is a share of
-_SHARES = (
+_SHARES: tuple[tuple[str, Kind, str], ...] = (
     ("empty", "missing", "present"),
     ("missing", "missing", "present"),
     ("epoch", "missing", "present"),
@@ -135,7 +135,8 @@ def sizes(name: str, columns: Columns, allowed: Bools, lengths: bool) -> Iterato
     rows = [points_of(c, lengths) for c in columns]
     if not any(len(r) for r in rows):
         return
-    unit, kind, prefix = ("characters", "text", "length ") if lengths else ("number", "numbers", "")
+    kind: Kind = "text" if lengths else "numbers"
+    unit, prefix = ("characters", "length ") if lengths else ("number", "")
     q = np.array([quantiles(r, _QUANTILES) for r in rows])
     centre, scale = _frame(q[:-1])
     count = np.array([np.nan if c is None else max(c.counts["present"], 1) for c in columns])
@@ -157,7 +158,7 @@ def sizes(name: str, columns: Columns, allowed: Bools, lengths: bool) -> Iterato
 def _moments(
     name: str,
     prefix: str,
-    kind: str,
+    kind: Kind,
     unit: str,
     even: list[Floats],
     rows: list[Floats],

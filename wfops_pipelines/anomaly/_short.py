@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._collect import by_column
+from wfops_pipelines.anomaly._dates import taken
 from wfops_pipelines.anomaly._features import Feature, quantiles
 from wfops_pipelines.anomaly._words import sentence, shown_past
-from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding
+from wfops_pipelines.anomaly.nouns import ColumnProfile, Kind, Profile, SnapshotFinding
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,12 +29,12 @@ def gross(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
     if not history or not new.rows:
         return []
     profiles = [*history, new]
-    rows = np.array([float(p.rows) for p in profiles])
+    rows, when = np.array([float(p.rows) for p in profiles]), taken(profiles)
     far = _far(rows, ROWS_FACTOR, TINY, FEWEST) and not _explained(profiles, rows)
-    found = [_finding(None, "rows", "volume", "rows", rows)] if far else []
+    found = [_finding(None, "rows", "volume", "rows", rows, when)] if far else []
     for name, columns in by_column(profiles).items():
         if all(column is not None for column in columns):
-            found += _column(name, [c for c in columns if c is not None])
+            found += _column(name, [c for c in columns if c is not None], when)
     return found
 
 
@@ -47,15 +48,15 @@ def _explained(profiles: Sequence[Profile], rows: Floats) -> bool:
     return not _far(rows[known] / length[known], ROWS_FACTOR)
 
 
-def _column(name: str, columns: Sequence[ColumnProfile]) -> Iterator[SnapshotFinding]:
+def _column(name: str, columns: Sequence[ColumnProfile], when: Floats) -> Iterator[SnapshotFinding]:
     nulls = np.array([c.nulls / max(c.rows, 1) for c in columns])
     if nulls[:-1].max() < FEW_NULLS and nulls[-1] > MANY_NULLS:
-        yield _finding(name, "null", "missing", "%", nulls)
+        yield _finding(name, "null", "missing", "%", nulls, when)
     if columns[-1].kind == "number":
         points = [np.frombuffer(c.points, np.float64) for c in columns]
         middle = np.array([quantiles(np.sort(np.abs(p)), [0.5])[0] for p in points])
         if _far(middle, SIZE_FACTOR):
-            yield _finding(name, "median size", "numbers", "number", middle)
+            yield _finding(name, "median size", "numbers", "number", middle, when)
 
 
 def _far(values: Floats, factor: float, least: float = 0.0, fewest: float = 0.0) -> bool:
@@ -73,11 +74,12 @@ def _far(values: Floats, factor: float, least: float = 0.0, fewest: float = 0.0)
 def _finding(
     column: str | None,
     statistic: str,
-    kind: str,
+    kind: Kind,
     unit: str,
     raw: Floats,
+    when: Floats,
 ) -> SnapshotFinding:
     feature = Feature(column, statistic, kind, unit, raw, raw, _QUIET)
-    measured, expected, said = sentence(feature, float("nan"))
+    measured, expected, said = sentence(feature, float("nan"), when)
     past = shown_past(feature)
     return SnapshotFinding(column, statistic, kind, measured, expected, _WEIGHT, said, past)

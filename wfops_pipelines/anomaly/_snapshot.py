@@ -10,6 +10,7 @@ import numpy.typing as npt
 from wfops_pipelines.anomaly._calibrate import p_value
 from wfops_pipelines.anomaly._collect import features
 from wfops_pipelines.anomaly._contracts import BROKEN, broken
+from wfops_pipelines.anomaly._dates import dated, taken
 from wfops_pipelines.anomaly._evidence import Evidence, evidence
 from wfops_pipelines.anomaly._short import ROWS_FACTOR, SIZE_FACTOR, gross
 from wfops_pipelines.anomaly._sides import sides
@@ -33,14 +34,14 @@ def score(
     history: Sequence[Profile], new: Profile, false_holds: float, weights: Mapping[str, float]
 ) -> SnapshotScore:
     past = list(history)[-LONGEST:]
-    contracts = broken(past, new)
+    contracts = dated(broken(past, new), taken(past[-1:]))
     usable = [p for p in past if p.rows]
     if len(usable) < FEWEST or not new.rows:
         return _short(contracts, usable, new)
     proof, column = _examine([*usable, new], weights)
     scores, made = score_all(proof.decades, column)
     p = p_value(scores[:-1], made, float(scores[-1]))
-    findings = [*contracts, *_findings(proof, float(scores[-1]))]
+    findings = [*contracts, *_findings(proof, float(scores[-1]), taken([*usable, new]))]
     total = float(scores[-1]) + BROKEN * len(contracts)
     held = bool(contracts) or p <= false_holds
     p = min(p, 1e-12) if contracts else p
@@ -69,7 +70,7 @@ def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
     return total[: len(old)], total[len(old) :]
 
 
-def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
+def _findings(proof: Evidence, total: float, when: Floats) -> list[SnapshotFinding]:
     """Strongest first; what is of several columns after what a column shows by itself."""
     now = proof.decades[:, -1]
     out = []
@@ -79,7 +80,7 @@ def _findings(proof: Evidence, total: float) -> list[SnapshotFinding]:
         if now[at] < _ENOUGH:
             break
         feature = proof.features[at]
-        measured, expected, said = sentence(feature, float(proof.predicted[at, -1]))
+        measured, expected, said = sentence(feature, float(proof.predicted[at, -1]), when)
         share = total * float(now[at] / now.sum())
         out.append(
             SnapshotFinding(

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from wfops_pipelines.anomaly._dates import since
 from wfops_pipelines.anomaly._features import Feature
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 SHOWN = 30
 _PHRASES = {
@@ -44,15 +46,35 @@ _PHRASES = {
     "wide": "characters beyond ASCII",
     "control": "control characters",
     "marks": "punctuation",
+    "share of its range": "share of the running numbers that are there",
+    "before what was asked for": "rows from before the stretch that was asked for",
+    "after what was asked for": "rows from after the stretch that was asked for",
+    "early end after what was asked for begins": (
+        "from the start of the stretch that was asked for to nearly the earliest time"
+    ),
+    "median after what was asked for begins": (
+        "from the start of the stretch that was asked for to the middle time"
+    ),
+    "late end before what was asked for ends": (
+        "from nearly the latest time to the end of the stretch that was asked for"
+    ),
+    "gap since the last snapshot": (
+        "from nearly the latest time of the last snapshot to nearly the earliest of this one"
+    ),
+    "step since the last snapshot": (
+        "from nearly the latest time of the last snapshot to that of this one"
+    ),
 }
 _PLAIN = (  # of statistics whose names carry something
     (r"unseen (.+)", r"\1 not seen before"),
     (r"mix of (.+)", r"change of the mix of \1"),
     (r"early end", "nearly all times are after"),
     (r"late end", "nearly all times are before"),
-    (r"early end behind the newest", "from nearly the earliest time to the newest"),
-    (r"median behind the newest", "from the middle time to the newest"),
-    (r"late end behind the newest", "from nearly the latest time to the newest"),
+    (r"early end behind (.+)", r"from nearly the earliest time to \1"),
+    (r"median behind (.+)", r"from the middle time to \1"),
+    (r"late end behind (.+)", r"from nearly the latest time to \1"),
+    (r"lack of (.+)", r"share of \1 only"),
+    (r"rank correlation with (.+)", r"how closely it goes with \1 (from -1 to 1)"),
     (r"above the known range", "values higher than any before"),
     (r"below the known range", "values lower than any before"),
     (r"shape of the distribution", "change of the distribution"),
@@ -60,16 +82,21 @@ _PLAIN = (  # of statistics whose names carry something
 )
 _SHARES = {"5": "95 %", "25": "three quarters", "75": "three quarters", "95": "95 %"}
 _QUANTILE = re.compile(r"(length )?(\d+)% quantile(?: of the time (.+))?")
-_GUESSES = ((100.0, "cents → units?"), (1000.0, "thousands → units?"), (60.0, "minutes → hours?"))
+_GUESSES = (  # how many times as much, a likely cause of that, and of so many times less
+    (100, "cents instead of units", "units instead of cents"),
+    (1000, "units instead of thousands", "thousands instead of units"),
+    (60, "a smaller unit of time", "a larger unit of time"),
+)
 
 
-def sentence(feature: Feature, predicted: float) -> tuple[str, str, str]:
+def sentence(feature: Feature, predicted: float, taken: Floats) -> tuple[str, str, str]:
     """`(measured, expected, sentence)` of the new snapshot's value of a feature.
 
     predicted: what it should be by rhythm and trend, on the scale of `x`. It is told where the
-    range alone would not say what is odd.
+    range alone would not say what is odd. taken: when each snapshot was, where that is known.
     """
-    old = feature.raw[:-1][np.isfinite(feature.raw[:-1])][-SHOWN:]
+    shown = _shown(feature)
+    old = feature.raw[shown]
     new = float(feature.raw[-1])
     measured = spell(new, feature.unit, [*old, new])
     expected = _range(old, feature.unit) if len(old) else "nothing"
@@ -80,7 +107,8 @@ def sentence(feature: Feature, predicted: float) -> tuple[str, str, str]:
     subject = feature.column if feature.column is not None else "snapshot"
     phrase = plain(feature.statistic)
     hint = _guess(feature, old, new)
-    said = f"{subject}: {phrase} {measured}, last {len(old)} snapshots {expected}{hint}"
+    last = f"last {len(old)} snapshots" if len(old) != 1 else "last snapshot"
+    said = f"{subject}: {phrase} {measured}, {last}{since(taken[shown])} {expected}{hint}"
     return measured, expected, said
 
 
@@ -94,16 +122,21 @@ def plain(statistic: str) -> str:
         share = _SHARES.get(level, f"{level} %")
         return f"{share} of the {what} are {'above' if int(level) < 50 else 'below'}"
     for pattern, words in _PLAIN:
-        if found := re.fullmatch(pattern, statistic):
+        if found := re.fullmatch(pattern, statistic, re.DOTALL):
             return found.expand(words)
     return statistic
 
 
 def shown_past(feature: Feature) -> tuple[float, ...]:
     """The values that a plot shows: of the last snapshots, and of the new one; all finite."""
-    old = feature.raw[:-1][np.isfinite(feature.raw[:-1])][-SHOWN:]
+    old = feature.raw[_shown(feature)]
     new = float(feature.raw[-1])
     return (*(float(v) for v in old), new) if len(old) and np.isfinite(new) else ()
+
+
+def _shown(feature: Feature) -> Ints:
+    """Which snapshots of the history are named: the last ones that have the statistic."""
+    return np.flatnonzero(np.isfinite(feature.raw[:-1]))[-SHOWN:]
 
 
 def _usual(feature: Feature, predicted: float) -> float | None:
@@ -155,10 +188,9 @@ def _guess(feature: Feature, old: Floats, new: float) -> str:
         return ""
     usual = float(np.median(old))
     if feature.unit == "number" and usual and new:
-        for factor, words in _GUESSES:
-            if 0.8 < usual / new / factor < 1.25:
-                return f" ({words})"
+        for factor, more, less in _GUESSES:
             if 0.8 < new / usual / factor < 1.25:
-                there, back = words.rstrip("?").split(" → ")
-                return f" ({back} → {there}?)"
+                return f" (×{factor:,}: {more}?)"
+            if 0.8 < usual / new / factor < 1.25:
+                return f" (÷{factor:,}: {less}?)"
     return ""

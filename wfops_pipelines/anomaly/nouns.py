@@ -11,7 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from wfops_pipelines.core.findings import Json
 from wfops_pipelines.errors import SnapshotDamaged
@@ -19,6 +19,19 @@ from wfops_pipelines.errors import SnapshotDamaged
 PROFILE_VERSION = 6
 # 1: no null patterns, no ranks, 2: no decimals, 3: no spans, 4: no window, 5: no cells, no rules
 _READABLE = (1, 2, 3, 4, 5, 6)
+Kind: TypeAlias = Literal[  # docs/reviewing.md has what each is
+    "schema",
+    "duplicates",
+    "volume",
+    "missing",
+    "numbers",
+    "values",
+    "text",
+    "times",
+    "relations",
+    "gaps",
+    "novelty",
+]
 Span: TypeAlias = tuple[int, bytes]  # rows, and seconds between two times as float64 points
 
 
@@ -206,11 +219,13 @@ class Profile:
 class SnapshotFinding:
     """One thing that is unusual about a snapshot.
 
-    `column` is None for the snapshot as a whole. `kind` names the family of statistics, which a
-    reviewer's decisions weigh up or down. `contribution` is the finding's part of the score, by
-    its share of all evidence: together with the parts too small to be listed they add up to it
-    (a broken contract adds 30). `past` are the statistic's values in the last snapshots, oldest
-    first, and in this one; empty where there is no number to show.
+    `column` is None for the snapshot as a whole. `kind` (a `Kind`) names the family of statistics,
+    which a reviewer's decisions weigh up or down. `contribution` is the finding's part of the
+    score, by its share of all evidence. At most the twelve strongest are listed, and none of less
+    than half a decade, so that those listed add up to less than the score: the rest is of those
+    that are not. A broken contract adds 30 to the score, all its own. `past` are the statistic's
+    values in the last snapshots, oldest first, and in this one; empty where there is no number to
+    show.
     """
 
     column: str | None

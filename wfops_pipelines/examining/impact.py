@@ -235,7 +235,7 @@ def _approval(
         sentence=sentence,
         column=column,
         measured=len(keys),
-        expected=None if limit is None else f"at most {limit:,.0f}",
+        expected=None if limit is None else f"no row above {limit:,.10g}",
         keys=keys,
         details={"rule": rule, **({"reasons": {**reasons}} if reasons else {})},
     )
