@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from anomaly_demo_streams import STREAMS
 
 from wfops_pipelines.anomaly import Profile, SnapshotScore, profile, score_snapshot
 from wfops_pipelines.anomaly._evidence import evidence
@@ -146,6 +148,54 @@ def test_another_time_zone_is_held(seed: int, hours: int) -> None:
     assert "updated" in {f.column for f in found.findings[:3]}
 
 
+@cache
+def daily(sync: str) -> tuple[pa.Table, tuple[Profile, ...], float]:
+    """All rows of a demo sync, the profiles of a run each day at six, and when the last one was."""
+    stream = STREAMS[sync][0]
+    rows = pa.concat_tables([stream(1, day) for day in range(HISTORY + 7)])
+    runs = [START + (day * 24 + 6) * HOUR for day in range(1, HISTORY + 2)]
+    return rows, tuple(run(sync, rows, *ends) for ends in pairwise(runs)), runs[-1]
+
+
+def run(sync: str, rows: pa.Table, after: float, upto: float) -> Profile:
+    _, key, cursor = STREAMS[sync]
+    at = pc.cast(rows[cursor], pa.int64())
+    inside = pc.and_(pc.greater(at, int(after * MICROS)), pc.less_equal(at, int(upto * MICROS)))
+    found = rows.filter(inside)
+    _, first = np.unique(np.asarray(found[key].to_pylist()), return_index=True)
+    found = found.take(pa.array(np.sort(first)))  # days of a made-up stream share some keys
+    return profile(found, key=key, cursor=cursor, window=(moment(after), moment(upto)))
+
+
+@pytest.mark.parametrize("sync", STREAMS)
+@pytest.mark.parametrize(
+    "hours", [24, 48, 72, 36, 30], ids=["punctual", "skipped", "two skipped", "12 h late", "6 h"]
+)
+def test_the_first_run_of_a_punctual_sync_that_is_late_is_not_held(sync: str, hours: int) -> None:
+    """What grows with the rows, or goes by the hour at which a stretch ends, is no sign then."""
+    rows, past, last = daily(sync)
+    assert not score_snapshot(past, run(sync, rows, last, last + hours * HOUR)).held
+
+
+@pytest.mark.parametrize("sync", STREAMS)
+def test_the_short_run_after_a_late_one_is_not_held(sync: str) -> None:
+    rows, past, last = daily(sync)
+    late = run(sync, rows, last, last + 36 * HOUR)
+    assert not score_snapshot(
+        [*past, late], run(sync, rows, last + 36 * HOUR, last + 48 * HOUR)
+    ).held
+
+
+@pytest.mark.parametrize("sync", STREAMS)
+def test_rows_that_are_missing_from_a_late_run_are_held(sync: str) -> None:
+    rows, past, last = daily(sync)
+    found = score_snapshot(
+        past, replace(run(sync, rows, last, last + 24 * HOUR), window=(last, last + 48 * HOUR))
+    )
+    assert found.held
+    assert STREAMS[sync][2] in {f.column for f in found.findings}
+
+
 def test_a_column_of_times_pays_once_for_a_schedule_that_is_often_off() -> None:
     """On most days one of ten signs of it is odd, and each of them seldom."""
     values = np.random.default_rng(3).normal(0, 1, (10, HISTORY + 1))
@@ -168,6 +218,15 @@ def test_a_window_is_kept_and_added_up() -> None:
     merged = first.merge(second)
     assert merged.window == (FIRST, FIRST + 2 * LENGTH)
     assert first.merge(replace(second, window=None)).window is None
+
+
+def test_a_window_without_a_zone_is_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    ends = datetime(2025, 1, 3), datetime(2025, 1, 4)  # noqa: DTZ001
+    assert profile(pa.table({"a": [1]}), window=ends).window == (1735862400.0, 1735948800.0)
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_a_history_of_profiles_that_knew_no_window_still_judges() -> None:

@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 _FEW_RANKED = 5
 _NEARLY = 0.9999
 _REFRESHED = 0.3
+_MOVING = 0.8
 
 
 def by_column(profiles: Sequence[Profile]) -> dict[str, Columns]:
@@ -38,12 +39,13 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
     clock, late = _timed.newest(profiles, columns)
     asked = windows(profiles, columns[clock] if clock else [None] * len(profiles), allowed)
     found = list(_table(profiles, asked))
+    moving = set() if asked.usual else _moving(profiles, clock)
     for name, one in columns.items():
-        found += _column(name, one, allowed, name == profiles[-1].key)
+        found += _column(name, one, allowed, name == profiles[-1].key, asked.usual, name in moving)
         if _timed.is_timed(one):
             found += _times(name, one, None if name == clock else late, asked)
     found += _pairs(profiles, None if asked.usual else clock)
-    found += _spans(profiles, clock)
+    found += _spans(profiles, clock, asked.usual)
     found += dependent(profiles)
     found += broken_rules(profiles)
     found.append(novelties(found, len(profiles)))
@@ -77,14 +79,37 @@ def _table(profiles: Sequence[Profile], asked: Windows) -> Iterator[Feature]:
         yield _compared.distance(None, what, "missing", patterns.table())
 
 
-def _column(name: str, columns: Columns, allowed: Bools, is_key: bool) -> Iterator[Feature]:
-    """Features of one column; that keys get longer as they are counted up is no sign."""
+def _moving(profiles: Sequence[Profile], clock: str | None) -> set[str]:
+    """The key and columns that rise or fall with the clock: their range goes by its stretch."""
+    new = profiles[-1]
+    found = {new.key} if new.key else set()
+    for pair in new.ranks:
+        names = [new.columns[int(at)].name for at in pair.split("<")]
+        if clock in names:
+            ranks = [p.ranks.get(pair, (np.nan, 0))[0] for p in profiles if p.schema == new.schema]
+            if abs(middle(np.array(ranks[:-1]))) > _MOVING:
+                found |= set(names)
+    return found
+
+
+def _column(
+    name: str, columns: Columns, allowed: Bools, is_key: bool, usual: bool, moving: bool
+) -> Iterator[Feature]:
+    """Features of one column; that keys get longer as they are counted up is no sign.
+
+    `usual`: is the new snapshot's stretch of time like others? What grows with the number of rows
+    is told only then, and how far a column comes that is `moving` with time.
+    """
+    timed = _timed.is_timed(columns)
     filler = {"nines"} if is_key else set()  # 9999 is a key like any other
+    filler |= {"most"} if timed and not usual else set()
     yield from (f for f in _measured.missing(name, columns) if f.statistic not in filler)
     entries = _compared.Entries.of([None if c is None else c.sketches["values"] for c in columns])
-    yield from _measured.variety(name, columns, entries)
-    yield from _compared.values(name, columns, entries)
-    if not is_key and not _timed.is_timed(columns):
+    if usual:
+        yield from _measured.variety(name, columns, entries)
+    if usual or not timed:
+        yield from _compared.values(name, columns, entries)
+    if not is_key and not timed:
         yield from floods(name, columns, entries)
     last = columns[-1]
     if last is not None and last.kind in ("text", "nested"):
@@ -92,11 +117,12 @@ def _column(name: str, columns: Columns, allowed: Bools, is_key: bool) -> Iterat
             yield from _measured.spelling(name, columns)
             yield from _measured.sizes(name, columns, allowed, lengths=True)
         yield from _compared.textual(name, columns, is_key)
-    if _timed.is_timed(columns):
+    if timed or moving:
         return
     if any(c is not None and c.points for c in columns):
         yield from _measured.sizes(name, columns, allowed, lengths=False)
-        yield from _measured.density(name, columns)
+        if usual:
+            yield from _measured.density(name, columns)
         yield from ranged(name, columns, allowed)
 
 
@@ -114,13 +140,18 @@ def _pairs(profiles: Sequence[Profile], unlike: str | None) -> Iterator[Feature]
             yield _ranked(a, b, [p.ranks.get(pair, (np.nan, 0)) for p in profiles])
 
 
-def _spans(profiles: Sequence[Profile], clock: str | None) -> Iterator[Feature]:
-    """The time between two columns, as of the one that is not the clock."""
+def _spans(profiles: Sequence[Profile], clock: str | None, usual: bool) -> Iterator[Feature]:
+    """The time between two columns, as of the one that is not the clock.
+
+    How long before the clock's times something was goes by the hour and the length of a stretch.
+    """
     new = profiles[-1]
     if not all(p.schema == new.schema for p in profiles):
         return
     for pair in new.spans:
         a, b = (new.columns[int(at)].name for at in pair.split("<"))
+        if not usual and clock in (a, b):
+            continue
         said = (b, f"since {a}") if a == clock else (a, f"until {b}")
         yield from _timed.between(*said, [p.spans.get(pair) for p in profiles])
 

@@ -21,8 +21,10 @@ from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile
 Floats = npt.NDArray[np.float64]
 
 HOUR, WEEK_HOURS, DAY_HOURS = 3600.0, 168, 24
+_DAY = HOUR * DAY_HOURS
 _MONDAY = 3 * DAY_HOURS  # 1970-01-01 was a Thursday
-_LONGEST = 1.5  # times the usual length; beyond, what depends on it says nothing
+_AS_LONG, _AS_LATE = 1.25, 0.1  # times the length; of the usual length, in the time of day
+_ALIKE = 0.1  # of the history; one run that was off, long ago, makes the next one no usual one
 _PUNCTUAL = 0.05  # of the usual time between two snapshots
 _ROWS, _DAYS = 2.0, 1.0  # pseudo-rows of an hour, pseudo-days of a weekday
 _SLOPE, _SPREAD = 0.5, 0.5  # of rows by the length of the stretch, before anything is known
@@ -51,12 +53,17 @@ class Windows:
 
     @property
     def usual(self) -> bool:
-        """Is the new snapshot's stretch about as long as those of the history, as far as known?"""
+        """Is the new snapshot's stretch about as long, and does it end at about the time of day, as
+        some of the history do, as far as known? What depends on it says nothing otherwise.
+        """
         if not self.known:
             return True
-        length = self.end - self.start
-        times = length[-1] / max(middle(length[:-1]), 1.0)
-        return bool(1 / _LONGEST <= times <= _LONGEST)
+        length = np.maximum(self.end - self.start, 1.0)
+        apart = np.mod(self.end[:-1] - self.end[-1] + _DAY / 2, _DAY) - _DAY / 2
+        as_long = np.abs(np.log(length[:-1] / length[-1])) <= np.log(_AS_LONG)
+        as_late = np.abs(apart) <= _AS_LATE * min(middle(length[:-1]), _DAY)
+        enough = _ALIKE * np.isfinite(length[:-1]).sum()
+        return bool(min(as_long.sum(), as_late.sum()) >= enough)
 
     @property
     def regular(self) -> bool:
