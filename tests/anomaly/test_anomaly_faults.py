@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -66,6 +67,19 @@ def test_half_of_the_rows_missing_is_held_as_a_drop_in_rows(sync: str, start: in
     score = judged(sync, start, one.slice(0, one.num_rows // 2))
     assert score.held
     assert any(f.statistic == "rows" for f in score.findings)
+
+
+def test_most_halves_of_the_rows_are_held_when_rows_are_missing_at_random() -> None:
+    """Nothing but the number of rows tells of it: no time, no value and no key lacks."""
+    held = []
+    for sync, start, seed in product(STREAMS, (7, 20, 26), (1, 2)):
+        days = [STREAMS[sync][0](seed, day) for day in range(start, start + HISTORY + 1)]
+        kept = np.random.default_rng([seed, start]).permutation(days[-1].num_rows)
+        half = days[-1].take(pa.array(np.sort(kept[: len(kept) // 2])))
+        past = [examined(sync, one) for one in days[:-1]]
+        score = score_snapshot(past, examined(sync, half))
+        held.append(score.held and "rows" in {f.statistic for f in score.findings[:2]})
+    assert sum(held) >= 2 / 3 * len(held)
 
 
 @cases

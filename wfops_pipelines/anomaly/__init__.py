@@ -13,14 +13,14 @@ the same input gives the same bits in any process and any order of rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, SnapshotFinding, SnapshotScore
 from wfops_pipelines.anomaly.row_nouns import ROWS_VERSION, OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.anomaly.weights import weight, weights
 
-VERSION = 9  # of the scorer: the same version gives the same bits for the same profiles
+VERSION = 10  # of the scorer: the same version gives the same bits for the same profiles
 
 __all__ = [
     "ROWS_VERSION",
@@ -60,14 +60,20 @@ def profile(
     duplicates and the digest are always of all rows.
 
     `window` is the stretch of the cursor (after, up to) whose rows were extracted and had not been
-    before; None for an end that is not known. Where the scorer knows it, rows are judged by what
-    was asked for, and a run that came late, too early or not at all is no fault of theirs.
+    before; None for an end that is not known, and a time without a zone is of UTC. Where the scorer
+    knows it, rows are judged by what was asked for, and a run that came late, too early or not at
+    all is no fault of theirs.
     """
     from wfops_pipelines.anomaly._profile import profile_parts
 
-    after, upto = (None if end is None else end.timestamp() for end in window or (None, None))
+    after, upto = (None if end is None else _seconds(end) for end in window or (None, None))
     parts = [table] if hasattr(table, "num_rows") else table
     return profile_parts(parts, key, cursor, None if window is None else (after, upto))
+
+
+def _seconds(at: datetime) -> float:
+    """Since 1970. A time without a zone must not mean another moment on another machine."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def score_snapshot(

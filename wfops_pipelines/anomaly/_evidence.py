@@ -31,7 +31,7 @@ _SIDED = 0.7
 _USUAL, _CALM_DEGREES = 1.0, 8.0  # decades of the largest of a quiet kind
 _LOUD = 6.0  # development streams
 _AMOUNTS = ("volume", "gaps")
-_VOLUME, _RANKS = 1.3, 0.7  # development streams
+_VOLUME, _RANKS = 1.8, 0.7  # development streams
 _SWITCH = {
     "mean": 0.0, "last": 1.0, "fading": 1.0,
     "weekday": 1.5, "weekend": 1.5, "trend": 1.5, "rhythm": 1.5,

@@ -27,7 +27,8 @@ FEWEST_ROWS = 3  # below it, some 6 % of normal snapshots were held where 2 % we
 _LISTED = 12
 _EMPTY = "of a snapshot without rows nothing is measured: held only for broken contracts"
 _ENOUGH = 0.5
-_ORDINARY = 0.5
+_ORDINARY = 0.5  # the forest's score of what is like the rest
+_LARGEST = 1.75  # development streams
 
 
 def score(
@@ -59,13 +60,14 @@ def _examine(profiles: Sequence[Profile], weights: Mapping[str, float]) -> tuple
 def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
     """Scores of all snapshots (the new one last) and of recombined normal ones.
 
-    The largest evidence, the five strongest signs together, and what the forest adds to them.
+    The largest evidence, and what the forest adds to it: how much else comes together. One sign
+    that stands alone (half of the rows, one value gone) must not be drowned by the calm of others.
     """
     made = recombine(decades[:, :-1], column)
     old, both = summarise(decades, column), summarise(made, column)
     asked = np.concatenate([old, both])
     forest = forest_scores(np.concatenate([old[:-1], both]), asked)
-    tail = np.log10(1.0 + asked[:, [0, 3]].max(1)) + 0.75 * np.log10(1.0 + asked[:, 4])
+    tail = _LARGEST * np.log10(1.0 + asked[:, [0, 3]].max(1))
     total = tail + np.maximum(forest - _ORDINARY, 0.0)
     return total[: len(old)], total[len(old) :]
 
