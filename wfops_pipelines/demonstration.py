@@ -30,6 +30,7 @@ from wfops_pipelines.store import reviews, snapshots
 _SANDBOX = re.compile(r"WFOPS_[A-Z]+_(URL|TOKEN)$(?<!POSTGRES_URL)")
 TODAY = datetime(2026, 6, 9, 18, tzinfo=UTC)  # fixed, so that every demo tells the same story
 DAYS = 21
+_SHOWN = 300  # characters of why a snapshot waits
 HISTORY = {"crm_contacts": DAYS, "billing_invoices": DAYS, "support_replies": 1}
 
 
@@ -182,7 +183,11 @@ class _Demo:
     def _held(self, review: Review) -> str:
         page = f"{self.running.ui}{links.review_page(review.id)}"
         what = f"{review.sync} #{review.seq}" if review.seq else review.sync
-        return f"  {what}: {review.summary[:300]}\n    approve or reject: {page}"
+        return f"  {what}: {_shortened(review.summary)}\n    approve or reject: {page}"
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 1].rsplit(' ', 1)[0]} …"
 
 
 def _say(words: str) -> None:

@@ -60,7 +60,7 @@ def test_a_column_that_comes_back_is_said_to_come_back() -> None:
     back = score_snapshot([*HISTORY[:7], gone], HISTORY[7]).findings[0]
     assert back.sentence == (
         "email: the column is there again (string), "
-        "as it last was in the snapshot 2 before this one"
+        "last seen in the snapshot 2 before this one"
     )
     new = score_snapshot([gone, gone], HISTORY[7]).findings[0]
     assert new.sentence == (
@@ -175,3 +175,39 @@ def test_a_damped_kind_adds_less_to_the_score() -> None:
         return sum(f.contribution for f in found if f.statistic == "rows")
 
     assert of_rows({"volume": 0.25}) < of_rows({}) / 2
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pa.array([1, 2], pa.timestamp("ns")),
+        pa.array([b"\xff", b"\xfe"], pa.binary()),
+        pa.array([2**63 + 1, 2**63 + 2], pa.uint64()),
+        pa.array(["1.00000000000000001", "1.00000000000000002"]).cast(pa.decimal128(38, 17)),
+    ],
+    ids=lambda pair: str(pair.type),
+)
+def test_rows_that_differ_where_a_measure_does_not_are_no_replay(pair: pa.Array) -> None:
+    first, second = (profile(pa.table({"v": pair.slice(at, 1)})) for at in range(2))
+    assert not score_snapshot([first], second).findings
+    assert score_snapshot([first], first).findings[0].statistic == "replay"
+
+
+def test_what_stays_unchanged_now_and_then_makes_no_old_state_usual() -> None:
+    days = [seen(table.slice(0, 40)) for table in TABLES]
+    still = [days[0], days[1], days[1], days[2], days[3], days[3], days[4], days[5]]
+    assert not any(f.statistic == "replay" for f in score_snapshot(still, days[5]).findings)
+    old = score_snapshot(still, days[0])
+    assert old.held
+    assert "the snapshot 8 before this one (a replay?)" in old.findings[0].sentence
+
+
+def test_a_key_that_is_no_column_is_said() -> None:
+    found = score_snapshot([], profile(TABLES[0], key="ID"))
+    assert found.held
+    assert found.findings[0].sentence.startswith("ID: no column has the name of the key")
+
+
+def test_only_empty_snapshots_so_far_and_another_is_not_held() -> None:
+    empty = seen(TABLES[0].slice(0, 0))
+    assert not score_snapshot([empty], empty).held

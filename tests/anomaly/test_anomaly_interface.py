@@ -46,3 +46,10 @@ def test_what_is_no_profile_is_refused_with_a_reason(text: str) -> None:
 def test_a_budget_that_is_no_share_is_refused(budget: float) -> None:
     with pytest.raises(ValueError, match="false_holds"):
         score_snapshot([], profile(pa.table({"a": [1]})), false_holds=budget)
+
+
+def test_what_is_no_table_or_no_profile_is_refused_with_the_repair() -> None:
+    with pytest.raises(TypeError, match="from_pylist"):
+        profile([{"id": 1}])
+    with pytest.raises(TypeError, match=r"profile\(table\)"):
+        score_snapshot([], pa.table({"id": [1]}))  # type: ignore[arg-type]

@@ -189,3 +189,17 @@ def test_rows_that_are_unusual_together_make_the_budget_more_careful() -> None:
     stormy = np.where(snapshot == 4, calm + 4.0, calm)
     assert 0.0 < margin(calm, snapshot) < margin(stormy, snapshot) / 2
     assert margin(calm, np.zeros(600, np.int64)) == 0.0
+
+
+def test_a_reason_says_how_far_out_a_number_is_and_whether_a_value_is_new() -> None:
+    rng = np.random.default_rng(4)
+    lands = np.array(["DE"] * 1500 + ["FR"] * 480 + ["SE"] * 20)
+    heat = np.append(np.round(rng.normal(21, 2, 1997), 1), [10.0, 32.0, 32.0])
+    model = fit_rows(pa.table({"land": lands.tolist(), "heat": heat}))
+    odd = pa.table({"land": ["SE", "XX", "DE", "DE"], "heat": [21.0, 21.0, 29.0, 90.0]})
+    said = [score_rows(model, odd).reasons(i)[0].sentence for i in range(4)]
+    assert said[0] == "land: 'SE' is less usual than other published values"
+    assert said[1] == "land: 'XX' is new here, or was there once"
+    assert said[2].startswith("heat: 29.0 is higher than 99.")
+    assert said[2].endswith("–32)")
+    assert said[3].startswith("heat: 90.0 is far from most published values (")

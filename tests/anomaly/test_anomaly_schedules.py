@@ -19,6 +19,7 @@ from wfops_pipelines.anomaly import Profile, SnapshotScore, profile, score_snaps
 from wfops_pipelines.anomaly._evidence import evidence
 from wfops_pipelines.anomaly._features import Feature
 from wfops_pipelines.anomaly._sides import sides
+from wfops_pipelines.anomaly._window import Windows
 
 HISTORY = 20
 HOUR, MICROS = 3_600.0, 1_000_000
@@ -48,9 +49,13 @@ def log(seed: int) -> pa.Table:
 
 
 def rows_of(seed: int, after: float, upto: float) -> pa.Table:
-    at = pc.cast(log(seed)["updated"], pa.int64())
+    return within(log(seed), after, upto)
+
+
+def within(rows: pa.Table, after: float, upto: float, cursor: str = "updated") -> pa.Table:
+    at = pc.cast(rows[cursor], pa.int64())
     ends = int(after * MICROS), int(upto * MICROS)
-    return log(seed).filter(pc.and_(pc.greater(at, ends[0]), pc.less_equal(at, ends[1])))
+    return rows.filter(pc.and_(pc.greater(at, ends[0]), pc.less_equal(at, ends[1])))
 
 
 def moment(at: float) -> datetime:
@@ -159,9 +164,7 @@ def daily(sync: str) -> tuple[pa.Table, tuple[Profile, ...], float]:
 
 def run(sync: str, rows: pa.Table, after: float, upto: float) -> Profile:
     _, key, cursor = STREAMS[sync]
-    at = pc.cast(rows[cursor], pa.int64())
-    inside = pc.and_(pc.greater(at, int(after * MICROS)), pc.less_equal(at, int(upto * MICROS)))
-    found = rows.filter(inside)
+    found = within(rows, after, upto, cursor)
     _, first = np.unique(np.asarray(found[key].to_pylist()), return_index=True)
     found = found.take(pa.array(np.sort(first)))  # days of a made-up stream share some keys
     return profile(found, key=key, cursor=cursor, window=(moment(after), moment(upto)))
@@ -239,3 +242,55 @@ def test_a_history_of_profiles_that_knew_no_window_still_judges() -> None:
     now = examined(rows_of(1, last, last + LENGTH), last, last + LENGTH)
     assert not score_snapshot(old, now).held
     assert not score_snapshot([*old[:8], *history[8:]], now).held
+
+
+def cut(rows: pa.Table, after: float, upto: float) -> Profile:
+    return examined(within(rows, after, upto), after, upto)
+
+
+@pytest.mark.parametrize("hours", [0.25, 1, 4, 12, 24, 168])
+def test_a_punctual_run_is_usual_at_every_pace_and_a_late_one_of_a_day_is_not(hours: float) -> None:
+    ends = START + np.arange(22) * hours * HOUR
+    usual = Windows(ends[:-1], ends[1:], np.ones((21, 168)))
+    assert usual.usual
+    late = replace(usual, end=np.append(ends[1:-1], ends[-1] + hours * HOUR))
+    assert not late.usual
+
+
+@seeds
+def test_a_week_at_once_after_quiet_weekends_is_not_held(seed: int) -> None:
+    """Twice the rows a day are not asked of it, though the weekdays' rates alone look like that."""
+    rng = np.random.default_rng([seed, 6])
+    days = np.arange(40)
+    of = rng.poisson(np.where(np.mod(days + 2, 7) >= 5, 90, 260))
+    at = START + np.sort(np.repeat(days, of) + rng.random(of.sum())) * 24 * HOUR
+    rows = pa.table(
+        {
+            "id": [f"t{i}" for i in range(len(at))],
+            "amount": np.round(rng.lognormal(4, 1, len(at)), 2),
+            "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
+        }
+    )
+    runs = [START + (day * 24 + 6) * HOUR for day in range(1, HISTORY + 2)]
+    past = [cut(rows, *ends) for ends in pairwise(runs)]
+    for days_at_once in (1, 3, 7):
+        end = runs[-1] + days_at_once * 24 * HOUR
+        assert not score_snapshot(past, cut(rows, runs[-1], end)).held
+
+
+@seeds
+@pytest.mark.parametrize("hours", [24, 48, 72])
+def test_a_late_run_of_a_cursor_that_knows_only_dates_is_not_held(seed: int, hours: int) -> None:
+    rng = np.random.default_rng([seed, 8])
+    day = np.repeat(np.arange(40), rng.poisson(250, 40))
+    at = START + day * 24 * HOUR
+    rows = pa.table(
+        {
+            "id": [f"t{i}" for i in rng.permutation(len(at))],
+            "amount": np.round(rng.lognormal(4, 1, len(at)), 2),
+            "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
+        }
+    )
+    runs = [START + (day * 24 + 6) * HOUR for day in range(1, HISTORY + 2)]
+    past = [cut(rows, *ends) for ends in pairwise(runs)]
+    assert not score_snapshot(past, cut(rows, runs[-1], runs[-1] + hours * HOUR)).held

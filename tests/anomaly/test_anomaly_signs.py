@@ -173,7 +173,7 @@ def test_half_the_rows_are_missed_after_eight_days_one_weekend_among_them() -> N
     assert score(past, day(8)).p_value > 0.2
     assert found.p_value < 0.05
     assert found.findings[0].statistic == "rows"
-    assert score([day(n) for n in range(4, 12)], day(12)).p_value > 0.2  # the next Saturday
+    assert score([day(n) for n in range(4, 12)], day(12)).p_value > 0.1  # the next Saturday
 
 
 def test_a_smallest_value_that_many_rows_had_is_no_sign_on_the_weekday_that_never_had_it() -> None:

@@ -12,10 +12,10 @@ UNKNOWN = np.full(4, np.nan)
 @pytest.mark.parametrize(
     ("statistic", "said"),
     [
-        ("5% quantile", "95 % of the values are above"),
-        ("75% quantile", "three quarters of the values are below"),
-        ("length 95% quantile", "95 % of the lengths are below"),
-        ("5% quantile of the time until paid_at", "95 % of the times until paid_at are above"),
+        ("5% quantile", "95 % of the values are at least"),
+        ("75% quantile", "three quarters of the values are at most"),
+        ("length 95% quantile", "95 % of the lengths are at most"),
+        ("5% quantile of the time until paid_at", "95 % of the times until paid_at are at least"),
         ("early end", "nearly all times are after"),
         ("late end behind the newest", "from nearly the latest time to the newest"),
         ("unseen letter pairs", "letter pairs not seen before"),
@@ -23,8 +23,8 @@ UNKNOWN = np.full(4, np.nan)
         ("length median", "median of the lengths"),
         ("null", "nulls"),
         ("share of 'early end'", "share of 'early end'"),
-        ("lack of 'paid'", "share of 'paid' only"),
-        ("lack of 'two\nlines'", "share of 'two\nlines' only"),
+        ("lack of 'paid'", "less of 'paid', a share of"),
+        ("lack of 'two\nlines'", "less of 'two\nlines', a share of"),
         ("before what was asked for", "rows from before the stretch that was asked for"),
         ("median behind when it was taken", "from the middle time to when it was taken"),
         ("rank correlation with fee", "how closely it goes with fee (from -1 to 1)"),
@@ -61,7 +61,7 @@ def test_no_unit_is_guessed_of_what_is_merely_larger():
 
 def test_what_lacks_is_told_by_the_share_that_is_there():
     assert said(0.4, 0.41, 0.42, 0.28, statistic="lack of 'paid'", unit="%") == (
-        "amount: share of 'paid' only 28 %, last 3 snapshots 40 %–42 %"
+        "amount: less of 'paid', a share of 28 %, last 3 snapshots 40 %–42 %"
     )
 
 

@@ -63,11 +63,16 @@ def profile(
     before; None for an end that is not known, and a time without a zone is of UTC. Where the scorer
     knows it, rows are judged by what was asked for, and a run that came late, too early or not at
     all is no fault of theirs.
+
+    Raises:
+        TypeError: `table` is neither a table nor several.
     """
     from wfops_pipelines.anomaly._profile import profile_parts
 
     after, upto = (None if end is None else _seconds(end) for end in window or (None, None))
-    parts = [table] if hasattr(table, "num_rows") else table
+    parts = [table] if hasattr(table, "num_rows") else list(table)
+    if any(not hasattr(part, "column_names") for part in parts):
+        raise TypeError("profile takes a pyarrow.Table: of rows, pa.Table.from_pylist makes one")
     return profile_parts(parts, key, cursor, None if window is None else (after, upto))
 
 
@@ -91,9 +96,12 @@ def score_snapshot(
 
     Raises:
         ValueError: `false_holds` is not between 0 and 1.
+        TypeError: one of the profiles is none.
     """
     if not 0.0 < false_holds < 1.0:
         raise ValueError(f"false_holds is a share between 0 and 1, for example 0.02: {false_holds}")
+    if not all(isinstance(one, Profile) for one in (*history, new)):
+        raise TypeError("score_snapshot takes profiles: profile(table) makes one of a table")
     from wfops_pipelines.anomaly._snapshot import score
 
     return score(history, new, false_holds, weights or {})

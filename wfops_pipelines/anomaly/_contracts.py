@@ -50,7 +50,7 @@ def _came(past: Sequence[Mapping[str, str]], name: str, kind: str) -> str:
     back = _back([name in types for types in past])
     if back is None:
         return f"a new column ({kind}), in none of the snapshots it is compared with"
-    return f"the column is there again ({kind}), as it last was in {_which(back)}"
+    return f"the column is there again ({kind}), last seen in {_which(back)}"
 
 
 def _types(past: Sequence[Mapping[str, str]], now: Mapping[str, str]) -> list[SnapshotFinding]:
@@ -79,15 +79,22 @@ def _is_usual(times: int, of: int) -> bool:
 
 
 def _replay(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
-    digests = [p.digest for p in history if p.rows]
     back = _back([p.digest == new.digest for p in history])
-    if not new.rows or back is None or _is_usual(len(digests) - len(set(digests)), len(digests)):
+    if not new.rows or back is None:
+        return []
+    digests = [p.digest for p in history if p.rows]
+    before = [_back([d == one for d in digests[:at]]) for at, one in enumerate(digests)]
+    same = digests[-1] == new.digest  # that nothing has changed is one thing, an old state another
+    if _is_usual(sum(b is not None and (b == 1) == same for b in before), len(digests)):
         return []
     said = f"all {new.rows:,} rows are exactly those of {_which(back)} (a replay?)"
     return [_finding(None, "replay", "duplicates", new.rows, 0, said)]
 
 
 def _keys(new: Profile) -> list[SnapshotFinding]:
+    if new.key is not None and new.key not in [c.name for c in new.columns]:
+        said = f"{new.key}: no column has the name of the key, so that repeated keys cannot be told"
+        return [_finding(new.key, "key", "schema", "absent", new.key, said)]
     if not new.key_duplicates:
         return []
     said = (
@@ -98,7 +105,7 @@ def _keys(new: Profile) -> list[SnapshotFinding]:
 
 def _empty(history: Sequence[Profile], new: Profile) -> list[SnapshotFinding]:
     others = sum(not p.rows for p in history)
-    if new.rows or not history or _is_usual(others, len(history)):
+    if new.rows or others == len(history) or _is_usual(others, len(history)):
         return []
     import numpy as np
 

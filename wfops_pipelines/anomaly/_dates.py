@@ -20,17 +20,22 @@ _FIRST, _LAST = -6e10, 2.5e11  # seconds since 1970 that a calendar has
 
 
 def taken(profiles: Sequence[Profile]) -> Floats:
-    """When each snapshot was taken: the end of what was asked for, else nearly its newest time."""
+    """When each snapshot was: nearly its newest time by the cursor, or the end of what was asked.
+
+    The earlier of both: a backfill takes the snapshots of weeks within minutes, and times may lie
+    in the future by mistake.
+    """
     return np.array([_taken(profile) for profile in profiles], np.float64)
 
 
 def _taken(profile: Profile) -> float:
-    if profile.window is not None and profile.window[1] is not None:
-        return profile.window[1] - 1.0  # a day's stretch ends with the next one's first moment
+    known = []
     clock = next((c for c in profile.columns if c.name == profile.cursor), None)
-    if clock is None or "hours" not in clock.sketches or not clock.points:
-        return float("nan")
-    return float(np.quantile(np.frombuffer(clock.points, np.float64), _NEWEST))
+    if clock is not None and "hours" in clock.sketches and clock.points:
+        known.append(float(np.quantile(np.frombuffer(clock.points, np.float64), _NEWEST)))
+    if profile.window is not None and profile.window[1] is not None:
+        known.append(profile.window[1] - 1.0)  # a stretch ends with the next one's first moment
+    return min(known, default=float("nan"))
 
 
 def since(moments: Floats) -> str:

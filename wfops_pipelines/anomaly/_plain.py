@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly._hashing import as_text
 
+_DIGITS = 15  # that a float keeps
+
 
 def type_name(kind: Any) -> str:
     """The type in the words of a contract: storage variants of one type are the same type."""
@@ -52,14 +54,15 @@ def exact(column: Any, array: Any) -> Any:
     """A column's values to the last digit and byte, for saying that two of them are the same.
 
     That is `array`, what `plain` makes of it, where it keeps them; plain decimals are floats, plain
-    times microseconds and plain bytes text: near enough to measure.
+    nanoseconds microseconds and plain bytes text: near enough to measure. It goes by the type
+    alone, so that a value is the same in each part of a table.
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_uint64(kind):
         return _decoded(column).cast(pa.int64(), safe=False)
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
         return _decoded(column).cast(pa.int64())
-    if pa.types.is_decimal(kind):
+    if pa.types.is_decimal(kind) and kind.precision > _DIGITS:
         return as_text(_decoded(column).cast(pa.string()))
     if _is_bytes(kind):
         return _decoded(column).cast(pa.large_binary())

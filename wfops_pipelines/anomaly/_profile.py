@@ -69,7 +69,7 @@ class _Gathered:
         arrays = [array for _, array in plains]
         hashes = list(self.pool.map(hash_column, arrays))
         wholes = [Whole.of(kind, array) for kind, array in plains]
-        whole = list(self.pool.map(told_apart, arrays, hashes))
+        whole = list(self.pool.map(_identities, part.columns, arrays, hashes))
         rows = _row_hashes(hashes, part.num_rows)
         if not self.names:
             self.names, self.kinds = part.column_names, [kind for kind, _ in plains]
@@ -83,8 +83,7 @@ class _Gathered:
         same = all(a is b for a, b in zip(whole, hashes, strict=True))
         self.rows.append(rows if same else _row_hashes(whole, part.num_rows))
         if key in self.names:
-            at = self.names.index(key)
-            self.keys.append(_identities(part.column(at), arrays[at], whole[at]))
+            self.keys.append(whole[self.names.index(key)])
 
     def profile(self, key: str | None, cursor: str | None, window: Window | None) -> Profile:
         sample = self.sample
@@ -129,12 +128,9 @@ class _Gathered:
 
 
 def _identities(column: Any, array: Any, hashes: Hashes) -> Hashes:
-    """Hashes of a column's values to the last digit and byte.
-
-    `hashes` are those of the plain `array`, to the last byte of that.
-    """
+    """Hashes of a column's values to the last digit and byte; `hashes` are of the plain `array`."""
     whole = exact(column, array)
-    return hashes if whole is array else told_apart(whole, hash_column(whole))
+    return told_apart(whole, hashes if whole is array else hash_column(whole))
 
 
 def _row_hashes(hashes: list[Hashes], rows: int) -> Hashes:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfops_pipelines.anomaly._hashing import UNREADABLE
+from wfops_pipelines.anomaly._rows_channels import cells
 from wfops_pipelines.anomaly._rows_model import (
     Live,
     cell_evidence,
@@ -20,6 +21,7 @@ from wfops_pipelines.anomaly._rows_model import (
     summarise,
     unpack,
 )
+from wfops_pipelines.anomaly._rows_rules import Rules
 from wfops_pipelines.anomaly.row_nouns import OddRows, RowModel, RowReason, RowScores
 from wfops_pipelines.errors import SchemaRefused
 
@@ -29,11 +31,13 @@ Ints = npt.NDArray[np.int64]
 _SAYINGS = {
     "null": "{value} where published rows are not",
     "type": "{value} is of another type than the published values",
-    "value": "{value} is new here, or less usual than others",
+    "value": "{value} is less usual than other published values",
+    "unseen": "{value} is new here, or was there once",
     "pattern": "{value} is spelled like few published values",
     "letters": "{value} has a pair of letters that is rare here",
     "length": "{value} is shorter or longer than most published values",
     "size": "{value} is far from most published values ({low}\u2013{high})",
+    "inside": "{value} is {beyond} of the published values ({low}\u2013{high})",
     "filler": "{value} may be a stand-in for a missing number",
     "form": "{value} has another form (sign or decimals) than published values",
     "clock": "{value} lies at midnight as few published values do, or the reverse",
@@ -130,8 +134,24 @@ def _reason(live: Live, table: Any, i: int, at: int, channel: str, share: float)
     low, high = _range(live, name)
     shown = _shown(table.column(name)[i])
     shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
-    said = _SAYINGS[channel].format(value=shown, low=low, high=high)
+    which, beyond = _which(live.columns[name].rules, table.column(name).slice(i, 1), channel)
+    said = _SAYINGS[which].format(value=shown, low=low, high=high, beyond=beyond)
     return RowReason(name, share, f"{name}: {said}")
+
+
+def _which(rules: Rules, one: Any, channel: str) -> tuple[str, str]:
+    """The saying that is true of this cell, and of a number within the range how far out it is."""
+    if channel == "value":
+        hashes = cells(one).hashes
+        return ("value" if np.isin(hashes, rules.tallies["value"].keys).all() else "unseen"), ""
+    if channel != "size":
+        return channel, ""
+    span, value = rules.spans["size"], float(cells(one).numbers[0])
+    if span.slack or not span.support[0] <= value <= span.support[-1]:
+        return channel, ""
+    below = float(np.searchsorted(span.support, value, "left")) / len(span.support)
+    above = 1.0 - float(np.searchsorted(span.support, value, "right")) / len(span.support)
+    return "inside", f"higher than {below:.1%}" if below > above else f"lower than {above:.1%}"
 
 
 def _shown(scalar: Any) -> str:

@@ -25,6 +25,7 @@ LONGEST = 90
 FEWEST = 5
 FEWEST_ROWS = 3  # below it, some 6 % of normal snapshots were held where 2 % were asked for
 _LISTED = 12
+_FOLLOWING = ("relations", "novelty", "gaps")
 _EMPTY = "of a snapshot without rows nothing is measured: held only for broken contracts"
 _ENOUGH = 0.5
 _ORDINARY = 0.5  # the forest's score of what is like the rest
@@ -73,10 +74,12 @@ def score_all(decades: Floats, column: Ints) -> tuple[Floats, Floats]:
 
 
 def _findings(proof: Evidence, total: float, when: Floats) -> list[SnapshotFinding]:
-    """Strongest first; what is of several columns after what a column shows by itself."""
+    """Strongest first; what is of several columns, or follows from others (a running number that
+    lacks, with its row), after what a column shows by itself.
+    """
     now = proof.decades[:, -1]
     out = []
-    blame = np.array([f.kind in ("relations", "novelty") for f in proof.features], np.bool_)
+    blame = np.array([f.kind in _FOLLOWING for f in proof.features], np.bool_)
     rank = np.where(blame & (now[~blame].max(initial=0.0) > now / 2), now / 2, now)
     for at in np.argsort(-rank, kind="stable")[:_LISTED]:
         if now[at] < _ENOUGH:

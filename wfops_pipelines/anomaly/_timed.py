@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
 _CLOSE = 1e-6
+_DATES = 0.99
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
 _IN_STRETCH = (
@@ -57,13 +58,23 @@ def times(name: str, columns: Columns, anchor: Floats | None, asked: Windows) ->
     q = time_quantiles(columns)
     exact = np.array([_exact(rows, level, count) for level in _LEVELS])
     if anchor is None and asked.known:
-        yield from _in_stretch(name, rows, count, asked)
+        even = asked.usual or not _at_midnight(columns)  # dates lie where a day begins
+        yield from _in_stretch(name, rows, count, asked, even)
     if not asked.ends_known:
         yield from _on_calendar(name, q, exact)
     if anchor is None and asked.ends_known and (asked.regular or not asked.known):
         yield from _behind(name, "when it was taken", asked.end, q, exact)
     elif anchor is not None and asked.usual:
         yield from _behind(name, "the newest", anchor, q, exact)
+
+
+def _at_midnight(columns: Columns) -> bool:
+    shares = [
+        c.counts.get("midnight", 0) / c.counts["present"]
+        for c in columns
+        if c is not None and c.counts["present"]
+    ]
+    return middle(np.array(shares)) > _DATES
 
 
 def _exact(rows: Sequence[Floats], level: float, count: Floats) -> Floats:
@@ -95,21 +106,27 @@ def _width(q: Floats) -> float:
     return middle((q[:, 2] - q[:, 0])[:-1])
 
 
-def _in_stretch(name: str, rows: list[Floats], count: Floats, asked: Windows) -> Iterator[Feature]:
-    """Whether the rows of a stretch begin, lie and end where its rows usually do."""
+def _in_stretch(
+    name: str, rows: list[Floats], count: Floats, asked: Windows, even: bool
+) -> Iterator[Feature]:
+    """Whether the rows of a stretch begin, lie and end where its rows usually do.
+
+    even: may they lie anywhere in it?
+    """
     there = np.array([len(r) > 0 for r in rows]) & np.isfinite(asked.start)
     of = np.where(there, count, np.nan)
     place = [
         asked.place(i, r) if t else r[:0] for i, (r, t) in enumerate(zip(rows, there, strict=True))
     ]
     clock = [_stretched(r, *ends) for r, *ends in zip(rows, asked.start, asked.end, strict=True)]
-    for label, level in zip(_IN_STRETCH, _LEVELS, strict=True):
+    for label, level in zip(_IN_STRETCH, _LEVELS, strict=True) if even else ():
         part = np.array([quantiles(_ended(p), (level,))[0] for p in place])
         at = np.where(there, [quantiles(c, (level,))[0] for c in clock], np.nan)
         raw = asked.end - at if level > 0.5 else at - asked.start
         x = np.where(there, np.arcsin(np.sqrt(part)), np.nan)
         yield Feature(name, label, "times", "duration", raw, x, 1.0 / (4.0 * of + 2.0))
-    yield _hole(name, clock, place, of)
+    if even:
+        yield _hole(name, clock, place, of)
     early = np.array(
         [(r <= s).sum() / max(len(r), 1) for r, s in zip(rows, asked.start, strict=True)]
     )

@@ -23,7 +23,8 @@ Floats = npt.NDArray[np.float64]
 HOUR, WEEK_HOURS, DAY_HOURS = 3600.0, 168, 24
 _DAY = HOUR * DAY_HOURS
 _MONDAY = 3 * DAY_HOURS  # 1970-01-01 was a Thursday
-_AS_LONG, _AS_LATE = 1.25, 0.1  # times the length; of the usual length, in the time of day
+_AS_LONG, _AS_LATE = 1.25, 0.1 * _DAY  # times the length; in the time of day
+_A_DAY = 0.8 * _DAY
 _ALIKE = 0.1  # of the history; one run that was off, long ago, makes the next one no usual one
 _PUNCTUAL = 0.05  # of the usual time between two snapshots
 _ROWS, _DAYS = 2.0, 1.0  # pseudo-rows of an hour, pseudo-days of a weekday
@@ -55,13 +56,15 @@ class Windows:
     def usual(self) -> bool:
         """Is the new snapshot's stretch about as long, and does it end at about the time of day, as
         some of the history do, as far as known? What depends on it says nothing otherwise.
+
+        Stretches shorter than a day end at all times of day, so that their length alone counts.
         """
         if not self.known:
             return True
         length = np.maximum(self.end - self.start, 1.0)
         apart = np.mod(self.end[:-1] - self.end[-1] + _DAY / 2, _DAY) - _DAY / 2
         as_long = np.abs(np.log(length[:-1] / length[-1])) <= np.log(_AS_LONG)
-        as_late = np.abs(apart) <= _AS_LATE * min(middle(length[:-1]), _DAY)
+        as_late = (np.abs(apart) <= _AS_LATE) | (middle(length[:-1]) < _A_DAY)
         enough = _ALIKE * np.isfinite(length[:-1]).sum()
         return bool(min(as_long.sum(), as_late.sum()) >= enough)
 
@@ -111,7 +114,8 @@ def slopes(x: Floats, expected: Floats, allowed: Bools) -> tuple[Floats, Floats]
     """Lowest and highest plausible growth of `x` with the `expected`, as each snapshot sees it.
 
     A history of equally long stretches does not tell whether twice the time brings twice the rows:
-    then it is anything from not at all to fully.
+    then it is anything from not at all to fully. More than fully is never asked: where only the
+    weekdays' rates differ, they are shrunk, and the slope through them is too steep.
     """
     side = allowed / np.maximum(allowed.sum(1, keepdims=True), 1)
     z = expected - (side * expected).sum(1, keepdims=True)
@@ -123,7 +127,7 @@ def slopes(x: Floats, expected: Floats, allowed: Bools) -> tuple[Floats, Floats]
     told, prior = spread / variance, 1 / _SPREAD**2
     centre = (prior * _SLOPE + told * slope) / (prior + told)
     reach = 1 / np.sqrt(prior + told)
-    return centre - reach, centre + reach
+    return np.minimum(centre - reach, 1.0), centre + reach
 
 
 def _mostly(values: Floats) -> bool:

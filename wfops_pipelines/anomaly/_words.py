@@ -73,7 +73,7 @@ _PLAIN = (  # of statistics whose names carry something
     (r"early end behind (.+)", r"from nearly the earliest time to \1"),
     (r"median behind (.+)", r"from the middle time to \1"),
     (r"late end behind (.+)", r"from nearly the latest time to \1"),
-    (r"lack of (.+)", r"share of \1 only"),
+    (r"lack of (.+)", r"less of \1, a share of"),
     (r"rank correlation with (.+)", r"how closely it goes with \1 (from -1 to 1)"),
     (r"above the known range", "values higher than any before"),
     (r"below the known range", "values lower than any before"),
@@ -120,7 +120,7 @@ def plain(statistic: str) -> str:
         length, level, span = found.groups()
         what = "lengths" if length else f"times {span}" if span else "values"
         share = _SHARES.get(level, f"{level} %")
-        return f"{share} of the {what} are {'above' if int(level) < 50 else 'below'}"
+        return f"{share} of the {what} are at {'least' if int(level) < 50 else 'most'}"
     for pattern, words in _PLAIN:
         if found := re.fullmatch(pattern, statistic, re.DOTALL):
             return found.expand(words)
@@ -168,6 +168,8 @@ def spell(value: float, unit: str, beside: Iterable[float] = ()) -> str:
         return _duration(value)
     if unit in ("rows", "count"):
         return f"{value:,.0f}"
+    if unit == "correlation":
+        return f"{value:.4f}"
     others = [abs(v) for v in beside]
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"

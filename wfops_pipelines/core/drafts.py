@@ -176,7 +176,8 @@ def _finding(column: str, found: Sequence[Drafted]) -> Finding:
     empty = sum(d.draft.value is None for d in found)
     fallbacks = Counter(d.draft.fallback for d in found if d.draft.fallback)
     by = ", ".join(f"{m} ({n})" if len(models) > 1 else m for m, n in models.most_common())
-    said = f"{column} was drafted in {counted_rows(len(found))} by {by}; a person accepts it"
+    drafted = counted_rows(len(found) - empty)
+    said = f"{column} was drafted in {drafted} by {by}; a person accepts it"
     if empty:
         said += f"; {counted_rows(empty)} without a proposal"
     for words, n in fallbacks.most_common(2):
