@@ -72,9 +72,9 @@ def evidence(
     decades = np.where(absent, 0.0, np.minimum(_tail(t, degrees), most))
     decades = np.where(met | ~met[:, -1:], decades, 0.0)  # nobody could know them
     decades = np.maximum(_calm(decades) - _crowding(features)[:, None], 0.0)
-    decades *= np.array([_worth(f) for f in features])[:, None]
     decades = _calm_columns(decades, features)
     decades = _calm_kinds(decades, _numbered([(f.kind,) for f in features]))
+    decades *= np.array([_worth(f) for f in features])[:, None]
     decades *= np.array([weights.get(f.kind, 1.0) for f in features])[:, None]
     return Evidence(features, decades, predicted)
 
