@@ -46,7 +46,7 @@ def as_it_is(rng: Rng, one: Taken, before: Taken, cursor: str) -> pa.Table:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--history", type=int, default=20)
-    asked.add_argument("--positions", type=int, default=6)
+    asked.add_argument("--positions", type=int, default=2)
     got = asked.parse_args()
     held: dict[tuple[str, str], list[bool]] = {}
     for name, key, cursor, tables in logs(got.history + 22):
