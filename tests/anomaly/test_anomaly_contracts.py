@@ -59,8 +59,7 @@ def test_a_column_that_comes_back_is_said_to_come_back() -> None:
     gone = seen(TABLES[7].drop_columns(["email"]))
     back = score_snapshot([*HISTORY[:7], gone], HISTORY[7]).findings[0]
     assert back.sentence == (
-        "email: the column is there again (string), "
-        "last seen in the snapshot 2 before this one"
+        "email: the column is there again (string), last seen in the snapshot 2 before this one"
     )
     new = score_snapshot([gone, gone], HISTORY[7]).findings[0]
     assert new.sentence == (
