@@ -279,8 +279,11 @@ def test_a_week_at_once_after_quiet_weekends_is_not_held(seed: int) -> None:
 
 
 @seeds
+@pytest.mark.parametrize("clock_hour", [0, 6], ids=["at midnight", "at six"])
 @pytest.mark.parametrize("hours", [24, 48, 72])
-def test_a_late_run_of_a_cursor_that_knows_only_dates_is_not_held(seed: int, hours: int) -> None:
+def test_a_late_run_of_a_cursor_that_knows_only_dates_is_not_held(
+    seed: int, hours: int, clock_hour: int
+) -> None:
     rng = np.random.default_rng([seed, 8])
     day = np.repeat(np.arange(40), rng.poisson(250, 40))
     at = START + day * 24 * HOUR
@@ -291,6 +294,6 @@ def test_a_late_run_of_a_cursor_that_knows_only_dates_is_not_held(seed: int, hou
             "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
         }
     )
-    runs = [START + (day * 24 + 6) * HOUR for day in range(1, HISTORY + 2)]
+    runs = [START + (day * 24 + clock_hour) * HOUR for day in range(1, HISTORY + 2)]
     past = [cut(rows, *ends) for ends in pairwise(runs)]
     assert not score_snapshot(past, cut(rows, runs[-1], runs[-1] + hours * HOUR)).held

@@ -16,14 +16,13 @@ from wfops_pipelines.anomaly._features import (
     share,
     steadied,
 )
-from wfops_pipelines.anomaly._window import Windows
+from wfops_pipelines.anomaly._window import Windows, dates_only
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Profile, Span
 
 Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
 _CLOSE = 1e-6
-_DATES = 0.99
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
 _IN_STRETCH = (
@@ -58,7 +57,8 @@ def times(name: str, columns: Columns, anchor: Floats | None, asked: Windows) ->
     q = time_quantiles(columns)
     exact = np.array([_exact(rows, level, count) for level in _LEVELS])
     if anchor is None and asked.known:
-        even = asked.usual or not _at_midnight(columns)  # dates lie where a day begins
+        dated = [dates_only(c) for c in columns if c is not None]
+        even = asked.usual or middle(np.array(dated, np.float64)) < 1  # dates are where days begin
         yield from _in_stretch(name, rows, count, asked, even)
     if not asked.ends_known:
         yield from _on_calendar(name, q, exact)
@@ -66,15 +66,6 @@ def times(name: str, columns: Columns, anchor: Floats | None, asked: Windows) ->
         yield from _behind(name, "when it was taken", asked.end, q, exact)
     elif anchor is not None and asked.usual:
         yield from _behind(name, "the newest", anchor, q, exact)
-
-
-def _at_midnight(columns: Columns) -> bool:
-    shares = [
-        c.counts.get("midnight", 0) / c.counts["present"]
-        for c in columns
-        if c is not None and c.counts["present"]
-    ]
-    return middle(np.array(shares)) > _DATES
 
 
 def _exact(rows: Sequence[Floats], level: float, count: Floats) -> Floats:

@@ -30,6 +30,7 @@ _PUNCTUAL = 0.05  # of the usual time between two snapshots
 _ROWS, _DAYS = 2.0, 1.0  # pseudo-rows of an hour, pseudo-days of a weekday
 _SLOPE, _SPREAD = 0.5, 0.5  # of rows by the length of the stretch, before anything is known
 _LEAST_VARIANCE = 0.01
+_DATES = 0.99  # of the times are at midnight
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,11 @@ def slopes(x: Floats, expected: Floats, allowed: Bools) -> tuple[Floats, Floats]
     return np.minimum(centre - reach, 1.0), centre + reach
 
 
+def dates_only(column: ColumnProfile) -> bool:
+    """Do its times tell the day alone?"""
+    return column.counts.get("midnight", 0) > _DATES * column.counts["present"]
+
+
 def _mostly(values: Floats) -> bool:
     return bool(np.isfinite(values[:-1]).sum() * 2 > len(values) - 1)
 
@@ -175,6 +181,7 @@ def _came(asked: Windows, clock: Sequence[ColumnProfile | None]) -> Floats:
             continue
         at = np.frombuffer(column.points, np.float64)
         inside = at[(at > asked.start[i]) & (at <= asked.end[i])]
+        inside = inside - dates_only(column)  # a stretch that ends at midnight has that day's date
         hours = np.mod(np.floor(inside / HOUR) + _MONDAY, WEEK_HOURS).astype(np.int64)
         each = (column.rows - column.nulls) / max(len(at), 1)
         out[i] = np.bincount(hours, minlength=WEEK_HOURS) * each
