@@ -12,7 +12,7 @@ the same input gives the same bits in any process and any order of rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,10 +70,16 @@ def profile(
     from wfops_pipelines.anomaly._profile import profile_parts
 
     after, upto = (None if end is None else _seconds(end) for end in window or (None, None))
-    parts = [table] if hasattr(table, "num_rows") else list(table)
-    if any(not hasattr(part, "column_names") for part in parts):
-        raise TypeError("profile takes a pyarrow.Table: of rows, pa.Table.from_pylist makes one")
-    return profile_parts(parts, key, cursor, None if window is None else (after, upto))
+    parts = [table] if hasattr(table, "num_rows") else table
+    return profile_parts(_tables(parts), key, cursor, None if window is None else (after, upto))
+
+
+def _tables(parts: Iterable[Any]) -> Iterator[Any]:
+    """One after the other: together they may be more than the memory holds."""
+    for part in parts:
+        if not hasattr(part, "column_names"):
+            raise TypeError("profile takes a pyarrow.Table: pa.Table.from_pylist(rows) makes one")
+        yield part
 
 
 def _seconds(at: datetime) -> float:

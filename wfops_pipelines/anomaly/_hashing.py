@@ -85,8 +85,9 @@ def told_apart(array: Any, hashes: Hashes) -> Hashes:
     long = np.flatnonzero(pc.fill_null(pc.binary_length(array), 0).to_numpy() > TEXT_BYTES)
     if not len(long):
         return hashes
-    starts, data = text_buffers(array)
-    body = data.data
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, np.int64)[array.offset :]
+    body = memoryview(data)
     rests = b"".join(
         blake2b(body[starts[at] + TEXT_BYTES : starts[at + 1]], digest_size=8).digest()
         for at in long

@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 Columns = Sequence[ColumnProfile | None]
 
 _CLOSE = 1e-6
+_ROWS_SURE = 60.0  # of another stretch than usual: how exactly its hours' rates are known
 _LEVELS = (0.05, 0.5, 0.95)
 _NAMES = ("early end", "median", "late end")
 _IN_STRETCH = (
@@ -106,6 +107,9 @@ def _in_stretch(
     """
     there = np.array([len(r) > 0 for r in rows]) & np.isfinite(asked.start)
     of = np.where(there, count, np.nan)
+    sure = of.copy()
+    if not asked.usual:
+        sure[-1] = min(of[-1], _ROWS_SURE)
     place = [
         asked.place(i, r) if t else r[:0] for i, (r, t) in enumerate(zip(rows, there, strict=True))
     ]
@@ -115,7 +119,7 @@ def _in_stretch(
         at = np.where(there, [quantiles(c, (level,))[0] for c in clock], np.nan)
         raw = asked.end - at if level > 0.5 else at - asked.start
         x = np.where(there, np.arcsin(np.sqrt(part)), np.nan)
-        yield Feature(name, label, "times", "duration", raw, x, 1.0 / (4.0 * of + 2.0))
+        yield Feature(name, label, "times", "duration", raw, x, 1.0 / (4.0 * sure + 2.0))
     if even:
         yield _hole(name, clock, place, of)
     early = np.array(
