@@ -6,6 +6,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from textwrap import shorten
 
 from wfops_pipelines import flow, publishing
 from wfops_pipelines.core import links
@@ -183,11 +184,8 @@ class _Demo:
     def _held(self, review: Review) -> str:
         page = f"{self.running.ui}{links.review_page(review.id)}"
         what = f"{review.sync} #{review.seq}" if review.seq else review.sync
-        return f"  {what}: {_shortened(review.summary)}\n    approve or reject: {page}"
-
-
-def _shortened(words: str) -> str:
-    return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 1].rsplit(' ', 1)[0]} …"
+        why = shorten(review.summary, _SHOWN, placeholder=" …")
+        return f"  {what}: {why}\n    approve or reject: {page}"
 
 
 def _say(words: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -20,6 +22,8 @@ from wfops_pipelines.anomaly._evidence import evidence
 from wfops_pipelines.anomaly._features import Feature
 from wfops_pipelines.anomaly._sides import sides
 from wfops_pipelines.anomaly._window import Windows
+
+Floats = npt.NDArray[np.float64]
 
 HISTORY = 20
 HOUR, MICROS = 3_600.0, 1_000_000
@@ -244,6 +248,16 @@ def test_a_history_of_profiles_that_knew_no_window_still_judges() -> None:
     assert not score_snapshot([*old[:8], *history[8:]], now).held
 
 
+def paid(rng: np.random.Generator, at: Floats, ids: Iterable[int]) -> pa.Table:
+    return pa.table(
+        {
+            "id": [f"t{i}" for i in ids],
+            "amount": np.round(rng.lognormal(4, 1, len(at)), 2),
+            "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
+        }
+    )
+
+
 def cut(rows: pa.Table, after: float, upto: float) -> Profile:
     return examined(within(rows, after, upto), after, upto)
 
@@ -264,13 +278,7 @@ def test_a_week_at_once_after_quiet_weekends_is_not_held(seed: int) -> None:
     days = np.arange(40)
     of = rng.poisson(np.where(np.mod(days + 2, 7) >= 5, 90, 260))
     at = START + np.sort(np.repeat(days, of) + rng.random(of.sum())) * 24 * HOUR
-    rows = pa.table(
-        {
-            "id": [f"t{i}" for i in range(len(at))],
-            "amount": np.round(rng.lognormal(4, 1, len(at)), 2),
-            "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
-        }
-    )
+    rows = paid(rng, at, range(len(at)))
     runs = [START + (day * 24 + 6) * HOUR for day in range(1, HISTORY + 2)]
     past = [cut(rows, *ends) for ends in pairwise(runs)]
     for days_at_once in (1, 3, 7):
@@ -287,13 +295,7 @@ def test_a_late_run_of_a_cursor_that_knows_only_dates_is_not_held(
     rng = np.random.default_rng([seed, 8])
     day = np.repeat(np.arange(40), rng.poisson(250, 40))
     at = START + day * 24 * HOUR
-    rows = pa.table(
-        {
-            "id": [f"t{i}" for i in rng.permutation(len(at))],
-            "amount": np.round(rng.lognormal(4, 1, len(at)), 2),
-            "updated": pa.array((at * MICROS).astype(np.int64), pa.timestamp("us", "UTC")),
-        }
-    )
+    rows = paid(rng, at, rng.permutation(len(at)))
     runs = [START + (day * 24 + clock_hour) * HOUR for day in range(1, HISTORY + 2)]
     past = [cut(rows, *ends) for ends in pairwise(runs)]
     assert not score_snapshot(past, cut(rows, runs[-1], runs[-1] + hours * HOUR)).held

@@ -38,14 +38,15 @@ def features(profiles: Sequence[Profile], allowed: Bools) -> tuple[list[Feature]
     columns = by_column(profiles)
     clock, late = _timed.newest(profiles, columns)
     asked = windows(profiles, columns[clock] if clock else [None] * len(profiles), allowed)
+    usual = asked.usual
     found = list(_table(profiles, asked))
-    moving = set() if asked.usual else _moving(profiles, clock)
+    moving = set() if usual else _moving(profiles, clock)
     for name, one in columns.items():
-        found += _column(name, one, allowed, name == profiles[-1].key, asked.usual, name in moving)
+        found += _column(name, one, allowed, name == profiles[-1].key, usual, name in moving)
         if _timed.is_timed(one):
             found += _times(name, one, None if name == clock else late, asked)
-    found += _pairs(profiles, None if asked.usual else clock)
-    found += _spans(profiles, clock, asked.usual)
+    found += _pairs(profiles, None if usual else clock)
+    found += _spans(profiles, clock, usual)
     found += dependent(profiles)
     found += broken_rules(profiles)
     found.append(novelties(found, len(profiles)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly import _text
-from wfops_pipelines.anomaly._hashing import hash_column
+from wfops_pipelines.anomaly._hashing import WHOLE, hash_column
 from wfops_pipelines.anomaly._sketches import points, sketch
 from wfops_pipelines.anomaly.nouns import ColumnProfile, Sketch
 
@@ -21,7 +21,6 @@ Ints = npt.NDArray[np.int64]
 LIMITS = {"values": 384, "shapes": 96, "words": 256, "pairs": 4096, "hours": 24, "days": 7}
 LABELS = 48
 _LABEL_CHARS = 80
-_WHOLE = 2.0**53
 _DIGITS = 1e-12
 
 
@@ -104,7 +103,7 @@ def _number_measures(kind: str, part: Any) -> _Measures:
 
 def number_counts(values: Floats) -> dict[str, int]:
     finite = values[np.isfinite(values)]
-    small = np.abs(finite) < _WHOLE
+    small = np.abs(finite) < WHOLE
     nines = np.isin(
         finite, [-99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0, 999999.0, 2147483647.0]
     )

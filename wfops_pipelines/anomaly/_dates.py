@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 _NEWEST = 0.95  # of the cursor's times: the newest may be far in the future by mistake
 _UNTIL = re.compile(r"until the last snapshot(?=\)?$)")
-_FIRST, _LAST = -6e10, 2.5e11  # seconds since 1970 that a calendar has
+_FIRST, _LAST = -6e10, 2e11  # seconds since 1970 that a calendar has
 
 
 def taken(profiles: Sequence[Profile]) -> Floats:
@@ -54,6 +54,10 @@ def dated(broken: Sequence[SnapshotFinding], last: Floats) -> list[SnapshotFindi
     return [replace(f, sentence=_UNTIL.sub(said, f.sentence)) for f in broken]
 
 
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as a time that a calendar has."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(seconds, _FIRST), _LAST))
+
+
 def _day(seconds: float) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(seconds, _FIRST), _LAST))
-    return moment.date().isoformat()
+    return moment(seconds).date().isoformat()

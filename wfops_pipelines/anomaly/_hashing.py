@@ -19,7 +19,8 @@ Hashes = npt.NDArray[np.uint64]
 
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
-TEXT_BYTES = 512
+_TEXT_BYTES = 512
+WHOLE = 2.0**53  # up to it, floats tell whole numbers apart
 UNREADABLE = (OverflowError, ValueError, LookupError)  # a time that Python has not, a lost zone
 
 
@@ -52,9 +53,7 @@ def text_buffers(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint
 
 
 def hash_spans(
-    data: npt.NDArray[np.uint8],
-    starts: npt.NDArray[np.int64],
-    lengths: npt.NDArray[np.int64],
+    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> Hashes:
     """Hash of each `data[start:start + length]`: of its first 512 bytes, and its length."""
     words = np.lib.stride_tricks.as_strided(
@@ -62,7 +61,7 @@ def hash_spans(
     )
     out = mix(lengths.astype(np.uint64))
     longest = int(lengths.max(initial=0))
-    for at in range(0, min(longest, TEXT_BYTES), 8):
+    for at in range(0, min(longest, _TEXT_BYTES), 8):
         live = np.flatnonzero(lengths > at) if at else slice(None)
         left = np.minimum(lengths[live] - at, 8)
         word = words[np.minimum(starts[live] + at, len(words) - 1)]
@@ -78,18 +77,22 @@ def hash_text(array: Any) -> Hashes:
     return hash_spans(data, starts[:-1], np.diff(starts))
 
 
+def _has_bytes(array: Any) -> bool:
+    return bool(pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type))
+
+
 def told_apart(array: Any, hashes: Hashes) -> Hashes:
     """The `hashes` of a plain array, or of bytes, with those of long texts to their last byte."""
-    if not (pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)):
+    if not _has_bytes(array):
         return hashes
-    long = np.flatnonzero(pc.fill_null(pc.binary_length(array), 0).to_numpy() > TEXT_BYTES)
+    long = np.flatnonzero(pc.fill_null(pc.binary_length(array), 0).to_numpy() > _TEXT_BYTES)
     if not len(long):
         return hashes
     _, offsets, data = array.buffers()
     starts = np.frombuffer(offsets, np.int64)[array.offset :]
     body = memoryview(data)
     rests = b"".join(
-        blake2b(body[starts[at] + TEXT_BYTES : starts[at + 1]], digest_size=8).digest()
+        blake2b(body[starts[at] + _TEXT_BYTES : starts[at + 1]], digest_size=8).digest()
         for at in long
     )
     out = hashes.copy()
@@ -145,7 +148,7 @@ def _spell(value: object) -> str:
 
 def hash_column(array: Any) -> Hashes:
     """Hash of each value of a plain array (see `plain`), or of bytes; nulls share one hash."""
-    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
+    if _has_bytes(array):
         hashes = hash_text(array)
     else:
         fill = False if pa.types.is_boolean(array.type) else 0

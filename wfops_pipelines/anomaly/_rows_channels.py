@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from wfops_pipelines.anomaly import _text
 from wfops_pipelines.anomaly._distinct import distinct
-from wfops_pipelines.anomaly._hashing import hash_column, hash_numbers
+from wfops_pipelines.anomaly._hashing import WHOLE, hash_column, hash_numbers
 from wfops_pipelines.anomaly._plain import plain
 from wfops_pipelines.anomaly._rows_tables import Span, Tally
 
@@ -23,7 +23,6 @@ Ints = npt.NDArray[np.int64]
 
 _SPECIAL = (0.0, -1.0, -99.0, -999.0, 99.0, 999.0, 9999.0, 99999.0)
 _PAIR_CELLS = 4096
-_WHOLE = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def _of_whole(solid: Any, hashes: Hashes) -> Hashes:
     if not pa.types.is_floating(solid.type):
         return hashes
     values = np.asarray(solid)
-    whole = (np.floor(values) == values) & (np.abs(values) < _WHOLE)
+    whole = (np.floor(values) == values) & (np.abs(values) < WHOLE)
     return np.where(whole, hash_numbers(np.where(whole, values, 0.0).astype(np.int64)), hashes)
 
 

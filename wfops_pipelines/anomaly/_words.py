@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-from wfops_pipelines.anomaly._dates import since
+from wfops_pipelines.anomaly._dates import moment, since
 from wfops_pipelines.anomaly._features import Feature
 
 Floats = npt.NDArray[np.float64]
@@ -162,8 +161,7 @@ def spell(value: float, unit: str, beside: Iterable[float] = ()) -> str:
     if unit == "%":
         return f"{value * 100:.3g} %"
     if unit == "time":
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(value, -6e10), 2e11))
-        return moment.strftime("%Y-%m-%d %H:%M")
+        return moment(value).strftime("%Y-%m-%d %H:%M")
     if unit == "duration":
         return _duration(value)
     if unit in ("rows", "count"):
